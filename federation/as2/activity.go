@@ -1,0 +1,54 @@
+package as2
+
+import "time"
+
+// Activity is something done: Create, Update, Delete, Follow, Accept, Reject,
+// Undo, Like, Announce, Block, Add, Remove, Flag, Move, Offer and whatever else
+// a server invents. An unknown type is no error: answer 2xx and ignore it.
+//
+// W3C ActivityStreams Vocabulary, section 3.1.
+type Activity struct {
+	ID    string
+	Type  string
+	Actor string
+
+	// ObjectID names what the activity is about, embedded or not. Objects
+	// holds every object when there are several, as in a Flag that names an
+	// account and its posts.
+	ObjectID string
+	Objects  []string
+
+	// What was embedded, by what it is: at most one of these is set.
+	Object       *Object       // Create{Note}, Update{Article}, Delete{Tombstone}
+	Inner        *Activity     // Undo{Follow}, Accept{Follow}, Announce{Create}
+	ObjectActor  *Actor        // Update{Person}
+	Relationship *Relationship // Offer{Relationship}
+
+	Target string // Move, Add, Remove, Block
+	Origin string // Move, Remove
+
+	To       []string
+	Cc       []string
+	Audience string // the group, FEP-1b12
+
+	Summary   string // why, in a Reject, a Delete by a moderator, an Offer
+	Content   string // the text of a Flag, the emoji of a reaction
+	Published time.Time
+	Updated   time.Time
+	EndTime   time.Time // when a Block or an Offer runs out
+
+	// RemoveData asks for everything of a blocked person to go (Lemmy).
+	RemoveData bool
+}
+
+// Recipients returns everyone an activity is addressed to, to before cc.
+func (a *Activity) Recipients() []string { return join(a.To, a.Cc) }
+
+// Relationship is what one server offers another when it asks to be a peer.
+//
+// W3C ActivityStreams Vocabulary, section 3.3, Relationship.
+type Relationship struct {
+	Subject      string
+	Relationship string
+	Object       string
+}

@@ -1,0 +1,425 @@
+package as2
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// maxInner is how many activities deep another is read: Announce{Undo{Block}}
+// is what group servers send, and nothing sends more.
+const maxInner = 3
+
+// Decode reads an activity. What is embedded is read by what it is, and an
+// object that is refused refuses the activity. It needs a type and an actor,
+// and an id, though some servers leave it out of an activity within another.
+func Decode(body []byte) (Activity, error) {
+	if err := check(body); err != nil {
+		return Activity{}, err
+	}
+	s := scanner{b: body}
+	a := s.activity(0)
+	switch {
+	case s.err != nil:
+		return Activity{}, s.err
+	case a.ID == "":
+		return Activity{}, missing("id")
+	case a.Type == "":
+		return Activity{}, missing("type")
+	case a.Actor == "":
+		return Activity{}, missing("actor")
+	}
+	return *a, nil
+}
+
+// DecodeObject reads a Note, Article, Page, Question, Event, Tombstone or
+// anything else that is neither actor nor activity.
+func DecodeObject(body []byte) (Object, error) {
+	if err := check(body); err != nil {
+		return Object{}, err
+	}
+	s := scanner{b: body}
+	o := s.objectOf()
+	if s.err != nil {
+		return Object{}, s.err
+	}
+	return *o, nil
+}
+
+// DecodeActor reads a Person, Group, Service, Application or Organization.
+// Anything else is refused.
+func DecodeActor(body []byte) (Actor, error) {
+	if err := check(body); err != nil {
+		return Actor{}, err
+	}
+	s := scanner{b: body}
+	a := s.actor()
+	if s.err != nil {
+		return Actor{}, s.err
+	}
+	if !IsActorType(a.Type) {
+		return Actor{}, fmt.Errorf("%w: %q is no actor's type; use Person, Group, Service, Application or Organization", ErrMalformed, a.Type)
+	}
+	return *a, nil
+}
+
+// DecodeCollection reads a collection or one page of it. A page needs no id,
+// since some servers give it none.
+func DecodeCollection(body []byte) (Collection, error) {
+	if err := check(body); err != nil {
+		return Collection{}, err
+	}
+	s := scanner{b: body}
+	c := s.collection(true)
+	switch {
+	case s.err != nil:
+		return Collection{}, s.err
+	case !IsCollectionType(c.Type):
+		return Collection{}, fmt.Errorf("%w: %q is no collection's type", ErrMalformed, c.Type)
+	case c.ID == "" && (c.Type == "Collection" || c.Type == "OrderedCollection"):
+		return Collection{}, missing("id")
+	}
+	return *c, nil
+}
+
+// ReadEnvelope reads who did what to which, and nothing else. Names are exact:
+// "ID" is not "id", and a second "actor" is refused.
+func ReadEnvelope(body []byte) (Envelope, error) {
+	var e Envelope
+	if err := check(body); err != nil {
+		return e, err
+	}
+	s := scanner{b: body}
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			e.ID = s.str()
+		case "type", "@type":
+			e.Type = s.typ(isActivityType)
+		case "actor":
+			e.Actor = s.id()
+		case "object":
+			e.ObjectID, e.ObjectType = s.stub()
+		}
+	})
+	switch {
+	case s.err != nil:
+		return Envelope{}, s.err
+	case e.ID == "":
+		return Envelope{}, missing("id")
+	case e.Type == "":
+		return Envelope{}, missing("type")
+	case e.Actor == "":
+		return Envelope{}, missing("actor")
+	}
+	return e, nil
+}
+
+func missing(name string) error {
+	return fmt.Errorf("%w: no usable %q", ErrIncomplete, name)
+}
+
+// stub reads no more of an object than its address and type.
+func (s *scanner) stub() (id, typ string) {
+	s.each(func() {
+		if id != "" || typ != "" {
+			return
+		}
+		if s.peek() == '"' {
+			id = s.str()
+			return
+		}
+		s.object(func(key string) {
+			switch key {
+			case "id", "@id":
+				id = s.str()
+			case "type", "@type":
+				typ = s.typ(nil)
+			}
+		})
+	})
+	return id, typ
+}
+
+// activity reads an activity; depth says how many stand around it.
+func (s *scanner) activity(depth int) *Activity {
+	a := new(Activity)
+	var object []byte
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			a.ID = s.str()
+		case "type", "@type":
+			a.Type = s.typ(isActivityType)
+		case "actor":
+			a.Actor = s.id()
+		case "object":
+			object = s.raw()
+		case "target":
+			a.Target = s.id()
+		case "origin":
+			a.Origin = s.id()
+		case "to":
+			a.To = s.audience()
+		case "cc":
+			a.Cc = s.audience()
+		case "audience":
+			a.Audience = s.id()
+		case "summary":
+			a.Summary = s.text()
+		case "content":
+			a.Content = s.text()
+		case "_misskey_reaction":
+			if v := s.str(); a.Content == "" {
+				a.Content = v
+			}
+		case "published":
+			a.Published = s.time()
+		case "updated":
+			a.Updated = s.time()
+		case "endTime", "expires":
+			if t := s.time(); !t.IsZero() {
+				a.EndTime = t
+			}
+		case "removeData":
+			a.RemoveData = s.boolean()
+		}
+	})
+	if s.err == nil && object != nil {
+		s.about(a, object, depth)
+	}
+	return a
+}
+
+// about reads what an activity's object is.
+func (s *scanner) about(a *Activity, object []byte, depth int) {
+	in := scanner{b: object}
+	if in.peek() == '[' {
+		ids := in.ids()
+		if len(ids) > 1 {
+			a.ObjectID, a.Objects = ids[0], ids
+			s.fail2(in.err)
+			return
+		}
+		in.i = 0
+		in.peek()
+		in.i++ // a list of one is that one
+	}
+	if in.peek() != '{' {
+		a.ObjectID = in.oneID()
+		return
+	}
+	at := in.i
+	id, typ := in.stub()
+	a.ObjectID = id
+	end := in.i
+	in.i = at
+	switch {
+	case in.err != nil:
+	case IsActorType(typ):
+		a.ObjectActor = in.actor()
+	case typ == "Relationship":
+		a.Relationship = in.relationship()
+	case typ == "" || IsCollectionType(typ) || typ == "Link":
+		if id == "" {
+			a.ObjectID = in.oneID()
+		}
+	case isActivityType(typ) || !isObjectType(typ) && looksLikeActivity(object[at:end]):
+		if depth < maxInner {
+			a.Inner = in.activity(depth + 1)
+		}
+	default:
+		a.Object = in.objectOf()
+	}
+	s.fail2(in.err)
+}
+
+// fail2 keeps the refusal of an inner scanner, if there was one.
+func (s *scanner) fail2(err error) {
+	if err != nil {
+		s.fail(err)
+	}
+}
+
+func (s *scanner) relationship() *Relationship {
+	r := new(Relationship)
+	s.object(func(key string) {
+		switch key {
+		case "subject":
+			r.Subject = s.id()
+		case "relationship":
+			r.Relationship = s.id()
+		case "object":
+			r.Object = s.id()
+		}
+	})
+	return r
+}
+
+// looksLikeActivity tells activities of unknown types from objects of unknown
+// types: an activity has both an actor and an object.
+func looksLikeActivity(b []byte) bool {
+	s := scanner{b: b}
+	var actor, object bool
+	s.object(func(key string) {
+		actor = actor || key == "actor"
+		object = object || key == "object"
+	})
+	return actor && object
+}
+
+// isActivityType knows the activity types of the vocabulary and those that
+// servers in use have added.
+func isActivityType(typ string) bool {
+	switch typ {
+	case "Accept", "Add", "Announce", "Arrive", "Block", "Create", "Delete", "Dislike", "Flag", "Follow", "Ignore",
+		"Invite", "Join", "Leave", "Like", "Listen", "Move", "Offer", "Read", "Reject", "Remove",
+		"TentativeAccept", "TentativeReject", "Travel", "Undo", "Update", "View",
+		"EmojiReact", "QuoteRequest", "LikeRequest", "ReplyRequest", "AnnounceRequest",
+		"ChooseAnswer", "Lock", "Pin", "Resolve", "Warn", "Rate", "Bite":
+		return true
+	}
+	return false
+}
+
+// isObjectType knows the types of the vocabulary that are said, not done.
+func isObjectType(typ string) bool {
+	switch typ {
+	case "Note", "Article", "Page", "Question", "Event", "Tombstone", "Image", "Document", "Audio", "Video",
+		"Place", "Profile", "Relationship", "ChatMessage":
+		return true
+	}
+	return false
+}
+
+// collection reads a collection or its address. What pages say about their
+// members is kept raw; an embedded first page is read once, not deeper.
+func (s *scanner) collection(withPage bool) *Collection {
+	c := new(Collection)
+	if s.peek() != '{' {
+		if c.ID = s.id(); c.ID == "" {
+			return nil
+		}
+		return c
+	}
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			c.ID = s.str()
+		case "type", "@type":
+			c.Type = s.typ(IsCollectionType)
+		case "name":
+			c.Name = s.text()
+		case "attributedTo":
+			c.AttributedTo = s.id()
+		case "totalItems":
+			if n, ok := s.maybeNumber(); ok {
+				c.TotalItems = &n
+			}
+		case "first":
+			if withPage && s.peek() == '{' {
+				c.FirstPage = s.collection(false)
+				c.First = c.FirstPage.ID
+				return
+			}
+			c.First = s.id()
+		case "last":
+			c.Last = s.id()
+		case "next":
+			c.Next = s.id()
+		case "prev":
+			c.Prev = s.id()
+		case "partOf":
+			c.PartOf = s.id()
+		case "items", "orderedItems":
+			s.each(func() {
+				if it, ok := s.item(); ok {
+					c.Items = append(c.Items, it)
+				}
+			})
+		}
+	})
+	return c
+}
+
+func (s *scanner) item() (Item, bool) {
+	if s.peek() != '{' {
+		id := s.str()
+		return Item{ID: id}, id != ""
+	}
+	raw := s.raw()
+	in := scanner{b: raw}
+	id, _ := in.stub()
+	s.fail2(in.err)
+	var compact bytes.Buffer
+	if json.Compact(&compact, raw) != nil {
+		return Item{}, false
+	}
+	return Item{ID: id, Raw: compact.Bytes()}, true
+}
+
+// languages gathers a document's contentMap, nameMap or summaryMap until the
+// text itself is known too.
+type languages []struct{ tag, text string }
+
+func (s *scanner) languages() languages {
+	var ls languages
+	if s.peek() != '{' {
+		return nil
+	}
+	s.object(func(key string) {
+		if text := s.str(); isLanguage(key) && text != "" {
+			ls = append(ls, struct{ tag, text string }{key, text})
+		}
+	})
+	return ls
+}
+
+// settle completes a text out of its map and returns the text's language, or
+// "" if the map does not tell.
+func (ls languages) settle(text *string) string {
+	for _, l := range ls {
+		if *text == "" {
+			*text = l.text
+		}
+		if *text == l.text {
+			return l.tag
+		}
+	}
+	if len(ls) == 1 {
+		return ls[0].tag
+	}
+	return ""
+}
+
+// isLanguage reports whether a tag has the shape of RFC 5646, section 2.1.
+func isLanguage(tag string) bool {
+	if len(tag) < 2 || len(tag) > 35 || tag == "und" {
+		return false
+	}
+	for i := range len(tag) {
+		c := tag[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9' || i == 0) && (c != '-' || i == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func join(a, b []string) []string {
+	out := make([]string, 0, len(a)+len(b))
+	return append(append(out, a...), b...)
+}
+
+func pageOf(links []Link) string {
+	var plain string
+	for _, l := range links {
+		switch {
+		case l.MediaType == "text/html":
+			return l.Href
+		case l.MediaType == "" && plain == "":
+			plain = l.Href
+		}
+	}
+	return plain
+}

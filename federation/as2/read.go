@@ -1,0 +1,690 @@
+package as2
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// objectOf reads an object. It fails the scanner if id or type are missing.
+func (s *scanner) objectOf() *Object {
+	o := new(Object)
+	var content, name, summary languages
+	var language string
+	var policy *InteractionPolicy
+	var contributors []string
+	var ev Event
+	var one, any []Option
+	var closed time.Time
+	var voters int
+	var closedToComments bool
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			o.ID = s.str()
+		case "type", "@type":
+			o.Type = s.typ(isObjectType)
+		case "attributedTo":
+			if ids := s.ids(); len(ids) > 0 {
+				o.AttributedTo = ids[0]
+				contributors = append(contributors, ids[1:]...)
+			}
+		case "contributor", "schema:contributor":
+			contributors = append(contributors, s.ids()...)
+		case "name":
+			o.Name = s.text()
+		case "summary":
+			o.Summary = s.text()
+		case "content":
+			o.Content = s.text()
+		case "nameMap":
+			name = s.languages()
+		case "summaryMap":
+			summary = s.languages()
+		case "contentMap":
+			content = s.languages()
+		case "language": // Lemmy, PieFed: {"identifier": "en"}
+			s.object(func(key string) {
+				if key == "identifier" {
+					language = s.str()
+				}
+			})
+		case "mediaType":
+			o.MediaType = s.str()
+		case "source":
+			o.Source = s.source()
+		case "sensitive", "as:sensitive":
+			o.Sensitive = s.boolean()
+		case "published":
+			o.Published = s.time()
+		case "updated":
+			o.Updated = s.time()
+		case "deleted":
+			o.Deleted = s.time()
+		case "formerType":
+			o.FormerType = s.typ(nil)
+		case "to":
+			o.To = s.audience()
+		case "cc":
+			o.Cc = s.audience()
+		case "audience":
+			o.Audience = s.id()
+		case "context":
+			o.Context = s.id()
+		case "conversation", "ostatus:conversation":
+			o.Conversation = s.id()
+		case "inReplyTo":
+			o.InReplyTo = s.id()
+		case "quote", "quoteUri", "quoteUrl", "quoteURL", "_misskey_quote":
+			if id := s.id(); o.Quote == "" || key == "quote" && id != "" {
+				o.Quote = id
+			}
+		case "url":
+			o.URL = s.links()
+		case "attachment":
+			s.each(func() {
+				if a, ok := s.attachment(); ok {
+					o.Attachments = append(o.Attachments, a)
+				}
+			})
+		case "image":
+			o.Image = s.picture()
+		case "icon":
+			o.Icon = s.picture()
+		case "tag":
+			o.Tags = s.tags()
+		case "replies":
+			o.Replies = s.collection(true)
+		case "likes":
+			o.Likes = s.collection(true)
+		case "shares":
+			o.Shares = s.collection(true)
+		case "interactionPolicy":
+			policy = s.policy()
+		case "searchableBy":
+			o.SearchableBy = s.audience()
+		case "oneOf":
+			one = s.options()
+		case "anyOf":
+			any = s.options()
+		case "closed":
+			closed = s.time()
+		case "votersCount", "toot:votersCount":
+			voters = s.number()
+		case "startTime":
+			ev.Start = s.time()
+		case "endTime":
+			ev.End = s.time()
+		case "timezone":
+			ev.Timezone = s.str()
+		case "location":
+			ev.Places = s.places()
+		case "eventStatus":
+			ev.EventStatus = s.word()
+		case "status", "ical:status":
+			ev.Status = s.word()
+		case "joinMode", "mz:joinMode":
+			ev.JoinMode = s.word()
+		case "externalParticipationUrl":
+			ev.ExternalParticipationURL = s.id()
+		case "maximumAttendeeCapacity":
+			ev.Capacity = s.number()
+		case "category":
+			ev.Category = s.word()
+		case "organizers":
+			ev.Organizers = s.members()
+		case "attendees":
+			ev.Attendees = s.collection(false)
+		case "kind", "cr:kind", chalkring + "kind":
+			o.Kind = s.word()
+		case "phase", "cr:phase", chalkring + "phase":
+			o.Phase = s.word()
+		case "recognises", "cr:recognises", chalkring + "recognises":
+			o.Recognises = s.id()
+		case "recognition", "cr:recognition", chalkring + "recognition":
+			o.Recognition = s.word()
+		case "license", "schema:license":
+			o.License = s.id()
+		case "educationalLevel", "schema:educationalLevel":
+			o.EducationalLevel = s.text()
+		case "about", "schema:about":
+			o.About = s.ids()
+		case "teaches", "schema:teaches":
+			o.Teaches = s.text()
+		case "learningResourceType", "schema:learningResourceType":
+			o.LearningResourceType = s.text()
+		case "isBasedOn", "schema:isBasedOn":
+			o.IsBasedOn = s.id()
+		case "timeRequired", "schema:timeRequired":
+			o.TimeRequired = s.str()
+		case "acceptedAnswer", "schema:acceptedAnswer":
+			o.AcceptedAnswer = s.id()
+		case "commentsEnabled", "lemmy:commentsEnabled":
+			closedToComments = string(s.raw()) == "false"
+		}
+	})
+	switch {
+	case s.err != nil:
+		return o
+	case o.ID == "":
+		s.fail(missing("id"))
+	case o.Type == "":
+		s.fail(missing("type"))
+	}
+	if l := summary.settle(&o.Summary); isLanguage(l) {
+		o.Language = l
+	}
+	if l := name.settle(&o.Name); isLanguage(l) {
+		o.Language = l
+	}
+	if l := content.settle(&o.Content); isLanguage(l) {
+		o.Language = l
+	}
+	if o.Language == "" && isLanguage(language) && (o.Content != "" || o.Name != "" || o.Summary != "") {
+		o.Language = language
+	}
+	o.InteractionPolicy = policy
+	o.CommentsDisabled = closedToComments
+	for _, id := range contributors {
+		if id != o.AttributedTo && !slices.Contains(o.Contributors, id) {
+			o.Contributors = append(o.Contributors, id)
+		}
+	}
+	if o.Type == "Event" {
+		o.Event = &ev
+	}
+	if o.Type == "Question" || len(one) > 0 || len(any) > 0 {
+		o.Poll = &Poll{Options: one, Ends: ev.End, Closed: closed, Voters: voters}
+		if len(one) == 0 && len(any) > 0 {
+			o.Poll.Multiple, o.Poll.Options = true, any
+		}
+	}
+	return o
+}
+
+// word reads one of a vocabulary's fixed words, written short or as an IRI.
+func (s *scanner) word() string {
+	w := s.id()
+	return w[strings.LastIndexAny(w, "#/:")+1:]
+}
+
+func (s *scanner) source() *Source {
+	if s.peek() == '"' { // Pleroma: the text alone
+		if text := s.str(); text != "" {
+			return &Source{Content: text}
+		}
+		return nil
+	}
+	var src Source
+	s.object(func(key string) {
+		switch key {
+		case "content":
+			src.Content = s.text()
+		case "mediaType":
+			src.MediaType = s.str()
+		}
+	})
+	if src.Content == "" {
+		return nil
+	}
+	return &src
+}
+
+func (s *scanner) links() []Link {
+	var out []Link
+	s.each(func() {
+		if l := s.link(); l.Href != "" {
+			out = append(out, l)
+		}
+	})
+	return out
+}
+
+// link reads a Link, or a plain address.
+func (s *scanner) link() Link {
+	var l Link
+	if s.peek() == '"' {
+		l.Href = s.str()
+		return l
+	}
+	s.object(func(key string) {
+		switch key {
+		case "href", "id", "url":
+			if v := s.id(); l.Href == "" || key == "href" && v != "" {
+				l.Href = v
+			}
+		case "mediaType":
+			l.MediaType = s.str()
+		case "rel":
+			l.Rel = s.text()
+		case "name":
+			l.Name = s.text()
+		case "width":
+			l.Width = s.number()
+		case "height":
+			l.Height = s.number()
+		}
+	})
+	return l
+}
+
+// attachment reads a file or picture, however its address is given.
+func (s *scanner) attachment() (Attachment, bool) {
+	var a Attachment
+	var link Link
+	switch s.peek() {
+	case '"':
+		a.URL = s.str()
+		return a, a.URL != ""
+	case '{':
+	default:
+		return a, false
+	}
+	s.object(func(key string) {
+		switch key {
+		case "type", "@type":
+			a.Type = s.typ(nil)
+		case "url", "href":
+			for _, l := range s.links() {
+				if a.URL == "" {
+					a.URL, link = l.Href, l
+				}
+			}
+		case "mediaType":
+			a.MediaType = s.str()
+		case "name":
+			a.Name = s.text()
+		case "summary": // Pixelfed and GoToSocial of old put the text here
+			if text := s.text(); a.Name == "" {
+				a.Name = text
+			}
+		case "width":
+			a.Width = s.number()
+		case "height":
+			a.Height = s.number()
+		case "blurhash", "toot:blurhash":
+			a.Blurhash = s.str()
+		case "focalPoint", "toot:focalPoint":
+			a.FocalPoint = s.focalPoint()
+		case "digestMultibase":
+			a.Digest = s.str()
+		case "icon":
+			if p := s.picture(); p != nil {
+				a.Icon = p.URL
+			}
+		}
+	})
+	if a.MediaType == "" {
+		a.MediaType = link.MediaType
+	}
+	if a.Width == 0 && a.Height == 0 {
+		a.Width, a.Height = link.Width, link.Height
+	}
+	return a, a.URL != ""
+}
+
+// picture reads an icon or image: of several, the first.
+func (s *scanner) picture() *Attachment {
+	var out *Attachment
+	s.each(func() {
+		if a, ok := s.attachment(); ok && out == nil {
+			out = &a
+		}
+	})
+	return out
+}
+
+func (s *scanner) focalPoint() *[2]float64 {
+	var at [2]float64
+	n := 0
+	s.each(func() {
+		f, ok := s.float()
+		if ok && n < 2 && f >= -1 && f <= 1 {
+			at[n] = f
+		} else {
+			n = 2
+		}
+		n++
+	})
+	if n != 2 {
+		return nil
+	}
+	return &at
+}
+
+func (s *scanner) tags() []Tag {
+	var out []Tag
+	s.each(func() {
+		var t Tag
+		if !s.object(func(key string) {
+			switch key {
+			case "type", "@type":
+				t.Type = s.typ(nil)
+			case "id", "@id":
+				t.ID = s.str()
+			case "href":
+				t.Href = s.str()
+			case "name":
+				t.Name = s.text()
+			case "rel":
+				t.Rel = s.text()
+			case "mediaType":
+				t.MediaType = s.str()
+			case "icon":
+				if p := s.picture(); p != nil {
+					t.Icon = p.URL
+				}
+			}
+		}) || t.Type == "" || t.Href == "" && t.Name == "" {
+			return
+		}
+		out = append(out, t)
+	})
+	return out
+}
+
+func (s *scanner) policy() *InteractionPolicy {
+	var p InteractionPolicy
+	if !s.object(func(key string) {
+		switch key {
+		case "canReply":
+			p.CanReply = s.approval()
+		case "canLike":
+			p.CanLike = s.approval()
+		case "canAnnounce":
+			p.CanAnnounce = s.approval()
+		case "canQuote":
+			p.CanQuote = s.approval()
+		}
+	}) {
+		return nil
+	}
+	return &p
+}
+
+// approval also reads the words that GoToSocial used before 0.20: always and
+// approvalRequired.
+func (s *scanner) approval() Approval {
+	var a Approval
+	s.object(func(key string) {
+		switch key {
+		case "automaticApproval", "always":
+			a.Automatic = append(a.Automatic, s.audience()...)
+		case "manualApproval", "approvalRequired":
+			a.Manual = append(a.Manual, s.audience()...)
+		}
+	})
+	return a
+}
+
+func (s *scanner) options() []Option {
+	var out []Option
+	s.each(func() {
+		var o Option
+		s.object(func(key string) {
+			switch key {
+			case "name":
+				o.Name = s.text()
+			case "replies":
+				if c := s.collection(false); c != nil && c.TotalItems != nil {
+					o.Votes = *c.TotalItems
+				}
+			}
+		})
+		if o.Name != "" {
+			out = append(out, o)
+		}
+	})
+	return out
+}
+
+// members reads the addresses in a collection, or in a plain list.
+func (s *scanner) members() []string {
+	if s.peek() == '{' {
+		return s.collection(false).IDs()
+	}
+	return s.ids()
+}
+
+func (s *scanner) places() []Place {
+	var out []Place
+	s.each(func() {
+		var p Place
+		if s.peek() == '"' {
+			p.Name = s.str()
+		} else {
+			s.object(func(key string) {
+				switch key {
+				case "type", "@type":
+					p.Type = s.typ(nil)
+				case "name":
+					p.Name = s.text()
+				case "url":
+					p.URL = s.id()
+				case "address":
+					p.Address = s.address()
+				}
+			})
+		}
+		if p.Name != "" || p.Address != "" || p.URL != "" {
+			out = append(out, p)
+		}
+	})
+	return out
+}
+
+// address reads an address line, or a schema:PostalAddress made into one.
+func (s *scanner) address() string {
+	if s.peek() != '{' {
+		return s.str()
+	}
+	var parts [5]string
+	s.object(func(key string) {
+		switch key {
+		case "streetAddress":
+			parts[0] = s.text()
+		case "postalCode":
+			parts[1] = s.text()
+		case "addressLocality":
+			parts[2] = s.text()
+		case "addressRegion":
+			parts[3] = s.text()
+		case "addressCountry":
+			parts[4] = s.text()
+		}
+	})
+	return strings.Join(slices.DeleteFunc(parts[:], func(p string) bool { return p == "" }), ", ")
+}
+
+// actor reads an actor. It fails the scanner if id or type are missing.
+func (s *scanner) actor() *Actor {
+	a := new(Actor)
+	var name, summary languages
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			a.ID = s.str()
+		case "type", "@type":
+			a.Type = s.typ(IsActorType)
+		case "preferredUsername":
+			a.PreferredUsername = s.text()
+		case "name":
+			a.Name = s.text()
+		case "nameMap":
+			name = s.languages()
+		case "summary":
+			a.Summary = s.text()
+		case "summaryMap":
+			summary = s.languages()
+		case "source":
+			a.Source = s.source()
+		case "url":
+			a.URL = pageOf(s.links())
+		case "inbox":
+			a.Inbox = s.id()
+		case "outbox":
+			a.Outbox = s.id()
+		case "followers":
+			a.Followers = s.id()
+		case "following":
+			a.Following = s.id()
+		case "featured", "toot:featured":
+			a.Featured = s.id()
+		case "endpoints":
+			s.object(func(key string) {
+				if key == "sharedInbox" {
+					a.SharedInbox = s.id()
+				}
+			})
+		case "publicKey":
+			a.PublicKey = s.publicKey()
+		case "assertionMethod":
+			a.Multikeys = s.multikeys()
+		case "icon":
+			a.Icon = s.picture()
+		case "image":
+			a.Image = s.picture()
+		case "attachment":
+			a.Fields = s.fields()
+		case "tag":
+			a.Tags = s.tags()
+		case "alsoKnownAs", "as:alsoKnownAs":
+			a.AlsoKnownAs = s.ids()
+		case "movedTo", "as:movedTo":
+			a.MovedTo = s.id()
+		case "manuallyApprovesFollowers", "as:manuallyApprovesFollowers":
+			a.ManuallyApprovesFollowers = s.boolean()
+		case "discoverable", "toot:discoverable":
+			a.Discoverable = s.boolean()
+		case "indexable", "toot:indexable":
+			a.Indexable = s.boolean()
+		case "suspended", "toot:suspended":
+			a.Suspended = s.boolean()
+		case "memorial", "toot:memorial":
+			a.Memorial = s.boolean()
+		case "published":
+			a.Published = s.time()
+		case "updated":
+			a.Updated = s.time()
+		case "attributedTo":
+			a.AttributedTo = s.ids()
+		case "postingRestrictedToMods", "lemmy:postingRestrictedToMods":
+			a.PostingRestrictedToMods = s.boolean()
+		case "generator":
+			a.Generator = s.generator()
+		case "knowsAbout", "schema:knowsAbout":
+			a.KnowsAbout = s.ids()
+		case "seeks", "schema:seeks":
+			a.Seeks = s.ids()
+		case "portfolio", "cr:portfolio", chalkring + "portfolio":
+			a.Portfolio = s.id()
+		case "network", "cr:network", chalkring + "network":
+			a.Network = s.id()
+		}
+	})
+	switch {
+	case s.err != nil:
+	case a.ID == "":
+		s.fail(missing("id"))
+	case a.Type == "":
+		s.fail(missing("type"))
+	}
+	if l := summary.settle(&a.Summary); l != "" {
+		a.Language = l
+	}
+	if l := name.settle(&a.Name); l != "" {
+		a.Language = l
+	}
+	return a
+}
+
+// publicKey reads the signing key: of several, the first with a PEM.
+func (s *scanner) publicKey() PublicKey {
+	var out PublicKey
+	s.each(func() {
+		var k PublicKey
+		s.object(func(key string) {
+			switch key {
+			case "id", "@id":
+				k.ID = s.str()
+			case "owner":
+				k.Owner = s.id()
+			case "publicKeyPem":
+				k.PEM = s.str()
+			}
+		})
+		if out.PEM == "" && k.PEM != "" {
+			out = k
+		}
+	})
+	return out
+}
+
+func (s *scanner) multikeys() []Multikey {
+	var out []Multikey
+	s.each(func() {
+		var k Multikey
+		var typ string
+		s.object(func(key string) {
+			switch key {
+			case "id", "@id":
+				k.ID = s.str()
+			case "type", "@type":
+				typ = s.typ(nil)
+			case "controller":
+				k.Controller = s.id()
+			case "publicKeyMultibase":
+				k.Multibase = s.str()
+			}
+		})
+		if typ == "Multikey" && k.ID != "" && k.Multibase != "" {
+			out = append(out, k)
+		}
+	})
+	return out
+}
+
+func (s *scanner) fields() []Field {
+	var out []Field
+	s.each(func() {
+		var f Field
+		var typ string
+		s.object(func(key string) {
+			switch key {
+			case "type", "@type":
+				typ = s.typ(nil)
+			case "name":
+				f.Name = s.text()
+			case "value":
+				f.Value = s.text()
+			}
+		})
+		if (typ == "PropertyValue" || typ == "schema:PropertyValue") && f.Name != "" {
+			out = append(out, f)
+		}
+	})
+	return out
+}
+
+func (s *scanner) generator() *Generator {
+	var g Generator
+	if s.peek() != '{' {
+		if g.ID = s.id(); g.ID == "" {
+			return nil
+		}
+		return &g
+	}
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			g.ID = s.str()
+		case "name":
+			g.Name = s.text()
+		case "implements":
+			for _, l := range s.links() {
+				g.Implements = append(g.Implements, Implementation{Href: l.Href, Name: l.Name})
+			}
+		}
+	})
+	return &g
+}
