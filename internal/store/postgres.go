@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+func pgConfig(database string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(database)
+	if err != nil {
+		return nil, errors.New("open database: the postgres:// URL cannot be read; write it as postgres://user:password@host:5432/name")
+	}
+	config.RuntimeParams["timezone"] = "UTC"
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "chalkring"
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second
+	}
+	return config, nil
+}
+
+func pgOpen(config *pgx.ConnConfig) *sql.DB { return stdlib.OpenDB(*config) }
+
+func (db *DB) openPostgres(ctx, background context.Context, o Options, log *ormLog) error {
+	config, err := pgConfig(o.Database)
+	if err != nil {
+		return err
+	}
+	where := fmt.Sprintf("%s on %s", config.Database, config.Host)
+	conns := o.Conns
+	if conns <= 0 {
+		conns = 16
+	}
+	pool := pgOpen(config)
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(max(2, conns/2))
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := migrate(ctx, Postgres, pool, o.KeepSchema); err != nil {
+		pool.Close()
+		return fmt.Errorf("open database %s: %w", where, err)
+	}
+	db.orm, err = gorm.Open(pgDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, ormConfig(log))
+	if err != nil {
+		pool.Close()
+		return fmt.Errorf("open database %s: %w", where, err)
+	}
+	db.pg = pool
+	db.waiting.Go(func() { db.listen(background, config) })
+	return nil
+}
+
+// beginPostgres begins a transaction. A reader sees one state of the database
+// throughout, as on SQLite.
+func (db *DB) beginPostgres(ctx context.Context, write bool) (session, error) {
+	if !write {
+		return db.pg.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	}
+	conn, err := db.pg.Conn(ctx) // waiting for a connection may be given up,
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
+	tx, err := conn.BeginTx(limited, nil) // the transaction not
+	if err != nil {
+		cancel()
+		conn.Close()
+		return nil, err
+	}
+	return &pgTx{Tx: tx, conn: conn, cancel: cancel}, nil
+}
+
+// pgTx is a write transaction with the connection it holds.
+type pgTx struct {
+	*sql.Tx
+	conn   *sql.Conn
+	cancel context.CancelFunc
+}
+
+// Commit commits and gives the connection back.
+func (t *pgTx) Commit() error {
+	defer t.end()
+	return t.Tx.Commit()
+}
+
+// Rollback ends the transaction without its changes and gives the connection
+// back.
+func (t *pgTx) Rollback() error {
+	defer t.end()
+	return t.Tx.Rollback()
+}
+
+func (t *pgTx) end() {
+	t.cancel()
+	t.conn.Close()
+}
+
+// pgDialector is gorm's own dialector with our times and our errors.
+type pgDialector struct{ *postgres.Dialector }
+
+func (d pgDialector) BindVarTo(w clause.Writer, stmt *gorm.Statement, v any) {
+	bindTime(stmt, func(t time.Time) any { return Millis(t) })
+	d.Dialector.BindVarTo(w, stmt, v)
+}
+
+func (d pgDialector) Translate(err error) error { return translate(err) }

@@ -1,0 +1,258 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+)
+
+// sqlitePool lends connections to one file. database/sql has a pool too, but
+// its prepared statements do not outlast a transaction, and preparing costs as
+// much as running: here each connection keeps its own.
+type sqlitePool struct {
+	db    *sql.DB
+	idle  chan *sqliteConn
+	slots chan struct{} // one for each open connection
+}
+
+func newSQLitePool(db *sql.DB, size int) *sqlitePool {
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return &sqlitePool{db: db, idle: make(chan *sqliteConn, size), slots: make(chan struct{}, size)}
+}
+
+var errClosed = errors.New("the database is closed")
+
+// acquire lends a connection: an idle one, a new one, or whichever is given
+// back first. Waiting callers are served in turn.
+func (p *sqlitePool) acquire(ctx context.Context) (*sqliteConn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case c, ok := <-p.idle:
+		return lent(c, ok)
+	default:
+	}
+	select {
+	case c, ok := <-p.idle:
+		return lent(c, ok)
+	case p.slots <- struct{}{}:
+		conn, err := p.db.Conn(context.WithoutCancel(ctx))
+		if err != nil {
+			<-p.slots
+			return nil, err
+		}
+		return &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a database connection: %w", ctx.Err())
+	}
+}
+
+func lent(c *sqliteConn, ok bool) (*sqliteConn, error) {
+	if !ok {
+		return nil, errClosed
+	}
+	return c, nil
+}
+
+// release takes a connection back, or throws it away if it is in doubt.
+func (p *sqlitePool) release(c *sqliteConn, broken bool) {
+	if broken {
+		c.discard()
+		<-p.slots
+		return
+	}
+	c.ctx = nil
+	p.idle <- c
+}
+
+// size returns how many connections are open, and how many of them idle.
+func (p *sqlitePool) size() (open, idle int) { return len(p.slots), len(p.idle) }
+
+// close waits until every connection is back, or ctx ends, and closes them.
+func (p *sqlitePool) close(ctx context.Context) error {
+	for range cap(p.slots) {
+		select {
+		case c := <-p.idle:
+			c.close()
+			// its slot stays taken, so that no new one is opened
+		case p.slots <- struct{}{}:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), p.db.Close())
+		}
+	}
+	close(p.idle)
+	return p.db.Close()
+}
+
+// sqliteConn is one connection with its prepared statements. A statement must
+// not be run again while its own rows are still being read.
+type sqliteConn struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	ctx   context.Context // not nil: ends the transaction's statements, whatever their own context
+}
+
+// How many statements a connection keeps, and how long their text may be.
+const (
+	mostStmts = 400
+	longest   = 4096
+)
+
+func (c *sqliteConn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := c.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := c.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.stmts) >= mostStmts {
+		for old, stmt := range c.stmts { // any one; the common ones come back at once
+			stmt.Close()
+			delete(c.stmts, old)
+			break
+		}
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+// PrepareContext, ExecContext, QueryContext and QueryRowContext make it gorm's
+// connection.
+func (c *sqliteConn) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	return c.conn.PrepareContext(c.context(ctx), query)
+}
+
+func (c *sqliteConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = c.context(ctx)
+	if len(query) > longest {
+		return c.conn.ExecContext(ctx, query, args...)
+	}
+	s, err := c.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (c *sqliteConn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx = c.context(ctx)
+	if len(query) > longest {
+		return c.conn.QueryContext(ctx, query, args...)
+	}
+	s, err := c.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+func (c *sqliteConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = c.context(ctx)
+	if len(query) <= longest {
+		if s, err := c.prepare(ctx, query); err == nil {
+			return s.QueryRowContext(ctx, args...)
+		}
+	}
+	return c.conn.QueryRowContext(ctx, query, args...)
+}
+
+func (c *sqliteConn) context(ctx context.Context) context.Context {
+	if c.ctx != nil {
+		return c.ctx
+	}
+	return ctx
+}
+
+func (c *sqliteConn) close() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	c.conn.Close()
+}
+
+// discard closes the connection for good instead of giving it back to
+// database/sql.
+func (c *sqliteConn) discard() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	c.conn.Raw(func(any) error { return driver.ErrBadConn })
+	c.conn.Close()
+}
+
+// sqliteTx is a connection in a transaction.
+type sqliteTx struct {
+	*sqliteConn
+	pool   *sqlitePool
+	caller context.Context // a reader's; when it ended, a statement may have been interrupted
+}
+
+func (db *DB) beginSQLite(ctx context.Context, write bool) (session, error) {
+	pool, begin := db.readers, "BEGIN"
+	if write {
+		pool, begin = db.writer, "BEGIN IMMEDIATE"
+	}
+	c, err := pool.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &sqliteTx{sqliteConn: c, pool: pool}
+	if write {
+		// Not to be interrupted half way; ExecContext asks the time limit
+		// before each statement.
+		c.ctx = context.Background()
+	} else {
+		s.caller = ctx
+	}
+	if _, err := c.ExecContext(ctx, begin); err != nil {
+		pool.release(c, true)
+		return nil, err
+	}
+	return s, nil
+}
+
+// Commit commits. What could not be committed is rolled back.
+func (s *sqliteTx) Commit() error {
+	_, err := s.ExecContext(context.Background(), "COMMIT")
+	if err != nil {
+		s.Rollback()
+		return err
+	}
+	s.pool.release(s.sqliteConn, false)
+	return nil
+}
+
+// Rollback ends the transaction without its changes.
+func (s *sqliteTx) Rollback() error {
+	if s.caller != nil && s.caller.Err() != nil {
+		s.pool.release(s.sqliteConn, true)
+		return s.caller.Err()
+	}
+	s.ctx = context.Background()
+	_, err := s.ExecContext(context.Background(), "ROLLBACK")
+	s.pool.release(s.sqliteConn, err != nil)
+	return err
+}
+
+// onWriter runs fn with the writer's connection, outside any transaction.
+func (db *DB) onWriter(ctx context.Context, fn func(c *sqliteConn) error) error {
+	c, err := db.writer.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	c.ctx = context.Background()
+	err = fn(c)
+	db.writer.release(c, false)
+	return err
+}
