@@ -31,17 +31,6 @@ func (h Handle) key() Handle {
 	return Handle{strings.ToLower(h.User), strings.ToLower(h.Host)}
 }
 
-// ParseHandle reads "@user", "@user@host" or "user@host", as a form's field
-// holds it, and nothing else.
-func ParseHandle(s string) (Handle, bool) {
-	s = strings.TrimSpace(s)
-	if !strings.HasPrefix(s, "@") {
-		s = "@" + s
-	}
-	h, n := mentionAt(s)
-	return h, n > 0 && n == len(s)
-}
-
 // mentionAt reads the mention that s begins with; n is its length, 0 for none.
 func mentionAt(s string) (h Handle, n int) {
 	if len(s) < 2 || s[0] != '@' {

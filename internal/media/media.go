@@ -1,0 +1,355 @@
+// Package media keeps pictures: it makes every upload safe and small, stores
+// the files, describes them for those who cannot see them, and keeps copies of
+// other servers' pictures for a while.
+package media
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// What an author may do with pictures.
+const (
+	MaxAlt     = 1500 // runes of a description
+	MaxPerPost = 8
+	maxLoose   = 40 // uploads of one account that no post holds yet
+)
+
+// Attachment is a picture of a post, or one that waits for its post. A local
+// one has Name and Preview, its files in the Library; one from another server
+// has RemoteURL, and is shown from /media/remote/{id}.
+type Attachment struct {
+	ID            int64
+	AccountID     int64
+	PostID        *int64
+	Position      int
+	Name, Preview string
+	RemoteURL     string
+	Mime          string
+	Bytes         int64
+	Width, Height int
+	Alt           string
+	Decorative    bool // has nothing to tell: readers of screens pass it over
+	Blurhash      string
+	FocusX        float64 // -1 (left) to 1 (right): what must stay in view when cropped
+	FocusY        float64 // -1 (bottom) to 1 (top)
+	CreatedAt     time.Time
+}
+
+// Local reports whether the files are this server's own.
+func (a Attachment) Local() bool { return a.RemoteURL == "" }
+
+// Described reports whether a picture may be published: somebody wrote what it
+// shows, or said that it has nothing to tell.
+//
+// WCAG 2.2, success criterion 1.1.1.
+func (a Attachment) Described() bool { return a.Decorative || strings.TrimSpace(a.Alt) != "" }
+
+// Description is what an author says about a picture. Nil leaves what is there.
+type Description struct {
+	Alt            *string
+	Decorative     *bool
+	FocusX, FocusY *float64
+}
+
+// apply changes a, or says what is wrong. A text and "decorative" exclude each
+// other; the newer word counts.
+func (d Description) apply(a *Attachment) error {
+	var check fault.Check
+	if d.Alt != nil {
+		alt := strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(*d.Alt, "\x00", ""), "\uFFFD"))
+		if utf8.RuneCountInString(alt) > MaxAlt {
+			check.Add("alt", "media.alt_too_long", fmt.Sprintf("Please describe the picture in at most %d characters.", MaxAlt),
+				map[string]any{"Max": MaxAlt})
+		}
+		a.Alt = alt
+		if alt != "" {
+			a.Decorative = false
+		}
+	}
+	if d.Decorative != nil {
+		if a.Decorative = *d.Decorative; a.Decorative {
+			if d.Alt != nil && a.Alt != "" {
+				check.Add("decorative", "media.alt_and_decorative",
+					"A picture either has a description or is decorative. Please choose one.", nil)
+			}
+			a.Alt = ""
+		}
+	}
+	for _, f := range []struct {
+		from *float64
+		to   *float64
+	}{{d.FocusX, &a.FocusX}, {d.FocusY, &a.FocusY}} {
+		if f.from == nil {
+			continue
+		}
+		if !(*f.from >= -1 && *f.from <= 1) { // neither is NaN
+			check.Add("focus", "media.focus", "The focus lies between -1 and 1.", nil)
+			continue
+		}
+		*f.to = *f.from
+	}
+	return check.Err()
+}
+
+// ByID returns an attachment, whoever owns it; what the asker may see of it is
+// decided by its post, or by the owner when it has none.
+func ByID(tx *store.Tx, id int64) (Attachment, error) {
+	var a Attachment
+	return a, tx.Take(&a, "id = ?", id).Error
+}
+
+// ByName returns the attachment that a stored file belongs to, by the name of
+// the picture or of its preview.
+func ByName(tx *store.Tx, name string) (Attachment, error) {
+	if !IsName(name) {
+		return Attachment{}, notFound(nil)
+	}
+	var a Attachment
+	return a, tx.Take(&a, "name = ? OR preview = ?", name, name).Error
+}
+
+// OfPosts returns the attachments of some posts, each post's in its order.
+func OfPosts(tx *store.Tx, posts []int64) (map[int64][]Attachment, error) {
+	if len(posts) == 0 {
+		return nil, nil
+	}
+	var rows []Attachment
+	if err := tx.Where("post_id IN ?", posts).Order("post_id, position, id").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	of := make(map[int64][]Attachment, len(posts))
+	for _, a := range rows {
+		of[*a.PostID] = append(of[*a.PostID], a)
+	}
+	return of, nil
+}
+
+// owned returns those of the attachments that exist and belong to the account,
+// in the order asked for; any other is NotFound.
+func owned(tx *store.Tx, account int64, ids []int64) ([]Attachment, error) {
+	var rows []Attachment
+	if len(ids) > 0 {
+		if err := tx.Where("account_id = ? AND remote_url = '' AND id IN ?", account, ids).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+	}
+	sorted := make([]Attachment, 0, len(ids))
+	for _, id := range ids {
+		at := slices.IndexFunc(rows, func(a Attachment) bool { return a.ID == id })
+		if at < 0 {
+			return nil, fault.Invalidf("media", "One of the pictures is no longer there. Please add it again.").WithKey("media.missing", nil)
+		}
+		sorted = append(sorted, rows[at])
+	}
+	return sorted, nil
+}
+
+// Upload records a stored picture as the account's, to wait for its post.
+func Upload(tx *store.Tx, account int64, s Stored, d Description) (Attachment, error) {
+	var loose int64
+	if err := tx.Model(&Attachment{}).Where("account_id = ? AND post_id IS NULL", account).Count(&loose).Error; err != nil {
+		return Attachment{}, err
+	}
+	if loose >= maxLoose {
+		return Attachment{}, fault.Keyed(fault.TooMany, "media.too_many_waiting",
+			"You have many pictures that are in no post yet. Please publish some, or come back tomorrow.", nil).After(time.Hour)
+	}
+	a := Attachment{ID: tx.NewID(), AccountID: account, Name: s.Name, Preview: s.Preview, Mime: s.Mime, Bytes: s.Bytes,
+		Width: s.Width, Height: s.Height, Blurhash: s.Blurhash, CreatedAt: tx.Now}
+	if err := d.apply(&a); err != nil {
+		return Attachment{}, err
+	}
+	return a, tx.Create(&a).Error
+}
+
+// Describe changes what the owner says about a picture, before or after it is
+// published. A published picture cannot lose its description.
+func Describe(tx *store.Tx, account, id int64, d Description) (Attachment, error) {
+	rows, err := owned(tx, account, []int64{id})
+	if fault.Is(err, fault.Invalid) {
+		return Attachment{}, notFound(err)
+	} else if err != nil {
+		return Attachment{}, err
+	}
+	a := rows[0]
+	if err := d.apply(&a); err != nil {
+		return Attachment{}, err
+	}
+	if a.PostID != nil && !a.Described() {
+		return Attachment{}, undescribed(1)
+	}
+	return a, tx.Model(&a).Select("alt", "decorative", "focus_x", "focus_y").Updates(&a).Error
+}
+
+// Remove takes back an upload that is in no post. Its files go with the next sweep.
+func Remove(tx *store.Tx, account, id int64) error {
+	done := tx.Where("id = ? AND account_id = ? AND post_id IS NULL", id, account).Delete(&Attachment{})
+	if done.Error == nil && done.RowsAffected == 0 {
+		return notFound(nil)
+	}
+	return done.Error
+}
+
+// Attach makes ids, in that order, the pictures of the author's post, when it is
+// published and when it is edited. Pictures that the post had and that are not
+// among them wait again, and are swept if nothing takes them. All must be the
+// author's, in no other post, and described.
+func Attach(tx *store.Tx, author, post int64, ids []int64) ([]Attachment, error) {
+	if err := CheckNumber(len(ids)); err != nil {
+		return nil, err
+	}
+	rows, err := owned(tx, author, ids)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[int64]bool{}
+	for i, a := range rows {
+		switch {
+		case seen[a.ID] || a.PostID != nil && *a.PostID != post:
+			return nil, fault.Invalidf("media", "A picture can be in one post only. Please add it again.").WithKey("media.taken", nil)
+		case !a.Described():
+			return nil, undescribed(i + 1)
+		}
+		seen[a.ID] = true
+	}
+	let := tx.Model(&Attachment{}).Where("post_id = ?", post)
+	if len(ids) > 0 {
+		let = let.Where("id NOT IN ?", ids)
+	}
+	if err := let.Updates(map[string]any{"post_id": nil, "position": 0}).Error; err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rows[i].PostID, rows[i].Position = &post, i
+		if err := tx.Model(&rows[i]).Select("post_id", "position").Updates(&rows[i]).Error; err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// CheckNumber refuses more pictures than a post may have.
+func CheckNumber(n int) error {
+	if n > MaxPerPost {
+		return fault.Invalidf("media", "A post can have at most %d pictures.", MaxPerPost).
+			WithKey("media.too_many", map[string]any{"Max": MaxPerPost})
+	}
+	return nil
+}
+
+func undescribed(nth int) error {
+	return fault.Invalidf("media", "Picture %d has no description yet. Say what it shows, for colleagues who cannot see it, or mark it as decorative.", nth).
+		WithKey("media.undescribed", map[string]any{"Number": nth})
+}
+
+// AttachRemote makes list the pictures of a post that came from another server,
+// in place of those it had. Only what can be shown is taken: https addresses,
+// at most MaxPerPost, with their descriptions cut to MaxAlt. A picture that was
+// there before keeps its ID.
+func AttachRemote(tx *store.Tx, author, post int64, list []Attachment) ([]Attachment, error) {
+	var had []Attachment
+	if err := tx.Where("post_id = ?", post).Find(&had).Error; err != nil {
+		return nil, err
+	}
+	rows := make([]Attachment, 0, min(len(list), MaxPerPost))
+	keep := []int64{0}
+	for _, from := range list {
+		if !remoteAddress(from.RemoteURL) || slices.ContainsFunc(rows, func(a Attachment) bool { return a.RemoteURL == from.RemoteURL }) {
+			continue
+		}
+		if len(rows) == MaxPerPost {
+			break
+		}
+		a := Attachment{ID: tx.NewID(), AccountID: author, PostID: &post, Position: len(rows), RemoteURL: from.RemoteURL,
+			Mime: cut(from.Mime, 100), Width: side(from.Width), Height: side(from.Height), Alt: cut(from.Alt, MaxAlt),
+			Blurhash: blurhashOf(from.Blurhash), FocusX: focus(from.FocusX), FocusY: focus(from.FocusY), CreatedAt: tx.Now}
+		if at := slices.IndexFunc(had, func(h Attachment) bool { return h.RemoteURL == a.RemoteURL }); at >= 0 {
+			a.ID, a.CreatedAt = had[at].ID, had[at].CreatedAt
+		}
+		rows, keep = append(rows, a), append(keep, a.ID)
+	}
+	if err := tx.Where("post_id = ? AND id NOT IN ?", post, keep).Delete(&Attachment{}).Error; err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if err := tx.Save(&rows[i]).Error; err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// Drop deletes the pictures of a post that was deleted. The files of local ones
+// go with the next sweep; until then nobody is shown them.
+func Drop(tx *store.Tx, post int64) error {
+	return tx.Where("post_id = ?", post).Delete(&Attachment{}).Error
+}
+
+func remoteAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= 2048 && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
+}
+
+func cut(s string, runes int) string {
+	s = strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD"))
+	n := 0
+	for i := range s {
+		if n == runes {
+			return s[:i]
+		}
+		n++
+	}
+	return s
+}
+
+func side(n int) int { return min(max(n, 0), 100_000) }
+
+func focus(f float64) float64 {
+	if !(f >= -1 && f <= 1) {
+		return 0
+	}
+	return f
+}
+
+// blurhashOf is s if it can be a blurhash, which clients decode unasked.
+func blurhashOf(s string) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
+	if len(s) < 6 || strings.Trim(s, digits) != "" {
+		return ""
+	}
+	size := strings.IndexByte(digits, s[0])
+	if len(s) != 4+2*(size%9+1)*(size/9+1) {
+		return ""
+	}
+	return s
+}
+
+// Known tells which of some files' names are still wanted: by an attachment, or
+// as the picture of an account of this server. Library.Sweep asks it.
+func Known(tx *store.Tx, names []string) (map[string]bool, error) {
+	var found []string
+	err := tx.Raw(`SELECT name FROM attachments WHERE name <> '' AND name IN ?
+		UNION ALL SELECT preview FROM attachments WHERE preview <> '' AND preview IN ?
+		UNION ALL SELECT avatar FROM accounts WHERE host = '' AND avatar IN ?
+		UNION ALL SELECT header FROM accounts WHERE host = '' AND header IN ?`, names, names, names, names).Scan(&found).Error
+	known := make(map[string]bool, len(found))
+	for _, name := range found {
+		known[name] = true
+	}
+	return known, err
+}
+
+// SweepLoose deletes uploads that for a day no post has taken, and returns how
+// many. Their files go with the next Library.Sweep.
+func SweepLoose(tx *store.Tx) (int64, error) {
+	done := tx.Where("post_id IS NULL AND created_at < ?", tx.Now.Add(-Grace)).Delete(&Attachment{})
+	return done.RowsAffected, done.Error
+}
