@@ -1,0 +1,56 @@
+package peers
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Line is one line of the log of who decided what. Lines are only ever added.
+type Line struct {
+	ID        int64
+	ActorID   *int64 // nil: from the command line, or the server itself
+	Action    string // "peer.allow", "peer.block", "peer.remove", "mode", "person.role", …
+	Subject   string // a host, "mode", or @name of a person here
+	Before    string
+	After     string
+	Reason    string
+	CreatedAt time.Time
+}
+
+// TableName names the table of the log.
+func (Line) TableName() string { return "audit" }
+
+// Record adds a line to the log, in the transaction of what it tells of.
+func Record(tx *store.Tx, l Line) error {
+	l.ID, l.CreatedAt = tx.NewID(), tx.Now
+	return tx.Create(&l).Error
+}
+
+// Audit returns a page of the log, newest first: of one subject, or of all
+// with subject "".
+func Audit(tx *store.Tx, subject string, page store.Page) ([]Line, error) {
+	q := tx.Model(&Line{})
+	if subject != "" {
+		q = q.Where("subject = ?", subject)
+	}
+	return store.Find[Line](q, page)
+}
+
+// String is the entry as the log keeps it: JSON, or nothing for no entry.
+func (p Peer) String() string {
+	if p.Host == "" {
+		return ""
+	}
+	b, err := json.Marshal(struct {
+		Standing Standing `json:"standing"`
+		Ceiling  Ceiling  `json:"ceiling"`
+		Label    string   `json:"label,omitempty"`
+		Note     string   `json:"note,omitempty"`
+	}{p.Standing, p.Ceiling, p.Label, p.Note})
+	if err != nil {
+		return string(p.Standing)
+	}
+	return string(b)
+}

@@ -1,0 +1,456 @@
+// Package peers is the federation policy: which other servers this one talks
+// to, how much it entrusts to each, and the log of who decided so. Every
+// exchange asks Check at that moment; nothing is remembered between two asks.
+package peers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Changed is news that the policy for a host, named by the key, has changed.
+// Without a key the whole policy has.
+const Changed store.Topic = "peers"
+
+// Mode is what happens to servers nobody has decided about.
+type Mode string
+
+// The two modes. An empty allowlist admits nobody: being open is a decision of
+// its own, never the absence of entries.
+const (
+	Allowlist Mode = "allowlist"
+	Open      Mode = "open"
+)
+
+// Standing is what was decided about a server.
+type Standing string
+
+// The standings. A server without an entry is Unknown.
+const (
+	Unknown Standing = ""
+	Allowed Standing = "allowed"
+	Blocked Standing = "blocked"
+)
+
+// Admits is the whole policy: whether a server of this standing may be talked to.
+func (m Mode) Admits(s Standing) bool {
+	return s == Allowed || s == Unknown && m == Open
+}
+
+// Ceiling is the widest kind of closed content that is entrusted to a peer.
+type Ceiling string
+
+// The ceilings, from nothing to everything. Each includes the ones before it.
+const (
+	CeilingNone    Ceiling = "none"    // we read them and send nothing
+	CeilingPublic  Ceiling = "public"  // what anybody may see
+	CeilingNetwork Ceiling = "network" // and what is for the network of schools and for followers
+	CeilingGroup   Ceiling = "group"   // and what is for the members of a group
+)
+
+// Reaches reports whether content that needs the ceiling c is entrusted to a peer of this one.
+func (have Ceiling) Reaches(c Ceiling) bool { return have.rank() >= c.rank() && c.rank() >= 0 }
+
+// Valid reports whether c is one of the four ceilings.
+func (have Ceiling) Valid() bool { return have.rank() >= 0 }
+
+func (have Ceiling) rank() int {
+	switch have {
+	case CeilingNone:
+		return 0
+	case CeilingPublic:
+		return 1
+	case CeilingNetwork:
+		return 2
+	case CeilingGroup:
+		return 3
+	}
+	return -1
+}
+
+// Peer is what an administrator decided about a server.
+type Peer struct {
+	Host      string `gorm:"primaryKey"`
+	Standing  Standing
+	Ceiling   Ceiling
+	Label     string // what people call it: "Hillview Primary"
+	Note      string // for administrators
+	Reason    string // why, where the decision needs one
+	ChangedBy *int64 // nil: from the command line
+	CreatedAt time.Time
+	ChangedAt time.Time
+}
+
+// Entry is what an administrator writes down about a server besides its name.
+type Entry struct {
+	Label   string
+	Note    string
+	Reason  string
+	Ceiling Ceiling // empty: CeilingNetwork
+}
+
+// Name is what the peer is called on a page: its label, or its host.
+func (p Peer) Name() string {
+	if p.Label != "" {
+		return p.Label
+	}
+	return p.Host
+}
+
+// Normalise returns the one form in which a server's name is stored and
+// compared, or a failure that says what is wrong with what was typed. Names
+// that exist only on a developer's machine pass where this server has such a
+// name itself.
+func Normalise(tx *store.Tx, host string) (string, error) {
+	h, err := iri.NormaliseHost(host, iri.IsDev(tx.Site.Host))
+	if err != nil {
+		return "", fault.Invalidf("host", "%s", err).WithKey("peers.host_invalid", map[string]any{"Host": host})
+	}
+	if h == tx.Site.Host {
+		return "", fault.Invalidf("host", "%s is this server itself.", h).WithKey("peers.host_own", map[string]any{"Host": h})
+	}
+	return h, nil
+}
+
+// Check fails unless host, in the form of iri.HostOf, may be talked to now. It
+// reads the mode and the entries of the host and of the domains above it, for
+// a block covers what lies below. This server's own name, IP addresses and
+// names without a dot are never admitted.
+func Check(tx *store.Tx, host string) error {
+	if h, err := iri.NormaliseHost(host, iri.IsDev(tx.Site.Host)); err != nil || h != host || h == tx.Site.Host {
+		return notAdmitted(host)
+	}
+	mode, err := ModeOf(tx)
+	if err != nil {
+		return err
+	}
+	standing, err := StandingOf(tx, host)
+	if err != nil {
+		return err
+	}
+	if !mode.Admits(standing) {
+		return notAdmitted(host)
+	}
+	return nil
+}
+
+func notAdmitted(host string) error {
+	return fault.Keyed(fault.Forbidden, "peers.not_admitted",
+		fmt.Sprintf("This server does not exchange anything with %s.", host), map[string]any{"Host": host})
+}
+
+// Refused reports whether err says that the policy does not admit a server.
+func Refused(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Key == "peers.not_admitted"
+}
+
+// Admitted is Check for many hosts at once. Hosts that are not admitted are
+// missing from the answer.
+func Admitted(tx *store.Tx, hosts []string) (map[string]bool, error) {
+	dev := iri.IsDev(tx.Site.Host)
+	var names []string // of the hosts and everything above them
+	asked := make(map[string]bool, len(hosts))
+	for _, host := range hosts {
+		if asked[host] {
+			continue
+		}
+		asked[host] = true
+		if h, err := iri.NormaliseHost(host, dev); err != nil || h != host || h == tx.Site.Host {
+			delete(asked, host)
+			continue
+		}
+		names = append(names, withParents(host)...)
+	}
+	if len(names) == 0 {
+		return map[string]bool{}, nil
+	}
+	mode, err := ModeOf(tx)
+	if err != nil {
+		return nil, err
+	}
+	entries := make(map[string]Standing, len(names))
+	for part := range chunks(names, 400) {
+		if err := standings(tx, part, entries); err != nil {
+			return nil, err
+		}
+	}
+	admitted := make(map[string]bool, len(asked))
+	for host := range asked {
+		if mode.Admits(decide(host, entries)) {
+			admitted[host] = true
+		}
+	}
+	return admitted, nil
+}
+
+// ModeOf returns the mode that an administrator chose.
+func ModeOf(tx *store.Tx) (Mode, error) {
+	var mode Mode
+	err := tx.Raw("SELECT mode FROM site WHERE id = 1").Scan(&mode).Error
+	if mode == "" { // no site yet: closed
+		mode = Allowlist
+	}
+	return mode, err
+}
+
+// StandingOf returns what holds for a host: a block of it or of a domain above
+// it, or else an entry of exactly this host.
+func StandingOf(tx *store.Tx, host string) (Standing, error) {
+	entries := map[string]Standing{}
+	err := standings(tx, withParents(host), entries)
+	return decide(host, entries), err
+}
+
+func standings(tx *store.Tx, hosts []string, into map[string]Standing) error {
+	var rows []Peer
+	if err := tx.Select("host", "standing").Where("host IN ?", hosts).Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, r := range rows {
+		into[r.Host] = r.Standing
+	}
+	return nil
+}
+
+func decide(host string, entries map[string]Standing) Standing {
+	for _, h := range withParents(host) {
+		if entries[h] == Blocked {
+			return Blocked
+		}
+	}
+	return entries[host]
+}
+
+// withParents lists a host and the domains above it.
+func withParents(host string) []string {
+	all := []string{host}
+	for {
+		_, parent, ok := strings.Cut(host, ".")
+		if !ok || parent == "" {
+			return all
+		}
+		all = append(all, parent)
+		host = parent
+	}
+}
+
+func chunks(all []string, size int) func(yield func([]string) bool) {
+	return func(yield func([]string) bool) {
+		for len(all) > 0 {
+			n := min(size, len(all))
+			if !yield(all[:n]) {
+				return
+			}
+			all = all[n:]
+		}
+	}
+}
+
+// CeilingOf returns how much is entrusted to a host. A server without an entry
+// (which only an open server talks to) gets what is public.
+func CeilingOf(tx *store.Tx, host string) (Ceiling, error) {
+	var p Peer
+	err := tx.Select("host", "standing", "ceiling").Where("host = ?", host).Limit(1).Find(&p).Error
+	switch {
+	case err != nil:
+		return CeilingNone, err
+	case p.Standing == Allowed:
+		return p.Ceiling, nil
+	case p.Standing == Blocked:
+		return CeilingNone, nil
+	}
+	return CeilingPublic, nil
+}
+
+// Get returns the entry of exactly this host, or fault.NotFound.
+func Get(tx *store.Tx, host string) (Peer, error) {
+	var p Peer
+	if err := tx.Where("host = ?", host).Take(&p).Error; err != nil {
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return p, fault.Keyed(fault.NotFound, "peers.no_entry", "There is no entry for this server.", map[string]any{"Host": host})
+		}
+		return p, err
+	}
+	return p, nil
+}
+
+// Allow admits a server by its exact name: a name below it is another server.
+// by is who decided, 0 for the command line. It takes effect with the commit,
+// and what waited for the server goes out.
+func Allow(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
+	host, err := Normalise(tx, host)
+	if err != nil {
+		return Peer{}, err
+	}
+	if e.Ceiling == "" {
+		e.Ceiling = CeilingNetwork
+	}
+	var form fault.Check
+	e.check(&form)
+	above, err := blockAbove(tx, host)
+	if err != nil {
+		return Peer{}, err
+	}
+	if above != "" {
+		form.Add("host", "peers.blocked_above", fmt.Sprintf("%s is blocked, and a block covers every name below it. Remove that block first.", above),
+			map[string]any{"Host": above})
+	}
+	if err := form.Err(); err != nil {
+		return Peer{}, err
+	}
+	return put(tx, by, host, Allowed, e)
+}
+
+// Block refuses a server and every name below it in both directions, and hides
+// what its people wrote. Nothing is deleted, so that Remove brings it back.
+func Block(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
+	host, err := Normalise(tx, host)
+	if err != nil {
+		return Peer{}, err
+	}
+	e.Ceiling = CeilingNone
+	var form fault.Check
+	e.check(&form)
+	if strings.HasSuffix(tx.Site.Host, "."+host) {
+		form.Add("host", "peers.block_own", fmt.Sprintf("A block of %s would cover this server too.", host), map[string]any{"Host": host})
+	}
+	if err := form.Err(); err != nil {
+		return Peer{}, err
+	}
+	return put(tx, by, host, Blocked, e)
+}
+
+// Remove makes a server unknown again. An allowed one hears nothing more, and
+// what is known of it stays; a blocked one's posts can be seen again.
+func Remove(tx *store.Tx, by int64, host, reason string) error {
+	host, err := Normalise(tx, host)
+	if err != nil {
+		return err
+	}
+	before, err := Get(tx, host)
+	if err != nil {
+		return err
+	}
+	if err := tx.Exec("DELETE FROM peers WHERE host = ?", host).Error; err != nil {
+		return err
+	}
+	if err := markBlocked(tx, host); err != nil {
+		return err
+	}
+	tx.AnnounceKey(Changed, host)
+	return Record(tx, Line{ActorID: actor(by), Action: "peer.remove", Subject: host, Before: before.String(), Reason: reason})
+}
+
+// put writes an entry, its effect on what may be read, and its line in the log.
+func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error) {
+	before, err := Get(tx, host)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return Peer{}, err
+	}
+	p := Peer{Host: host, Standing: s, Ceiling: e.Ceiling, Label: e.Label, Note: e.Note, Reason: e.Reason,
+		ChangedBy: actor(by), CreatedAt: tx.Now, ChangedAt: tx.Now}
+	if before.Host != "" {
+		p.CreatedAt = before.CreatedAt
+	}
+	if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "host"}}, UpdateAll: true}).Create(&p).Error; err != nil {
+		return p, err
+	}
+	if err := Seen(tx, host); err != nil {
+		return p, err
+	}
+	if err := markBlocked(tx, host); err != nil {
+		return p, err
+	}
+	if s == Allowed { // to be met now, whatever was tried before
+		err := tx.Exec("UPDATE hosts SET meet_tries = 0, meet_next_at = NULL, refused_in = 0, refused_in_at = NULL WHERE host = ?", host).Error
+		if err != nil {
+			return p, err
+		}
+	}
+	action := "peer.allow"
+	if s == Blocked {
+		action = "peer.block"
+	}
+	tx.AnnounceKey(Changed, host)
+	return p, Record(tx, Line{ActorID: actor(by), Action: action, Subject: host, Before: before.String(), After: p.String(), Reason: e.Reason})
+}
+
+// blockAbove returns the blocked domain above a host, or "".
+func blockAbove(tx *store.Tx, host string) (string, error) {
+	var above []string
+	err := tx.Model(&Peer{}).Where("host IN ? AND standing = ?", withParents(host)[1:], Blocked).Limit(1).Pluck("host", &above).Error
+	if err != nil || len(above) == 0 {
+		return "", err
+	}
+	return above[0], nil
+}
+
+// Limits of what is written down about a server, in bytes.
+const (
+	maxLabel = 200
+	maxNote  = 4000
+)
+
+func (e *Entry) check(form *fault.Check) {
+	e.Label, e.Note, e.Reason = strings.TrimSpace(e.Label), strings.TrimSpace(e.Note), strings.TrimSpace(e.Reason)
+	if len(e.Label) > maxLabel {
+		form.Add("label", "peers.label_long", "The name for this server is too long: 200 characters at most.", nil)
+	}
+	if len(e.Note) > maxNote {
+		form.Add("note", "peers.note_long", "The note is too long: 4000 characters at most.", nil)
+	}
+	if len(e.Reason) > maxNote {
+		form.Add("reason", "peers.reason_long", "The reason is too long: 4000 characters at most.", nil)
+	}
+	if !e.Ceiling.Valid() {
+		form.Add("ceiling", "peers.ceiling_invalid", "Choose what may be sent to this server: nothing, public posts, network posts or group posts.", nil)
+	}
+}
+
+// SetMode decides what happens to unknown servers. Opening the server to all
+// of them asks for its name to be typed, since it cannot be taken back for
+// what has been sent by then.
+func SetMode(tx *store.Tx, by int64, mode Mode, confirm string) error {
+	if mode != Allowlist && mode != Open {
+		return fault.Invalidf("mode", "Choose one of the two modes.").WithKey("peers.mode_invalid", nil)
+	}
+	var site struct {
+		Name, Host string
+		Mode       Mode
+	}
+	if err := tx.Raw("SELECT name, host, mode FROM site WHERE id = 1").Scan(&site).Error; err != nil {
+		return err
+	}
+	if site.Mode == mode {
+		return nil
+	}
+	if site.Name == "" {
+		site.Name = site.Host
+	}
+	if mode == Open && strings.TrimSpace(confirm) != site.Name {
+		return fault.Invalidf("confirm", "To open this server to every other one, type its name: %s", site.Name).
+			WithKey("peers.mode_confirm", map[string]any{"Name": site.Name})
+	}
+	if err := tx.Exec("UPDATE site SET mode = ?, updated_at = ? WHERE id = 1", mode, tx.Now).Error; err != nil {
+		return err
+	}
+	tx.AnnounceKey(Changed, "")
+	return Record(tx, Line{ActorID: actor(by), Action: "mode", Subject: "mode", Before: string(site.Mode), After: string(mode)})
+}
+
+func actor(by int64) *int64 {
+	if by == 0 {
+		return nil
+	}
+	return &by
+}
