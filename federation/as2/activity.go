@@ -1,6 +1,9 @@
 package as2
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Activity is something done: Create, Update, Delete, Follow, Accept, Reject,
 // Undo, Like, Announce, Block, Add, Remove, Flag, Move, Offer and whatever else
@@ -23,6 +26,10 @@ type Activity struct {
 	Inner        *Activity     // Undo{Follow}, Accept{Follow}, Announce{Create}
 	ObjectActor  *Actor        // Update{Person}
 	Relationship *Relationship // Offer{Relationship}
+
+	// Raw, when set, is written as the object just as it stands: a group
+	// passes on what was said without saying it anew. Decode leaves it nil.
+	Raw json.RawMessage
 
 	Target string // Move, Add, Remove, Block
 	Origin string // Move, Remove

@@ -1,8 +1,6 @@
 package as2
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 )
 
@@ -61,58 +59,6 @@ func DecodeActor(body []byte) (Actor, error) {
 		return Actor{}, fmt.Errorf("%w: %q is no actor's type; use Person, Group, Service, Application or Organization", ErrMalformed, a.Type)
 	}
 	return *a, nil
-}
-
-// DecodeCollection reads a collection or one page of it. A page needs no id,
-// since some servers give it none.
-func DecodeCollection(body []byte) (Collection, error) {
-	if err := check(body); err != nil {
-		return Collection{}, err
-	}
-	s := scanner{b: body}
-	c := s.collection(true)
-	switch {
-	case s.err != nil:
-		return Collection{}, s.err
-	case !IsCollectionType(c.Type):
-		return Collection{}, fmt.Errorf("%w: %q is no collection's type", ErrMalformed, c.Type)
-	case c.ID == "" && (c.Type == "Collection" || c.Type == "OrderedCollection"):
-		return Collection{}, missing("id")
-	}
-	return *c, nil
-}
-
-// ReadEnvelope reads who did what to which, and nothing else. Names are exact:
-// "ID" is not "id", and a second "actor" is refused.
-func ReadEnvelope(body []byte) (Envelope, error) {
-	var e Envelope
-	if err := check(body); err != nil {
-		return e, err
-	}
-	s := scanner{b: body}
-	s.object(func(key string) {
-		switch key {
-		case "id", "@id":
-			e.ID = s.str()
-		case "type", "@type":
-			e.Type = s.typ(isActivityType)
-		case "actor":
-			e.Actor = s.id()
-		case "object":
-			e.ObjectID, e.ObjectType = s.stub()
-		}
-	})
-	switch {
-	case s.err != nil:
-		return Envelope{}, s.err
-	case e.ID == "":
-		return Envelope{}, missing("id")
-	case e.Type == "":
-		return Envelope{}, missing("type")
-	case e.Actor == "":
-		return Envelope{}, missing("actor")
-	}
-	return e, nil
 }
 
 func missing(name string) error {
@@ -198,7 +144,7 @@ func (s *scanner) about(a *Activity, object []byte, depth int) {
 		ids := in.ids()
 		if len(ids) > 1 {
 			a.ObjectID, a.Objects = ids[0], ids
-			s.fail2(in.err)
+			s.adopt(in.err)
 			return
 		}
 		in.i = 0
@@ -231,11 +177,11 @@ func (s *scanner) about(a *Activity, object []byte, depth int) {
 	default:
 		a.Object = in.objectOf()
 	}
-	s.fail2(in.err)
+	s.adopt(in.err)
 }
 
-// fail2 keeps the refusal of an inner scanner, if there was one.
-func (s *scanner) fail2(err error) {
+// adopt keeps the refusal of an inner scanner, if there was one.
+func (s *scanner) adopt(err error) {
 	if err != nil {
 		s.fail(err)
 	}
@@ -290,72 +236,6 @@ func isObjectType(typ string) bool {
 		return true
 	}
 	return false
-}
-
-// collection reads a collection or its address. What pages say about their
-// members is kept raw; an embedded first page is read once, not deeper.
-func (s *scanner) collection(withPage bool) *Collection {
-	c := new(Collection)
-	if s.peek() != '{' {
-		if c.ID = s.id(); c.ID == "" {
-			return nil
-		}
-		return c
-	}
-	s.object(func(key string) {
-		switch key {
-		case "id", "@id":
-			c.ID = s.str()
-		case "type", "@type":
-			c.Type = s.typ(IsCollectionType)
-		case "name":
-			c.Name = s.text()
-		case "attributedTo":
-			c.AttributedTo = s.id()
-		case "totalItems":
-			if n, ok := s.maybeNumber(); ok {
-				c.TotalItems = &n
-			}
-		case "first":
-			if withPage && s.peek() == '{' {
-				c.FirstPage = s.collection(false)
-				c.First = c.FirstPage.ID
-				return
-			}
-			c.First = s.id()
-		case "last":
-			c.Last = s.id()
-		case "next":
-			c.Next = s.id()
-		case "prev":
-			c.Prev = s.id()
-		case "partOf":
-			c.PartOf = s.id()
-		case "items", "orderedItems":
-			s.each(func() {
-				if it, ok := s.item(); ok {
-					c.Items = append(c.Items, it)
-				}
-			})
-		}
-	})
-	return c
-}
-
-func (s *scanner) item() (Item, bool) {
-	if s.peek() != '{' {
-		id := s.str()
-		return Item{ID: id}, id != ""
-	}
-	raw := s.raw()
-	in := scanner{b: raw}
-	id, _ := in.stub()
-	s.fail2(in.err)
-	var compact bytes.Buffer
-	if json.Compact(&compact, raw) != nil {
-		return Item{}, false
-	}
-	return Item{ID: id, Raw: compact.Bytes()}, true
 }
 
 // languages gathers a document's contentMap, nameMap or summaryMap until the

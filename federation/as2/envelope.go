@@ -13,3 +13,36 @@ type Envelope struct {
 	ObjectID   string
 	ObjectType string
 }
+
+// ReadEnvelope reads who did what to which, and nothing else. Names are exact:
+// "ID" is not "id", and a second "actor" is refused.
+func ReadEnvelope(body []byte) (Envelope, error) {
+	var e Envelope
+	if err := check(body); err != nil {
+		return e, err
+	}
+	s := scanner{b: body}
+	s.object(func(key string) {
+		switch key {
+		case "id", "@id":
+			e.ID = s.str()
+		case "type", "@type":
+			e.Type = s.typ(isActivityType)
+		case "actor":
+			e.Actor = s.id()
+		case "object":
+			e.ObjectID, e.ObjectType = s.stub()
+		}
+	})
+	switch {
+	case s.err != nil:
+		return Envelope{}, s.err
+	case e.ID == "":
+		return Envelope{}, missing("id")
+	case e.Type == "":
+		return Envelope{}, missing("type")
+	case e.Actor == "":
+		return Envelope{}, missing("actor")
+	}
+	return e, nil
+}

@@ -94,11 +94,11 @@ func (s *scanner) objectOf() *Object {
 		case "tag":
 			o.Tags = s.tags()
 		case "replies":
-			o.Replies = s.collection(true)
+			o.Replies = s.reference()
 		case "likes":
-			o.Likes = s.collection(true)
+			o.Likes = s.reference()
 		case "shares":
-			o.Shares = s.collection(true)
+			o.Shares = s.reference()
 		case "interactionPolicy":
 			policy = s.policy()
 		case "searchableBy":
@@ -134,7 +134,7 @@ func (s *scanner) objectOf() *Object {
 		case "organizers":
 			ev.Organizers = s.members()
 		case "attendees":
-			ev.Attendees = s.collection(false)
+			ev.Attendees = s.reference()
 		case "kind", "cr:kind", chalkring + "kind":
 			o.Kind = s.word()
 		case "phase", "cr:phase", chalkring + "phase":
@@ -494,197 +494,4 @@ func (s *scanner) address() string {
 		}
 	})
 	return strings.Join(slices.DeleteFunc(parts[:], func(p string) bool { return p == "" }), ", ")
-}
-
-// actor reads an actor. It fails the scanner if id or type are missing.
-func (s *scanner) actor() *Actor {
-	a := new(Actor)
-	var name, summary languages
-	s.object(func(key string) {
-		switch key {
-		case "id", "@id":
-			a.ID = s.str()
-		case "type", "@type":
-			a.Type = s.typ(IsActorType)
-		case "preferredUsername":
-			a.PreferredUsername = s.text()
-		case "name":
-			a.Name = s.text()
-		case "nameMap":
-			name = s.languages()
-		case "summary":
-			a.Summary = s.text()
-		case "summaryMap":
-			summary = s.languages()
-		case "source":
-			a.Source = s.source()
-		case "url":
-			a.URL = pageOf(s.links())
-		case "inbox":
-			a.Inbox = s.id()
-		case "outbox":
-			a.Outbox = s.id()
-		case "followers":
-			a.Followers = s.id()
-		case "following":
-			a.Following = s.id()
-		case "featured", "toot:featured":
-			a.Featured = s.id()
-		case "endpoints":
-			s.object(func(key string) {
-				if key == "sharedInbox" {
-					a.SharedInbox = s.id()
-				}
-			})
-		case "publicKey":
-			a.PublicKey = s.publicKey()
-		case "assertionMethod":
-			a.Multikeys = s.multikeys()
-		case "icon":
-			a.Icon = s.picture()
-		case "image":
-			a.Image = s.picture()
-		case "attachment":
-			a.Fields = s.fields()
-		case "tag":
-			a.Tags = s.tags()
-		case "alsoKnownAs", "as:alsoKnownAs":
-			a.AlsoKnownAs = s.ids()
-		case "movedTo", "as:movedTo":
-			a.MovedTo = s.id()
-		case "manuallyApprovesFollowers", "as:manuallyApprovesFollowers":
-			a.ManuallyApprovesFollowers = s.boolean()
-		case "discoverable", "toot:discoverable":
-			a.Discoverable = s.boolean()
-		case "indexable", "toot:indexable":
-			a.Indexable = s.boolean()
-		case "suspended", "toot:suspended":
-			a.Suspended = s.boolean()
-		case "memorial", "toot:memorial":
-			a.Memorial = s.boolean()
-		case "published":
-			a.Published = s.time()
-		case "updated":
-			a.Updated = s.time()
-		case "attributedTo":
-			a.AttributedTo = s.ids()
-		case "postingRestrictedToMods", "lemmy:postingRestrictedToMods":
-			a.PostingRestrictedToMods = s.boolean()
-		case "generator":
-			a.Generator = s.generator()
-		case "knowsAbout", "schema:knowsAbout":
-			a.KnowsAbout = s.ids()
-		case "seeks", "schema:seeks":
-			a.Seeks = s.ids()
-		case "portfolio", "cr:portfolio", chalkring + "portfolio":
-			a.Portfolio = s.id()
-		case "network", "cr:network", chalkring + "network":
-			a.Network = s.id()
-		}
-	})
-	switch {
-	case s.err != nil:
-	case a.ID == "":
-		s.fail(missing("id"))
-	case a.Type == "":
-		s.fail(missing("type"))
-	}
-	if l := summary.settle(&a.Summary); l != "" {
-		a.Language = l
-	}
-	if l := name.settle(&a.Name); l != "" {
-		a.Language = l
-	}
-	return a
-}
-
-// publicKey reads the signing key: of several, the first with a PEM.
-func (s *scanner) publicKey() PublicKey {
-	var out PublicKey
-	s.each(func() {
-		var k PublicKey
-		s.object(func(key string) {
-			switch key {
-			case "id", "@id":
-				k.ID = s.str()
-			case "owner":
-				k.Owner = s.id()
-			case "publicKeyPem":
-				k.PEM = s.str()
-			}
-		})
-		if out.PEM == "" && k.PEM != "" {
-			out = k
-		}
-	})
-	return out
-}
-
-func (s *scanner) multikeys() []Multikey {
-	var out []Multikey
-	s.each(func() {
-		var k Multikey
-		var typ string
-		s.object(func(key string) {
-			switch key {
-			case "id", "@id":
-				k.ID = s.str()
-			case "type", "@type":
-				typ = s.typ(nil)
-			case "controller":
-				k.Controller = s.id()
-			case "publicKeyMultibase":
-				k.Multibase = s.str()
-			}
-		})
-		if typ == "Multikey" && k.ID != "" && k.Multibase != "" {
-			out = append(out, k)
-		}
-	})
-	return out
-}
-
-func (s *scanner) fields() []Field {
-	var out []Field
-	s.each(func() {
-		var f Field
-		var typ string
-		s.object(func(key string) {
-			switch key {
-			case "type", "@type":
-				typ = s.typ(nil)
-			case "name":
-				f.Name = s.text()
-			case "value":
-				f.Value = s.text()
-			}
-		})
-		if (typ == "PropertyValue" || typ == "schema:PropertyValue") && f.Name != "" {
-			out = append(out, f)
-		}
-	})
-	return out
-}
-
-func (s *scanner) generator() *Generator {
-	var g Generator
-	if s.peek() != '{' {
-		if g.ID = s.id(); g.ID == "" {
-			return nil
-		}
-		return &g
-	}
-	s.object(func(key string) {
-		switch key {
-		case "id", "@id":
-			g.ID = s.str()
-		case "name":
-			g.Name = s.text()
-		case "implements":
-			for _, l := range s.links() {
-				g.Implements = append(g.Implements, Implementation{Href: l.Href, Name: l.Name})
-			}
-		}
-	})
-	return &g
 }

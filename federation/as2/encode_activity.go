@@ -1,0 +1,137 @@
+package as2
+
+import (
+	"github.com/go-fed/activity/streams"
+	"github.com/go-fed/activity/streams/vocab"
+)
+
+// deed is a node that someone does.
+type deed interface {
+	node
+	SetActivityStreamsActor(vocab.ActivityStreamsActorProperty)
+	SetActivityStreamsTarget(vocab.ActivityStreamsTargetProperty)
+	SetActivityStreamsOrigin(vocab.ActivityStreamsOriginProperty)
+}
+
+// newActivity makes the node for an activity's type; one that go-fed does not
+// know is a plain Activity.
+func newActivity(typ string) deed {
+	switch typ {
+	case "Accept":
+		return streams.NewActivityStreamsAccept()
+	case "Add":
+		return streams.NewActivityStreamsAdd()
+	case "Announce":
+		return streams.NewActivityStreamsAnnounce()
+	case "Block":
+		return streams.NewActivityStreamsBlock()
+	case "Create":
+		return streams.NewActivityStreamsCreate()
+	case "Delete":
+		return streams.NewActivityStreamsDelete()
+	case "Dislike":
+		return streams.NewActivityStreamsDislike()
+	case "Flag":
+		return streams.NewActivityStreamsFlag()
+	case "Follow":
+		return streams.NewActivityStreamsFollow()
+	case "Join":
+		return streams.NewActivityStreamsJoin()
+	case "Leave":
+		return streams.NewActivityStreamsLeave()
+	case "Like":
+		return streams.NewActivityStreamsLike()
+	case "Move":
+		return streams.NewActivityStreamsMove()
+	case "Offer":
+		return streams.NewActivityStreamsOffer()
+	case "Reject":
+		return streams.NewActivityStreamsReject()
+	case "Remove":
+		return streams.NewActivityStreamsRemove()
+	case "TentativeAccept":
+		return streams.NewActivityStreamsTentativeAccept()
+	case "Undo":
+		return streams.NewActivityStreamsUndo()
+	case "Update":
+		return streams.NewActivityStreamsUpdate()
+	}
+	return streams.NewActivityStreamsActivity()
+}
+
+func (b *builder) activity(a *Activity) map[string]any {
+	t := newActivity(a.Type)
+	b.setID(t, a.ID)
+	setTexts(t, "", a.Summary, a.Content)
+	b.setAddresses(t, a.To, a.Cc, a.Audience)
+	if a.Actor != "" {
+		p := streams.NewActivityStreamsActorProperty()
+		p.AppendIRI(b.iri(a.Actor))
+		t.SetActivityStreamsActor(p)
+	}
+	if a.Target != "" {
+		p := streams.NewActivityStreamsTargetProperty()
+		p.AppendIRI(b.iri(a.Target))
+		t.SetActivityStreamsTarget(p)
+	}
+	if a.Origin != "" {
+		p := streams.NewActivityStreamsOriginProperty()
+		p.AppendIRI(b.iri(a.Origin))
+		t.SetActivityStreamsOrigin(p)
+	}
+	m := b.serialize(t, a.Type)
+	if len(a.To)+len(a.Cc) > 0 {
+		list(m, "to")
+		list(m, "cc")
+	}
+	putTime(m, "published", a.Published)
+	putTime(m, "updated", a.Updated)
+	putTime(m, "endTime", a.EndTime)
+	if a.RemoveData {
+		m["removeData"] = true
+	}
+	switch {
+	case a.Raw != nil:
+		m["object"] = a.Raw
+	case a.Object != nil:
+		m["object"] = b.object(a.Object)
+	case a.Inner != nil:
+		m["object"] = b.activity(a.Inner)
+	case a.ObjectActor != nil:
+		m["object"] = b.actor(a.ObjectActor)
+	case a.Relationship != nil:
+		m["object"] = b.relationship(a.Relationship)
+	case a.Objects != nil:
+		objects := make([]any, len(a.Objects))
+		for i, id := range a.Objects {
+			objects[i] = b.iri(id).String()
+		}
+		m["object"] = objects
+	case a.ObjectID == "":
+	case a.Type == "Delete" && a.ObjectID != a.Actor:
+		m["object"] = b.object(&Object{ID: a.ObjectID, Type: "Tombstone"})
+	default:
+		m["object"] = b.iri(a.ObjectID).String()
+	}
+	return m
+}
+
+func (b *builder) relationship(r *Relationship) map[string]any {
+	t := streams.NewActivityStreamsRelationship()
+	if r.Subject != "" {
+		p := streams.NewActivityStreamsSubjectProperty()
+		p.SetIRI(b.iri(r.Subject))
+		t.SetActivityStreamsSubject(p)
+	}
+	if r.Relationship != "" {
+		p := streams.NewActivityStreamsRelationshipProperty()
+		p.AppendIRI(b.iri(r.Relationship))
+		t.SetActivityStreamsRelationship(p)
+	}
+	if r.Object != "" {
+		p := streams.NewActivityStreamsObjectProperty()
+		p.AppendIRI(b.iri(r.Object))
+		t.SetActivityStreamsObject(p)
+	}
+	return b.serialize(t, "Relationship")
+}
