@@ -10,6 +10,10 @@ import (
 const (
 	maxDepth = 50   // elements within each other; deeper tags are dropped
 	maxURL   = 2048 // bytes of a link's address; longer ones are shown as text
+
+	// enough is where writing stops: what may still follow, one link of maxURL
+	// characters to escape and the ends of all elements, fits within MaxHTML.
+	enough = MaxHTML - 16<<10
 )
 
 // cleaner rewrites HTML, token by token, into well-nested HTML of the elements
@@ -19,9 +23,9 @@ type cleaner struct {
 	open  []string // elements begun and not ended
 	shift bool     // an h1 was found: every heading sinks by one
 	wrap  bool     // a division began or ended: the next loose text is a paragraph
+	full  bool     // text was cut: nothing follows
 
-	names [8]string // attributes of the tag at hand, first of each name
-	attrs map[string]string
+	attrs map[string]string // of the tag at hand, the first of each name
 }
 
 func clean(source string) string {
@@ -31,7 +35,7 @@ func clean(source string) string {
 	skipping, depth := "", 0
 	for {
 		t := z.Next()
-		if t == html.ErrorToken || c.out.Len() > MaxHTML-8<<10 {
+		if t == html.ErrorToken || c.full || c.out.Len() > enough {
 			break
 		}
 		switch t {
@@ -109,7 +113,15 @@ func (c *cleaner) text(s string) {
 	if strings.TrimSpace(s) != "" {
 		c.beginLine()
 	}
-	c.out.WriteString(html.EscapeString(s))
+	s = html.EscapeString(wellFormed(s)) // a character reference can stand for anything
+	if room := enough - c.out.Len(); len(s) > room {
+		s = cutBytes(s, max(0, room))
+		if i := strings.LastIndexByte(s, '&'); i >= 0 && !strings.Contains(s[i:], ";") {
+			s = s[:i] // half an entity
+		}
+		c.full = true
+	}
+	c.out.WriteString(s)
 }
 
 // beginLine opens the paragraph that a division's loose text needs.
@@ -171,8 +183,11 @@ func (c *cleaner) end(name string) {
 				return
 			}
 			if k != part && isCell(c.open[i]) {
-				return
+				break
 			}
+		}
+		if k == item || k == part { // of one that was no item or cell, see item and part
+			c.breakParagraph()
 		}
 	}
 }

@@ -47,6 +47,9 @@ func mentionAt(s string) (h Handle, n int) {
 		host = strings.TrimRight(host, ".-")
 		if host != "" && len(host) <= maxHost && host[0] != '.' && host[0] != '-' && !strings.Contains(host, "..") {
 			h.Host, n = host, n+1+len(host)
+			if port := span(s[n:], func(r rune) bool { return r >= '0' && r <= '9' || r == ':' }); host == "localhost" && len(port) > 1 && port[0] == ':' {
+				h.Host, n = host+port, n+len(port)
+			}
 		}
 	}
 	if next, _ := utf8.DecodeRuneInString(s[n:]); n < len(s) && (isLetter(next) || unicode.IsDigit(next) || next == '@') {

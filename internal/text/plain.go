@@ -20,11 +20,20 @@ func Plain(source string) string {
 func plain(source string, without map[string]bool) string {
 	var b strings.Builder
 	b.Grow(len(source))
-	gap := 0 // newlines due before the next text
+	gap, apart := 0, false // newlines, or else a space, due before the next text
 	due := func(n int) {
 		if b.Len() > 0 && n > gap {
 			gap = n
 		}
+	}
+	write := func(s string) {
+		if gap > 0 {
+			b.WriteString("\n\n"[:gap])
+		} else if apart && b.Len() > 0 && !endsInSpace(b.String()) {
+			b.WriteByte(' ')
+		}
+		gap, apart = 0, false
+		b.WriteString(s)
 	}
 	z := html.NewTokenizer(strings.NewReader(source))
 	skipping, depth, pre := "", 0, 0
@@ -40,16 +49,12 @@ func plain(source string, without map[string]bool) string {
 				continue
 			}
 			if pre == 0 {
-				s = collapse(s, b.Len() == 0 || gap > 0 || endsInSpace(b.String()))
+				s = collapse(s, b.Len() == 0 || gap > 0 || apart || endsInSpace(b.String()))
 			}
 			if s == "" {
 				continue
 			}
-			if gap > 0 {
-				b.WriteString("\n\n"[:gap])
-				gap = 0
-			}
-			b.WriteString(s)
+			write(s)
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
 			raw, more := z.TagName()
 			name := string(raw)
@@ -73,12 +78,7 @@ func plain(source string, without map[string]bool) string {
 			switch elements[name] {
 			case void:
 				if name == "br" {
-					gap = min(gap, 1)
-					if gap == 1 {
-						gap = 2
-					} else {
-						due(1)
-					}
+					due(min(gap, 1) + 1)
 				} else if name == "hr" {
 					due(2)
 				}
@@ -88,19 +88,13 @@ func plain(source string, without map[string]bool) string {
 				due(1)
 			case part:
 				if name == "td" || name == "th" {
-					if ends {
-						b.WriteByte(' ')
-					}
+					apart = true
 				} else {
 					due(1)
 				}
 			case picture:
 				if alt := altOf(z, more); alt != "" && !ends {
-					if gap > 0 {
-						b.WriteString("\n\n"[:gap])
-						gap = 0
-					}
-					b.WriteString(alt)
+					write(alt)
 				}
 			}
 			if name == "pre" {
