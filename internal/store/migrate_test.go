@@ -1,0 +1,149 @@
+package store_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
+)
+
+// schema describes a database's tables and indexes in words that are the same
+// for both databases.
+func schema(t *testing.T, db *store.DB) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	read(t, db, func(tx *store.Tx) error {
+		tables, err := tx.Tables()
+		if err != nil {
+			return err
+		}
+		for _, table := range tables {
+			out[table.Name] = "key " + strings.Join(table.Key, ",")
+			for _, c := range table.Columns {
+				out[table.Name+"."+c.Name] = fmt.Sprintf("%s, null %v", c.Kind, c.Null)
+			}
+		}
+		query := `SELECT i.name AS name, m.name || ' ' || i."unique" || ' ' || i.partial || ' ' ||
+				(SELECT group_concat(x.name) FROM pragma_index_info(i.name) x) AS what
+			FROM sqlite_master m, pragma_index_list(m.name) i WHERE m.type = 'table' AND i.origin = 'c'`
+		if tx.Dialect() == store.Postgres {
+			query = `SELECT i.relname AS name, t.relname || ' ' || x.indisunique::int || ' ' || (x.indpred IS NOT NULL)::int || ' ' ||
+				(SELECT string_agg(a.attname, ',' ORDER BY k.place) FROM unnest(x.indkey) WITH ORDINALITY k (num, place)
+					JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.num) AS what
+			FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+			WHERE t.relnamespace = current_schema()::regnamespace
+				AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.oid AND c.contype IN ('p', 'u'))`
+		}
+		var indexes []struct{ Name, What string }
+		if err := tx.Raw(query).Scan(&indexes).Error; err != nil {
+			return err
+		}
+		for _, i := range indexes {
+			out["index "+i.Name] = i.What
+		}
+		query = `SELECT m.name || '.' || f."from" || ' -> ' || f."table" || '.' || f."to" AS name, f.on_delete AS what
+			FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`
+		if tx.Dialect() == store.Postgres {
+			query = `SELECT c.relname || '.' || a.attname || ' -> ' || f.relname || '.' || b.attname AS name,
+				CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'NO ACTION' END AS what
+			FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid
+			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+			JOIN pg_attribute b ON b.attrelid = f.oid AND b.attnum = k.confkey[1]
+			WHERE k.contype = 'f' AND c.relnamespace = current_schema()::regnamespace`
+		}
+		var keys []struct{ Name, What string }
+		if err := tx.Raw(query).Scan(&keys).Error; err != nil {
+			return err
+		}
+		for _, k := range keys {
+			out["foreign key "+k.Name] = k.What
+		}
+		return nil
+	})
+	return out
+}
+
+func compare(t *testing.T, nameA string, a map[string]string, nameB string, b map[string]string) {
+	t.Helper()
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if a[key] != b[key] {
+			t.Errorf("%s: %s has %q, %s has %q", key, nameA, a[key], nameB, b[key])
+		}
+	}
+}
+
+func TestUpDownUp(t *testing.T) {
+	for _, dialect := range []store.Dialect{store.SQLite, store.Postgres} {
+		t.Run(string(dialect), func(t *testing.T) {
+			ctx, database := t.Context(), storetest.Empty(t, dialect)
+			current, newest, err := store.Versions(ctx, database)
+			if err != nil || current != 0 || newest == 0 {
+				t.Fatalf("an empty database is of version %d of %d, %v", current, newest, err)
+			}
+			if err := store.MigrateTo(ctx, database, newest); err != nil {
+				t.Fatal(err)
+			}
+			look := func() map[string]string {
+				db, err := store.Open(ctx, store.Options{Database: database, KeepSchema: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer db.Close(ctx)
+				return schema(t, db)
+			}
+			first := look()
+			for v := newest - 1; v >= 0; v-- {
+				if err := store.MigrateTo(ctx, database, v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err = store.Open(ctx, store.Options{Database: database, KeepSchema: true})
+			if err == nil || !strings.Contains(err.Error(), "chalkring migrate") {
+				t.Errorf("opened without its tables: %v", err)
+			}
+			if err := store.MigrateTo(ctx, database, newest); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, "the first way up", first, "the second", look())
+		})
+	}
+}
+
+func TestBothSchemasAreOne(t *testing.T) {
+	pg := storetest.OpenURL(t, storetest.Postgres(t)) // skips where there is none
+	lite := storetest.Open(t)
+	compare(t, "SQLite", schema(t, lite), "PostgreSQL", schema(t, pg))
+}
+
+func TestNewerDatabaseIsRefused(t *testing.T) {
+	path := storetest.File(t)
+	db := storetest.OpenURL(t, path)
+	write(t, db, func(tx *store.Tx) error {
+		return tx.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)").Error
+	})
+	_, err := store.Open(t.Context(), store.Options{Database: path})
+	if err == nil || !strings.Contains(err.Error(), "9999") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestDatabaseFileIsPrivate(t *testing.T) {
+	path := storetest.Empty(t, store.SQLite)
+	db := storetest.OpenURL(t, path)
+	write(t, db, func(tx *store.Tx) error { return nil })
+	for _, name := range []string{path, path + "-wal"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s may be read by others: %v", name, info.Mode())
+		}
+	}
+}
