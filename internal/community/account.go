@@ -1,7 +1,24 @@
 package community
 
 import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"html"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // Account is an actor that this server knows: one of its own people (Host is
@@ -81,4 +98,406 @@ type RemoteAccount struct {
 	Account   // Host and URI set; ID is ignored
 	KeyID     string
 	PublicKey string // PEM
+}
+
+// Handle is how people write the account: "@ana@elm.test". site is the host
+// of this server, which local accounts do not carry.
+func (a Account) Handle(site string) string {
+	host := a.Host
+	if host == "" {
+		host = site
+	}
+	return "@" + a.Username + "@" + host
+}
+
+// IRI is the account's address as an actor.
+func (a Account) IRI(site iri.Site) string {
+	if a.URI != nil {
+		return *a.URI
+	}
+	return site.Actor(a.ID)
+}
+
+// Page is the address of the account's page for people, on its own server.
+func (a Account) Page(site iri.Site) string {
+	switch {
+	case a.Local():
+		return site.Profile(a.Username)
+	case a.URL != "":
+		return a.URL
+	}
+	return a.IRI(site)
+}
+
+func noAccount() error {
+	return fault.Keyed(fault.NotFound, "account.none", "There is no such account.", nil)
+}
+
+// oneAccount takes the row that q finds, or says that there is none.
+func oneAccount(q *gorm.DB) (Account, error) {
+	var a Account
+	err := q.Take(&a).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return a, noAccount()
+	}
+	return a, err
+}
+
+// AccountByID returns an account, also one that is suspended or gone.
+func AccountByID(tx *store.Tx, id int64) (Account, error) {
+	return oneAccount(tx.Where("id = ?", id))
+}
+
+// AccountsByID returns those accounts that exist, by ID.
+func AccountsByID(tx *store.Tx, ids []int64) (map[int64]Account, error) {
+	found := make(map[int64]Account, len(ids))
+	for part := range slices.Chunk(ids, 400) {
+		var rows []Account
+		if err := tx.Where("id IN ?", part).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, a := range rows {
+			found[a.ID] = a
+		}
+	}
+	return found, nil
+}
+
+// AccountByHandle returns the account with the user name on the host; no host,
+// or this server's, means an account here. Letters of the name may be of
+// either case, as everywhere where people type handles.
+func AccountByHandle(tx *store.Tx, username, host string) (Account, error) {
+	if host == "" || host == tx.Site.Host {
+		return oneAccount(tx.Where("host = '' AND username = ?", strings.ToLower(username)))
+	}
+	a, err := oneAccount(tx.Where("host = ? AND username = ?", host, username))
+	if !fault.Is(err, fault.NotFound) {
+		return a, err
+	}
+	return oneAccount(tx.Where("host = ? AND LOWER(username) = ?", host, strings.ToLower(username)).Order("id"))
+}
+
+// AccountByURI returns the account with this IRI, one of ours or another
+// server's.
+func AccountByURI(tx *store.Tx, uri string) (Account, error) {
+	if ref, ok := tx.Site.Parse(uri); ok {
+		if ref.Kind != iri.Actor {
+			return Account{}, noAccount()
+		}
+		return oneAccount(tx.Where("id = ? AND host = ''", ref.ID))
+	}
+	return oneAccount(tx.Where("uri = ?", uri))
+}
+
+// CountsOf returns the figures of accounts, by ID.
+func CountsOf(tx *store.Tx, ids []int64) (map[int64]AccountCounts, error) {
+	found := make(map[int64]AccountCounts, len(ids))
+	for part := range slices.Chunk(ids, 400) {
+		var rows []AccountCounts
+		if err := tx.Where("account_id IN ?", part).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, c := range rows {
+			found[c.AccountID] = c
+		}
+	}
+	return found, nil
+}
+
+// KeyByKeyID returns the key with this IRI and whose it is.
+func KeyByKeyID(tx *store.Tx, keyID string) (Account, AccountKey, error) {
+	var k AccountKey
+	err := tx.Where("key_id = ?", keyID).Take(&k).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Account{}, k, fault.Keyed(fault.NotFound, "account.key_none", "This key is not known here.", nil)
+	} else if err != nil {
+		return Account{}, k, err
+	}
+	a, err := AccountByID(tx, k.AccountID)
+	return a, k, err
+}
+
+// KeyOf returns an account's key.
+func KeyOf(tx *store.Tx, accountID int64) (AccountKey, error) {
+	var k AccountKey
+	err := tx.Where("account_id = ?", accountID).Take(&k).Error
+	return k, err
+}
+
+// PrivateKeyOf returns the key that a local account signs with: its IRI and the PEM.
+func PrivateKeyOf(tx *store.Tx, accountID int64) (keyID, pem string, err error) {
+	k, err := KeyOf(tx, accountID)
+	if err == nil && k.PrivateKey == "" {
+		err = fmt.Errorf("account %d has no private key", accountID)
+	}
+	return k.KeyID, k.PrivateKey, err
+}
+
+// UpsertRemote stores what another server says of one of its actors, which the
+// caller has fetched from there and checked. The URI says who it is: if the
+// actor's handle belonged to another URI until now, its server has given the
+// name to somebody new, and the account that had it keeps only its URI.
+func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
+	a := r.Account
+	if a.Host == "" || a.URI == nil || *a.URI == "" || a.Host == tx.Site.Host || tx.Site.Local(*a.URI) {
+		return Account{}, fmt.Errorf("store remote account %q: it has no host or URI of another server", a.Username)
+	}
+	if err := peers.Seen(tx, a.Host); err != nil {
+		return Account{}, err
+	}
+	var known Account
+	if err := tx.Where("uri = ?", *a.URI).Limit(1).Find(&known).Error; err != nil {
+		return Account{}, err
+	}
+	err := tx.Exec("UPDATE accounts SET username = ? || CAST(id AS TEXT), updated_at = ? WHERE host = ? AND username = ? AND id <> ?",
+		formerName, tx.Now, a.Host, a.Username, known.ID).Error
+	if err != nil {
+		return Account{}, err
+	}
+	now := tx.Now
+	a.FetchedAt, a.UpdatedAt = &now, now
+	if a.ActorType == "" {
+		a.ActorType = "Person"
+	}
+	if a.Fields == nil {
+		a.Fields = []Field{}
+	}
+	if a.AlsoKnownAs == nil {
+		a.AlsoKnownAs = []string{}
+	}
+	a.BioSource, a.SuspendedAt, a.DeletedAt = "", known.SuspendedAt, nil
+	if known.ID == 0 {
+		a.ID = tx.NewID()
+		if a.CreatedAt.IsZero() {
+			a.CreatedAt = tx.Now
+		}
+		if err := tx.Create(&a).Error; err != nil {
+			return Account{}, err
+		}
+		if err := tx.Create(&AccountCounts{AccountID: a.ID}).Error; err != nil {
+			return Account{}, err
+		}
+	} else {
+		a.ID = known.ID
+		if a.CreatedAt.IsZero() {
+			a.CreatedAt = known.CreatedAt
+		}
+		if err := tx.Save(&a).Error; err != nil {
+			return Account{}, err
+		}
+		if known.Host != a.Host { // its posts carry the host for the lists
+			if err := tx.Exec("UPDATE posts SET author_host = ? WHERE author_id = ?", a.Host, a.ID).Error; err != nil {
+				return Account{}, err
+			}
+		}
+	}
+	tx.Announce(AccountChanged, a.ID)
+	if r.KeyID == "" {
+		return a, nil
+	}
+	// A key belongs to one account. Somebody else's row with this key is older.
+	if err := tx.Exec("DELETE FROM account_keys WHERE key_id = ? AND account_id <> ?", r.KeyID, a.ID).Error; err != nil {
+		return a, err
+	}
+	return a, tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "account_id"}}, UpdateAll: true}).
+		Create(&AccountKey{AccountID: a.ID, KeyID: r.KeyID, PublicKey: r.PublicKey, FetchedAt: tx.Now}).Error
+}
+
+// formerName is what an account is called whose name its server gave to
+// another; no server has names with a space.
+const formerName = "former "
+
+// Profile is what people write about themselves.
+type Profile struct {
+	DisplayName  string
+	Bio          string  // Markdown
+	Fields       []Field // values as typed: a web address becomes a link
+	Locked       bool
+	Discoverable bool
+	Indexable    bool
+	Avatar       string // media name; empty: none
+	Header       string
+}
+
+// ProfileOf returns an account's profile as its form shows it.
+func ProfileOf(a Account) Profile {
+	p := Profile{DisplayName: a.DisplayName, Bio: a.BioSource, Locked: a.Locked, Discoverable: a.Discoverable,
+		Indexable: a.Indexable, Avatar: a.Avatar, Header: a.Header}
+	for _, f := range a.Fields {
+		p.Fields = append(p.Fields, Field{Name: f.Name, Value: strings.TrimSpace(text.Plain(f.Value))})
+	}
+	return p
+}
+
+// Limits of a profile.
+const (
+	MaxDisplayName = 100  // characters
+	MaxBio         = 2000 // characters
+	MaxFields      = 6
+	maxField       = 255 // characters
+)
+
+func (p Profile) check() error {
+	var form fault.Check
+	if utf8.RuneCountInString(p.DisplayName) > MaxDisplayName {
+		form.Add("display_name", "profile.name_long", "The name is too long: 100 characters at most.", nil)
+	}
+	if utf8.RuneCountInString(p.Bio) > MaxBio {
+		form.Add("bio", "profile.bio_long", "The text about you is too long: 2000 characters at most.", nil)
+	}
+	if len(p.Fields) > MaxFields {
+		form.Add("fields", "profile.fields_many", "There are too many lines: 6 at most.", nil)
+	}
+	for _, f := range p.Fields {
+		if utf8.RuneCountInString(f.Name) > maxField || utf8.RuneCountInString(f.Value) > maxField {
+			form.Add("fields", "profile.field_long", "A line of the profile is too long: 255 characters at most.", nil)
+			break
+		}
+	}
+	return form.Err()
+}
+
+// UpdateProfile changes what people say of themselves, and tells their followers' servers.
+func UpdateProfile(tx *store.Tx, me Account, p Profile) (Account, error) {
+	p.DisplayName, p.Bio = text.PlainLine(p.DisplayName, 10*MaxDisplayName), strings.TrimSpace(p.Bio)
+	if err := p.check(); err != nil {
+		return me, err
+	}
+	bio, err := renderBio(tx, p.Bio)
+	if err != nil {
+		return me, err
+	}
+	me.DisplayName, me.BioSource, me.BioHTML = p.DisplayName, p.Bio, bio
+	me.Locked, me.Discoverable, me.Indexable = p.Locked, p.Discoverable, p.Indexable
+	me.Avatar, me.Header, me.UpdatedAt = p.Avatar, p.Header, tx.Now
+	me.Fields = []Field{}
+	for _, f := range p.Fields {
+		name, value := text.PlainLine(f.Name, 4*maxField), strings.TrimSpace(f.Value)
+		if name != "" && value != "" {
+			me.Fields = append(me.Fields, Field{Name: name, Value: fieldHTML(value)})
+		}
+	}
+	err = tx.Model(&me).Select("display_name", "bio_source", "bio_html", "locked", "discoverable", "indexable",
+		"avatar", "header", "fields", "updated_at").Updates(&me).Error
+	if err != nil {
+		return me, err
+	}
+	tx.Announce(AccountChanged, me.ID)
+	return me, enqueue(tx, Outgoing{Verb: VerbUpdateActor, ActorID: me.ID, Audience: Public})
+}
+
+// renderBio turns the text about a person into HTML; the people it names are linked, not told.
+func renderBio(tx *store.Tx, source string) (string, error) {
+	known, err := knownHandles(tx, []Section{{Markdown: source}})
+	if err != nil {
+		return "", err
+	}
+	return text.Render(source, text.Links{
+		Mention: func(user, host string) (string, string, bool) {
+			a, ok := known[handleKey(tx, user, host)]
+			if !ok {
+				return "", "", false
+			}
+			return a.Page(tx.Site), strings.TrimPrefix(a.Handle(tx.Site.Host), "@"), true
+		},
+		Tag: func(tag string) string { return tx.Site.Tag(text.TagKey(tag)) },
+	}).HTML, nil
+}
+
+// fieldHTML is a line's value as others show it: a web address is a link, with
+// rel="me" so that the page linked to can confirm it.
+func fieldHTML(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return html.EscapeString(value)
+	}
+	shown := html.EscapeString(value)
+	return `<a href="` + shown + `" rel="me nofollow noopener" target="_blank">` + shown + `</a>`
+}
+
+// Suspend hides an account and all it wrote from everybody, and ends what it
+// may do here, until Unsuspend. by is who decided, 0 for the command line.
+func Suspend(tx *store.Tx, by, id int64, reason string) error {
+	a, err := AccountByID(tx, id)
+	if err != nil || a.SuspendedAt != nil {
+		return err
+	}
+	if a.Local() {
+		if err := guardLastOwner(tx, id); err != nil {
+			return err
+		}
+	}
+	if err := tx.Exec("UPDATE accounts SET suspended_at = ? WHERE id = ?", tx.Now, id).Error; err != nil {
+		return err
+	}
+	tx.Announce(AccountChanged, id)
+	return record(tx, by, "person.suspend", a.Handle(tx.Site.Host), "", "suspended", reason)
+}
+
+// Unsuspend takes a suspension back. Everything is as it was before.
+func Unsuspend(tx *store.Tx, by, id int64, reason string) error {
+	a, err := AccountByID(tx, id)
+	if err != nil || a.SuspendedAt == nil {
+		return err
+	}
+	if err := tx.Exec("UPDATE accounts SET suspended_at = NULL WHERE id = ?", id).Error; err != nil {
+		return err
+	}
+	tx.Announce(AccountChanged, id)
+	return record(tx, by, "person.unsuspend", a.Handle(tx.Site.Host), "suspended", "", reason)
+}
+
+// DeleteRemote does what another server says it has done: its account is gone,
+// with all it wrote, liked and followed. The row stays, empty, so that the
+// name is not taken for a new person's.
+func DeleteRemote(tx *store.Tx, a Account) error {
+	if a.Local() {
+		return fmt.Errorf("delete remote account %d: it is local", a.ID)
+	}
+	if a.DeletedAt != nil {
+		return nil
+	}
+	if err := forget(tx, a.ID); err != nil {
+		return err
+	}
+	tx.Announce(AccountChanged, a.ID)
+	return tx.Exec(`UPDATE accounts SET display_name = '', bio_source = '', bio_html = '', fields = '[]', avatar = '', header = '',
+		also_known_as = '[]', discoverable = ?, indexable = ?, deleted_at = ?, updated_at = ? WHERE id = ?`,
+		false, false, tx.Now, tx.Now, a.ID).Error
+}
+
+// forget empties everything that an account wrote and unties it from everybody.
+func forget(tx *store.Tx, id int64) error {
+	for _, step := range []string{
+		// figures of others first, while the rows that they count are there
+		`UPDATE posts SET likes_count = likes_count - 1 WHERE likes_count > 0 AND id IN (SELECT post_id FROM likes WHERE account_id = @id)`,
+		`UPDATE posts SET boosts_count = boosts_count - 1 WHERE boosts_count > 0 AND id IN
+			(SELECT boost_of_id FROM posts WHERE author_id = @id AND boost_of_id IS NOT NULL AND deleted_at IS NULL)`,
+		`UPDATE posts SET replies_count = replies_count - (SELECT COUNT(*) FROM posts r WHERE r.in_reply_to_id = posts.id
+				AND r.author_id = @id AND r.deleted_at IS NULL)
+			WHERE replies_count > 0 AND id IN (SELECT in_reply_to_id FROM posts WHERE author_id = @id AND in_reply_to_id IS NOT NULL AND deleted_at IS NULL)`,
+		`UPDATE account_counts SET followers = followers - 1 WHERE followers > 0 AND account_id IN
+			(SELECT target_id FROM follows WHERE follower_id = @id AND state = 'accepted')`,
+		`UPDATE account_counts SET following = following - 1 WHERE following > 0 AND account_id IN
+			(SELECT follower_id FROM follows WHERE target_id = @id AND state = 'accepted')`,
+		`UPDATE account_counts SET posts = 0, followers = 0, following = 0, last_post_at = NULL WHERE account_id = @id`,
+		`DELETE FROM follows WHERE follower_id = @id OR target_id = @id`,
+		`DELETE FROM blocks WHERE account_id = @id OR target_id = @id`,
+		`DELETE FROM mutes WHERE target_id = @id`,
+		`DELETE FROM likes WHERE account_id = @id`,
+		`DELETE FROM notifications WHERE from_id = @id`,
+		`DELETE FROM home_entries WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
+		`DELETE FROM post_mentions WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
+		`DELETE FROM post_tags WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
+		`DELETE FROM post_revisions WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
+		`DELETE FROM attachments WHERE account_id = @id`,
+		`UPDATE posts SET title = '', teaser = '', warning = '', source = '', sections = '', html = '', contributors = '',
+			listed = @no, media_count = 0, deleted_at = @now WHERE author_id = @id AND deleted_at IS NULL`,
+		`DELETE FROM account_keys WHERE account_id = @id`,
+	} {
+		if err := tx.Exec(step, sql.Named("id", id), sql.Named("now", tx.Now), sql.Named("no", false)).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
