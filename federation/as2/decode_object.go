@@ -274,7 +274,7 @@ func (s *scanner) attachment() (Attachment, bool) {
 	var link Link
 	switch s.peek() {
 	case '"':
-		a.URL = s.str()
+		a.Type, a.URL = "Document", s.str()
 		return a, a.URL != ""
 	case '{':
 	default:
@@ -314,6 +314,9 @@ func (s *scanner) attachment() (Attachment, bool) {
 			}
 		}
 	})
+	if a.Type == "" {
+		a.Type = "Document"
+	}
 	if a.MediaType == "" {
 		a.MediaType = link.MediaType
 	}
@@ -449,14 +452,16 @@ func (s *scanner) members() []string {
 func (s *scanner) places() []Place {
 	var out []Place
 	s.each(func() {
-		var p Place
+		p := Place{Type: "Place"}
 		if s.peek() == '"' {
 			p.Name = s.str()
 		} else {
 			s.object(func(key string) {
 				switch key {
 				case "type", "@type":
-					p.Type = s.typ(nil)
+					if typ := s.typ(nil); typ != "" {
+						p.Type = typ
+					}
 				case "name":
 					p.Name = s.text()
 				case "url":
