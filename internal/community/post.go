@@ -1,9 +1,13 @@
 package community
 
 import (
+	"strings"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
 )
 
 // Kind is what a post is for its readers.
@@ -37,13 +41,13 @@ type Post struct {
 	Warning          string // content warning, plain text
 	Sensitive        bool
 	Source           string    // Markdown as typed; local posts
-	Sections         *Sections `gorm:"serializer:json"`
+	Sections         *Sections `gorm:"serializer:json;not null"`
 	HTML             string    `gorm:"column:html"` // safe HTML
 	Language         string
 	Subject          string
 	Level            string
 	Licence          string   // IRI of the licence
-	Contributors     []string `gorm:"serializer:json"` // actor IRIs or handles of co-authors
+	Contributors     []string `gorm:"serializer:json;not null"` // actor IRIs or handles of co-authors
 	ThreadID         int64    // the thread's first post, itself for an opener
 	InReplyToID      *int64
 	InReplyToURI     string `gorm:"column:in_reply_to_uri"` // as the author said it, also while the parent is unknown
@@ -70,6 +74,50 @@ type Sections struct {
 	Next     string `json:"next,omitempty"`     // What next
 }
 
+// Section is one part of a practice post under its heading.
+type Section struct {
+	Name     string // tried, happened, evidence, unsure, next
+	Heading  string // as the post's HTML and Markdown have it
+	Markdown string
+}
+
+// List returns the sections that were filled in, in the order they are read.
+func (s Sections) List() []Section {
+	all := []Section{
+		{"tried", "What I tried", s.Tried},
+		{"happened", "What happened", s.Happened},
+		{"evidence", "Evidence", s.Evidence},
+		{"unsure", "What I am unsure of", s.Unsure},
+		{"next", "What next", s.Next},
+	}
+	filled := all[:0]
+	for _, part := range all {
+		if part.Markdown != "" {
+			filled = append(filled, part)
+		}
+	}
+	return filled
+}
+
+// Markdown returns the sections as one text with headings.
+func (s Sections) Markdown() string {
+	var b strings.Builder
+	for i, part := range s.List() {
+		if i > 0 {
+			b.WriteString("\n\n")
+		}
+		b.WriteString("## " + part.Heading + "\n\n" + part.Markdown)
+	}
+	return b.String()
+}
+
+func (s Sections) tidied() Sections {
+	for _, part := range []*string{&s.Tried, &s.Happened, &s.Evidence, &s.Unsure, &s.Next} {
+		*part = strings.TrimSpace(strings.ReplaceAll(*part, "\r\n", "\n"))
+	}
+	return s
+}
+
 // Tag is a hashtag of a post: Tag is its key (lower case, NFC), Name as written.
 type Tag struct {
 	Tag  string
@@ -83,9 +131,9 @@ type Revision struct {
 	Title     string
 	Warning   string
 	Source    string
-	Sections  *Sections          `gorm:"serializer:json"`
+	Sections  *Sections          `gorm:"serializer:json;not null"`
 	HTML      string             `gorm:"column:html"`
-	Media     []media.Attachment `gorm:"serializer:json"`
+	Media     []media.Attachment `gorm:"serializer:json;not null"`
 	WrittenAt time.Time
 }
 
@@ -103,7 +151,7 @@ type View struct {
 	Tags         []Tag
 	Media        []media.Attachment
 	ReplyTo      *Account // whom it answers, where known
-	ReplyToHost  string   // host of an unknown parent
+	ReplyToHost  string   // host of a parent that is not known here
 	Mine         Mine
 }
 
@@ -111,4 +159,82 @@ type View struct {
 type Mine struct {
 	Liked, Boosted, Bookmarked, Muted, Used bool
 	Author                                  bool
+}
+
+// Local reports whether the post was written here.
+func (p Post) Local() bool { return p.AuthorHost == "" }
+
+// IRI returns the post's address on the wire: derived for local posts, as its
+// author's server said it for others.
+func (p Post) IRI(site iri.Site) string {
+	if p.URI != nil {
+		return *p.URI
+	}
+	return site.Post(p.ID)
+}
+
+// Opens reports whether the post begins a thread of its own.
+func (p Post) Opens() bool { return p.Kind != Boost && p.InReplyToID == nil && p.InReplyToURI == "" }
+
+// lists reports whether the post stands in the school's or the connected
+// schools' list: openers that are for more than chosen people.
+func (p Post) lists() bool {
+	return p.Opens() && !p.Unlisted && (p.Audience == School || p.Audience == Network || p.Audience == Public)
+}
+
+// counts reports whether the post is one of the posts of its author's profile.
+func (p Post) counts() bool { return p.Kind != Boost && p.Audience != Me && p.Audience != People }
+
+// PostByID returns the post, also when it is deleted: see DeletedAt. It says
+// nothing of who may see it: see VisiblePost.
+func PostByID(tx *store.Tx, id int64) (Post, error) {
+	var p Post
+	err := tx.Where("id = ?", id).Take(&p).Error
+	return p, err
+}
+
+// PostByURI is PostByID by the post's address, ours or another server's.
+func PostByURI(tx *store.Tx, uri string) (Post, error) {
+	if ref, ok := tx.Site.Parse(uri); ok && (ref.Kind == iri.Post || ref.Kind == iri.Page) {
+		p, err := PostByID(tx, ref.ID)
+		if err == nil && !p.Local() {
+			return Post{}, noSuchPost()
+		}
+		return p, err
+	}
+	if uri == "" || tx.Site.Local(uri) {
+		return Post{}, noSuchPost()
+	}
+	var p Post
+	err := tx.Where("uri = ?", uri).Take(&p).Error
+	return p, err
+}
+
+func noSuchPost() error {
+	return fault.Keyed(fault.NotFound, "post.not_found", "There is no such post, or it is not for you.", nil)
+}
+
+// VisiblePost returns the post if v may see it. A deleted post is Gone for
+// whoever could have seen it, and everything else NotFound.
+func VisiblePost(tx *store.Tx, id int64, v Viewer) (Post, error) {
+	var p Post
+	err := tx.Scopes(visibleTo(v)).Where("posts.id = ?", id).Take(&p).Error
+	if !fault.Is(err, fault.NotFound) {
+		return p, err
+	}
+	p, err = PostByID(tx, id)
+	if err == nil && p.DeletedAt != nil && (p.Audience == Public || v.ID != 0 && v.ID == p.AuthorID) {
+		return Post{}, fault.Keyed(fault.Gone, "post.deleted", "This post was deleted.", nil)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return Post{}, err
+	}
+	return Post{}, noSuchPost()
+}
+
+// Revisions returns what the post was before each of its edits, oldest first.
+func Revisions(tx *store.Tx, post int64) ([]Revision, error) {
+	var list []Revision
+	err := tx.Where("post_id = ?", post).Order("id").Find(&list).Error
+	return list, err
 }

@@ -3,7 +3,10 @@ package community
 import (
 	"time"
 
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
 )
 
 // RemotePost is a post of another server as the federation door understood
@@ -34,4 +37,41 @@ type RemotePost struct {
 	Media             []media.Attachment // remote_url set
 	Published         time.Time
 	Edited            *time.Time
+}
+
+// check refuses what no honest server says.
+//
+// FEP-fe34 (an object's author is of the object's origin).
+func (r RemotePost) check() error {
+	switch {
+	case r.Author.Local() || r.Author.URI == nil || !iri.SameOrigin(r.URI, *r.Author.URI):
+		return fault.New(fault.Forbidden, "A post must come from its author's server.")
+	case r.Author.Gone():
+		return fault.New(fault.Gone, "The author's account is not here any more.")
+	case r.Kind == Boost || !r.Kind.Valid() || !r.Audience.Valid() || r.Audience == Me || r.Audience == School:
+		return fault.New(fault.Invalid, "A post of another server cannot be a %s for %s.", r.Kind, r.Audience)
+	}
+	return nil
+}
+
+// post returns the row that the remote post becomes. Its ID stands where the
+// post was published, and never in the future.
+func (r RemotePost) post(tx *store.Tx) Post {
+	published := store.Millis(r.Published)
+	if published.IsZero() || published.After(tx.Now) {
+		published = tx.Now
+	}
+	p := Post{
+		ID: tx.NewIDAt(published), AuthorID: r.Author.ID, AuthorHost: r.Author.Host, URI: &r.URI, URL: r.URL,
+		Kind: r.Kind, Audience: r.Audience, Unlisted: r.Unlisted, InReplyToURI: r.InReplyToURI, ContextURI: r.ContextURI,
+		CreatedAt: published, EditedAt: r.Edited, MediaCount: int64(len(r.Media)),
+	}
+	r.fill(&p)
+	return p
+}
+
+func (r RemotePost) fill(p *Post) {
+	p.Title, p.Teaser, p.Warning, p.Sensitive = r.Title, r.Teaser, r.Warning, r.Sensitive
+	p.HTML, p.Language, p.Subject, p.Level = r.HTML, r.Language, r.Subject, r.Level
+	p.Licence, p.Contributors = r.Licence, r.Contributors
 }

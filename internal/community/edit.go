@@ -1,0 +1,237 @@
+package community
+
+import (
+	"slices"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Edit changes the words, pictures and labels of a post of the author. What
+// kind of post it is, what it answers and who may see it stay as they were; in
+// a post for chosen people, those named before stay named. The post as it was
+// is kept as a Revision.
+func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
+	p, err := PostByID(tx, id)
+	if err != nil || p.AuthorID != author.ID || p.DeletedAt != nil || p.Kind == Boost || !p.Local() {
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return Post{}, err
+		}
+		return Post{}, noSuchPost()
+	}
+	d.Kind, d.Audience, d.Unlisted, d.InReplyToID = p.Kind, p.Audience, p.Unlisted, 0
+	d = d.tidied()
+	in, err := settingOf(tx, author, d, p.ID)
+	if err != nil {
+		return Post{}, err
+	}
+	in.ceiling = p.Audience // a role that was narrowed since must not lock mistakes in
+	if p.Kind.Answers() {
+		in.parent = &Post{Audience: p.Audience}
+		if p.InReplyToAuthor != nil {
+			in.parent.AuthorID = *p.InReplyToAuthor
+		}
+	}
+	if err := d.check(in); err != nil {
+		return Post{}, err
+	}
+	named, err := mentionsOf(tx, p.ID)
+	if err != nil {
+		return Post{}, err
+	}
+	if p.Audience == People {
+		d.To = append(slices.Clone(d.To), named...)
+	}
+	w, err := write(tx, author, d, in.parent)
+	if err != nil {
+		return Post{}, err
+	}
+	before := p
+	w.fill(&p, d)
+	pictures, err := mediaOf(tx, p.ID)
+	if err != nil {
+		return Post{}, err
+	}
+	same := sameMedia(pictures, d.MediaIDs)
+	if same && sameWords(before, p) {
+		return before, nil
+	}
+	p.EditedAt, p.MediaCount = &tx.Now, int64(len(d.MediaIDs))
+	if err := rewrite(tx, before, p, pictures, w.mentions, w.tags); err != nil {
+		return Post{}, err
+	}
+	if !same {
+		if err := tx.Exec("UPDATE attachments SET post_id = NULL WHERE post_id = ?", p.ID).Error; err != nil {
+			return Post{}, err
+		}
+		if err := attach(tx, p.ID, d.MediaIDs); err != nil {
+			return Post{}, err
+		}
+	}
+	if err := notifyOfEdit(tx, p, named, w.mentions); err != nil || !p.Audience.Travels() {
+		return p, err
+	}
+	return p, enqueue(tx, Outgoing{Verb: VerbUpdate, ActorID: author.ID, PostID: &p.ID, Audience: p.Audience})
+}
+
+// ReceiveEdit takes over what another server changed in its post, if it is
+// newer than what is known. A post that is not known is fault.NotFound: it may
+// be received as a new one. It reports whether anything changed.
+func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
+	if err := r.check(); err != nil {
+		return Post{}, false, err
+	}
+	p, err := PostByURI(tx, r.URI)
+	switch {
+	case err != nil:
+		return Post{}, false, err
+	case p.AuthorID != r.Author.ID:
+		return Post{}, false, fault.New(fault.Forbidden, "Only its author may change a post.")
+	case p.DeletedAt != nil || p.Kind == Boost:
+		return Post{}, false, fault.Keyed(fault.Gone, "post.deleted", "This post was deleted.", nil)
+	}
+	edited := tx.Now // some servers say no time of an edit; what differs then counts
+	if r.Edited != nil && r.Edited.Before(tx.Now) {
+		edited = store.Millis(*r.Edited)
+	}
+	if p.EditedAt != nil && !edited.After(*p.EditedAt) {
+		return p, false, nil
+	}
+	answered, err := receiveAnswer(tx, &p, r.AcceptedAnswerURI)
+	if err != nil {
+		return Post{}, false, err
+	}
+	before := p
+	r.fill(&p)
+	if r.URL != "" {
+		p.URL = r.URL
+	}
+	pictures, err := mediaOf(tx, p.ID)
+	if err != nil {
+		return Post{}, false, err
+	}
+	same := sameRemoteMedia(pictures, r.Media)
+	if same && sameWords(before, p) {
+		return p, answered, nil
+	}
+	named, err := mentionsOf(tx, p.ID)
+	if err != nil {
+		return Post{}, false, err
+	}
+	p.EditedAt, p.MediaCount = &edited, int64(len(r.Media))
+	if err := rewrite(tx, before, p, pictures, r.Mentions, r.Tags); err != nil {
+		return Post{}, false, err
+	}
+	if !same {
+		if err := tx.Exec("DELETE FROM attachments WHERE post_id = ?", p.ID).Error; err != nil {
+			return Post{}, false, err
+		}
+		if err := attachRemote(tx, p, r.Media); err != nil {
+			return Post{}, false, err
+		}
+	}
+	return p, true, notifyOfEdit(tx, p, named, r.Mentions)
+}
+
+// receiveAnswer takes over which answer a remote asker chose.
+func receiveAnswer(tx *store.Tx, p *Post, uri string) (bool, error) {
+	var chosen *int64
+	if uri != "" {
+		answer, err := PostByURI(tx, uri)
+		switch {
+		case err == nil && answer.ThreadID == p.ThreadID && answer.ID != p.ID && answer.DeletedAt == nil:
+			chosen = &answer.ID
+		case err != nil && !fault.Is(err, fault.NotFound):
+			return false, err
+		}
+	}
+	if p.Kind != Question || sameID(chosen, p.AcceptedAnswerID) {
+		return false, nil
+	}
+	p.AcceptedAnswerID = chosen
+	tx.Announce(PostReacted, p.ID)
+	return true, tx.Exec("UPDATE posts SET accepted_answer_id = ? WHERE id = ?", chosen, p.ID).Error
+}
+
+func sameID(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// rewrite keeps what the post was and stores what it is now.
+func rewrite(tx *store.Tx, before, p Post, pictures []media.Attachment, mentions []int64, tags []Tag) error {
+	wrote := before.CreatedAt
+	if before.EditedAt != nil {
+		wrote = *before.EditedAt
+	}
+	err := tx.Create(&Revision{ID: tx.NewID(), PostID: p.ID, Title: before.Title, Warning: before.Warning, Source: before.Source,
+		Sections: before.Sections, HTML: before.HTML, Media: pictures, WrittenAt: wrote}).Error
+	if err != nil {
+		return err
+	}
+	err = tx.Model(&Post{}).Where("id = ?", p.ID).
+		Select("url", "title", "teaser", "warning", "sensitive", "source", "sections", "html", "language", "subject", "level",
+			"licence", "contributors", "media_count", "edited_at").Updates(&p).Error
+	if err != nil {
+		return err
+	}
+	for _, table := range []string{"post_mentions", "post_tags"} {
+		if err := tx.Exec("DELETE FROM "+table+" WHERE post_id = ?", p.ID).Error; err != nil {
+			return err
+		}
+	}
+	tx.Announce(PostEdited, p.ID)
+	return nameAll(tx, p.ID, mentions, tags)
+}
+
+// notifyOfEdit tells those who are newly named, and those who passed the post on.
+func notifyOfEdit(tx *store.Tx, p Post, before, now []int64) error {
+	for _, id := range now {
+		if !slices.Contains(before, id) && id != p.AuthorID {
+			if err := notify(tx, id, NotifyMention, p.AuthorID, p.ID); err != nil {
+				return err
+			}
+		}
+	}
+	if p.BoostsCount == 0 {
+		return nil
+	}
+	var boosters []int64
+	err := tx.Raw("SELECT author_id FROM posts WHERE boost_of_id = ? AND deleted_at IS NULL AND author_host = '' AND author_id <> ? LIMIT 100",
+		p.ID, p.AuthorID).Scan(&boosters).Error
+	if err != nil {
+		return err
+	}
+	for _, id := range boosters {
+		if err := notify(tx, id, NotifyEdit, p.AuthorID, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mentionsOf(tx *store.Tx, post int64) ([]int64, error) {
+	var ids []int64
+	err := tx.Raw("SELECT account_id FROM post_mentions WHERE post_id = ? ORDER BY account_id", post).Scan(&ids).Error
+	return ids, err
+}
+
+func mediaOf(tx *store.Tx, post int64) ([]media.Attachment, error) {
+	var list []media.Attachment
+	err := tx.Where("post_id = ?", post).Order("position").Find(&list).Error
+	return list, err
+}
+
+func sameMedia(have []media.Attachment, want []int64) bool {
+	return slices.EqualFunc(have, want, func(a media.Attachment, id int64) bool { return a.ID == id })
+}
+
+func sameRemoteMedia(have, want []media.Attachment) bool {
+	return slices.EqualFunc(have, want, func(a, b media.Attachment) bool {
+		return a.RemoteURL == b.RemoteURL && a.Alt == b.Alt
+	})
+}
+
+func sameWords(a, b Post) bool {
+	return a.Title == b.Title && a.Teaser == b.Teaser && a.Warning == b.Warning && a.Sensitive == b.Sensitive && a.Source == b.Source &&
+		a.HTML == b.HTML && a.Language == b.Language && a.Subject == b.Subject && a.Level == b.Level && a.Licence == b.Licence &&
+		slices.Equal(a.Contributors, b.Contributors)
+}

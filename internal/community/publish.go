@@ -1,0 +1,306 @@
+package community
+
+import (
+	"html"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
+)
+
+// formKept is how long a form's number is remembered.
+const formKept = 24 * time.Hour
+
+// Publish stores a local author's draft and all that follows from it: home
+// lists, notifications, and the news for peers and open streams. The same
+// FormID publishes once: the second time, the post of the first is returned.
+//
+// People whom the text names must be known here already: whoever calls looks
+// up strangers (text.FindMentions) before the transaction.
+func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
+	id := tx.NewID()
+	if d.FormID != "" {
+		first, err := claimForm(tx, author.ID, d.FormID, id)
+		if err != nil || first != id {
+			return postOrErr(tx, first, err)
+		}
+	}
+	d = d.tidied()
+	in, err := settingOf(tx, author, d, 0)
+	if err != nil {
+		return Post{}, err
+	}
+	if in.parent != nil {
+		d.InReplyToID = in.parent.ID
+	}
+	if err := d.check(in); err != nil {
+		return Post{}, err
+	}
+	w, err := write(tx, author, d, in.parent)
+	if err != nil {
+		return Post{}, err
+	}
+	p := Post{ID: id, AuthorID: author.ID, Kind: d.Kind, Audience: d.Audience, Unlisted: d.Unlisted, CreatedAt: tx.Now}
+	w.fill(&p, d)
+	p.MediaCount = int64(len(in.media))
+	if p, _, err = land(tx, landing{post: p, author: author, parent: in.parent, mentions: w.mentions, tags: w.tags}); err != nil {
+		return Post{}, err
+	}
+	if err := attach(tx, p.ID, d.MediaIDs); err != nil {
+		return Post{}, err
+	}
+	if !p.Audience.Travels() {
+		return p, nil
+	}
+	return p, enqueue(tx, Outgoing{Verb: VerbCreate, ActorID: author.ID, PostID: &p.ID, Audience: p.Audience})
+}
+
+func postOrErr(tx *store.Tx, id int64, err error) (Post, error) {
+	if err != nil {
+		return Post{}, err
+	}
+	return PostByID(tx, id)
+}
+
+// claimForm remembers that this form becomes the post id, or returns the post
+// that it became before. Two tries at once are told apart by the key.
+func claimForm(tx *store.Tx, author int64, form string, id int64) (int64, error) {
+	key := "form:" + strconv.FormatInt(author, 10) + ":" + form
+	var kept []byte
+	err := tx.Raw(`INSERT INTO kept (key, value, expires_at) VALUES (?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET
+			value = CASE WHEN kept.expires_at < ? THEN excluded.value ELSE kept.value END,
+			expires_at = CASE WHEN kept.expires_at < ? THEN excluded.expires_at ELSE kept.expires_at END
+		RETURNING value`,
+		key, []byte(strconv.FormatInt(id, 10)), tx.Now.Add(formKept), tx.Now, tx.Now).Row().Scan(&kept)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(string(kept), 10, 64)
+}
+
+// settingOf looks up what the draft is judged against. post is the post being
+// edited, or 0.
+func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, error) {
+	var in setting
+	role, err := roleOf(tx, author.ID)
+	if err != nil {
+		return in, err
+	}
+	in.ceiling = role.Ceiling()
+	if d.InReplyToID != 0 {
+		v, err := ViewerOf(tx, author.ID)
+		if err != nil {
+			return in, err
+		}
+		parent, err := VisiblePost(tx, d.InReplyToID, v)
+		if err == nil && parent.BoostOfID != nil {
+			parent, err = VisiblePost(tx, *parent.BoostOfID, v)
+		}
+		switch {
+		case err == nil:
+			in.parent = &parent
+		case !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Gone):
+			return in, err
+		}
+	}
+	if len(d.MediaIDs) > 0 {
+		q := tx.Where("account_id = ? AND id IN ?", author.ID, d.MediaIDs)
+		if post != 0 {
+			q = q.Where("post_id IS NULL OR post_id = ?", post)
+		} else {
+			q = q.Where("post_id IS NULL")
+		}
+		if err := q.Find(&in.media).Error; err != nil {
+			return in, err
+		}
+	}
+	return in, nil
+}
+
+// roleOf returns what somebody who may sign in here may do.
+func roleOf(tx *store.Tx, account int64) (Role, error) {
+	var roles []Role
+	err := tx.Raw("SELECT role FROM users WHERE account_id = ? AND state = ?", account, Active).Scan(&roles).Error
+	if err == nil && len(roles) == 0 {
+		err = fault.Keyed(fault.Forbidden, "account.inactive", "This account cannot do that here.", nil)
+	}
+	if err != nil {
+		return "", err
+	}
+	return roles[0], nil
+}
+
+// attach gives pictures to a post, in the order they are named.
+func attach(tx *store.Tx, post int64, ids []int64) error {
+	for i, id := range ids {
+		if err := tx.Exec("UPDATE attachments SET post_id = ?, position = ? WHERE id = ?", post, i, id).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// written is a draft's text made ready to keep.
+type written struct {
+	html, teaser string
+	mentions     []int64
+	tags         []Tag
+}
+
+func (w written) fill(p *Post, d Draft) {
+	p.Title, p.Teaser, p.Warning, p.Sensitive = d.Title, w.teaser, d.Warning, d.Sensitive
+	p.Source, p.Sections, p.HTML, p.Language = d.Source, d.Sections, w.html, d.Language
+	p.Subject, p.Level, p.Licence, p.Contributors = d.Subject, d.Level, d.Licence, d.Contributors
+}
+
+// write renders a draft and finds whom it names. A reply for chosen people or
+// followers names whom it answers, so that they can read it; a post that stays
+// in the school names nobody elsewhere.
+func write(tx *store.Tx, author Account, d Draft, parent *Post) (written, error) {
+	parts := []Section{{Markdown: d.Source}}
+	if d.Sections != nil {
+		parts = d.Sections.List()
+	}
+	known, err := knownHandles(tx, parts)
+	if err != nil {
+		return written{}, err
+	}
+	links := text.Links{
+		Mention: func(user, host string) (string, string, bool) {
+			a, ok := known[handleKey(tx, user, host)]
+			switch {
+			case !ok:
+				return "", "", false
+			case a.Local():
+				return tx.Site.Profile(a.Username), a.Username, true
+			case a.URL != "":
+				return a.URL, a.Username + "@" + a.Host, true
+			}
+			return *a.URI, a.Username + "@" + a.Host, true
+		},
+		Tag: func(tag string) string { return tx.Site.Tag(text.TagKey(tag)) },
+	}
+	var w written
+	var b strings.Builder
+	var people []Account
+	for _, part := range parts {
+		r := text.Render(part.Markdown, links)
+		if part.Heading != "" {
+			b.WriteString("<h2>" + html.EscapeString(part.Heading) + "</h2>")
+		}
+		b.WriteString(r.HTML)
+		for _, h := range r.Mentions {
+			people = append(people, known[handleKey(tx, h.User, h.Host)])
+		}
+		for _, name := range r.Tags {
+			key := text.TagKey(name)
+			if !slices.ContainsFunc(w.tags, func(t Tag) bool { return t.Tag == key }) {
+				w.tags = append(w.tags, Tag{Tag: key, Name: name})
+			}
+		}
+	}
+	w.html = b.String()
+	if d.Kind == Practice {
+		w.teaser = html.EscapeString(text.Teaser(w.html))
+	}
+	extra := slices.Clone(d.To)
+	if parent != nil && d.Audience != Me && d.Audience != Public {
+		extra = append(extra, parent.AuthorID)
+	}
+	if len(extra) > 0 {
+		more, err := AccountsByID(tx, extra)
+		if err != nil {
+			return written{}, err
+		}
+		for _, id := range extra {
+			if a, ok := more[id]; ok {
+				people = append(people, a)
+			}
+		}
+	}
+	for _, a := range people {
+		if a.ID == author.ID || a.Gone() || d.Audience == Me || d.Audience == School && !a.Local() || slices.Contains(w.mentions, a.ID) {
+			continue
+		}
+		w.mentions = append(w.mentions, a.ID)
+	}
+	return w, d.checkPeople(w.mentions)
+}
+
+// handleKey is what two spellings of one handle have in common here.
+func handleKey(tx *store.Tx, user, host string) text.Handle {
+	host = strings.ToLower(host)
+	if host == tx.Site.Host {
+		host = ""
+	}
+	return text.Handle{User: strings.ToLower(user), Host: host}
+}
+
+// knownHandles looks up those people named in the text that are known here.
+func knownHandles(tx *store.Tx, parts []Section) (map[text.Handle]Account, error) {
+	known := map[text.Handle]Account{}
+	for _, part := range parts {
+		if !strings.Contains(part.Markdown, "@") {
+			continue
+		}
+		for _, h := range text.FindMentions(part.Markdown) {
+			key := handleKey(tx, h.User, h.Host)
+			if _, ok := known[key]; ok || len(known) > MaxMentions {
+				continue
+			}
+			a, err := AccountByHandle(tx, key.User, key.Host)
+			switch {
+			case err == nil && !a.Gone():
+				known[key] = a
+			case err != nil && !fault.Is(err, fault.NotFound):
+				return nil, err
+			}
+		}
+	}
+	return known, nil
+}
+
+// Receive stores another server's post and all that follows from it here. It
+// reports whether the post is new: one that is known already, or whose
+// deletion arrived before it, changes nothing.
+func Receive(tx *store.Tx, r RemotePost) (Post, bool, error) {
+	if err := r.check(); err != nil {
+		return Post{}, false, err
+	}
+	p := r.post(tx)
+	mentions := r.Mentions
+	if r.Parent != nil && r.Parent.Local() && !p.Audience.Within(r.Parent.Audience) {
+		// Whoever answers one of ours from elsewhere shows it here to no more
+		// people than the post it answers.
+		p.Audience = r.Parent.Audience
+		if !slices.Contains(mentions, r.Parent.AuthorID) {
+			mentions = append(slices.Clone(mentions), r.Parent.AuthorID)
+		}
+	}
+	p, fresh, err := land(tx, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media})
+	if err != nil || fresh {
+		return p, fresh, err
+	}
+	p, err = PostByURI(tx, r.URI)
+	if fault.Is(err, fault.NotFound) {
+		return Post{}, false, fault.Keyed(fault.Gone, "post.deleted", "This post was deleted.", nil)
+	}
+	return p, false, err
+}
+
+// attachRemote stores the pictures of another server's post.
+func attachRemote(tx *store.Tx, p Post, pictures []media.Attachment) error {
+	for i, a := range pictures {
+		a.ID, a.AccountID, a.PostID, a.Position, a.CreatedAt = tx.NewID(), p.AuthorID, &p.ID, i, tx.Now
+		if err := tx.Create(&a).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}

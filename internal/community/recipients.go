@@ -1,0 +1,215 @@
+package community
+
+import (
+	"slices"
+
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Why an inbox gets nothing although somebody behind it should: keys of the
+// message catalogue, beside those of Withheld.
+const (
+	withheldPeer    = "withheld.peer"     // its server is not admitted
+	withheldNoInbox = "withheld.no_inbox" // its server has not said where its inbox is
+)
+
+// inboxOf is where an account's post goes: the inbox it shares with its
+// server's others, where there is one, so that a server gets each thing once.
+const inboxOf = "CASE WHEN a.shared_inbox <> '' THEN a.shared_inbox ELSE a.inbox END"
+
+// InboxesFor lists where an outgoing thing goes, each inbox once, and where it
+// does not go although somebody there should hear of it, with the reason. A
+// withheld server of which no inbox is known stands there by its name. The
+// policy is asked now, host by host; the sender asks it again.
+//
+// W3C ActivityPub, sections 7.1.1 (to the inboxes of all addressed, each once)
+// and 7.1.3 (shared inboxes).
+func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
+	c := collecting{tx: tx, o: o, seen: map[string]bool{}}
+	var err error
+	// carries is the audience whose ceiling a peer must reach to get it;
+	// empty where nothing is told that the peer does not know.
+	carries := Audience("")
+	switch o.Verb {
+	case VerbCreate, VerbUpdate:
+		carries = o.Audience
+		err = c.post(o.Audience)
+	case VerbDelete, VerbDeleteActor:
+		// Whoever had it must hear, also a server that is not admitted just
+		// now: its lane holds the message until it is.
+		return c.all(o.Facts.Inboxes)
+	case VerbAnnounce, VerbUndoAnnounce:
+		carries = Public
+		if err = c.followers(); err == nil {
+			err = c.account()
+		}
+	case VerbUpdateActor:
+		carries = Public
+		err = c.followers()
+	case VerbLike:
+		carries = Public
+		err = c.account()
+	default: // follows, their answers and ends, blocks: between two people
+		err = c.account()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return judge(tx, c.found, carries)
+}
+
+// collecting gathers inboxes, each once.
+type collecting struct {
+	tx    *store.Tx
+	o     Outgoing
+	found []Target
+	seen  map[string]bool
+}
+
+func (c *collecting) add(sql string, args ...any) error {
+	var rows []Target
+	if err := c.tx.Raw(sql, args...).Scan(&rows).Error; err != nil {
+		return err
+	}
+	for _, t := range rows {
+		if t.Inbox == "" {
+			t.Inbox, t.Withheld = t.Host, withheldNoInbox
+		}
+		if !c.seen[t.Inbox] {
+			c.seen[t.Inbox] = true
+			c.found = append(c.found, t)
+		}
+	}
+	return nil
+}
+
+// unblocked leaves out accounts that the actor blocks or that block the actor.
+const unblocked = ` AND a.host <> '' AND a.suspended_at IS NULL AND a.deleted_at IS NULL
+	AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.account_id = ? AND b.target_id = a.id)
+	AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.account_id = a.id AND b.target_id = ?)`
+
+// post gathers whom a post of the audience is for.
+func (c *collecting) post(audience Audience) error {
+	if c.o.PostID == nil {
+		return nil
+	}
+	if audience == Public || audience == Followers || audience == Network {
+		if err := c.followers(); err != nil {
+			return err
+		}
+	}
+	if audience == Network {
+		err := c.add(`SELECT p.host, COALESCE(h.shared_inbox, '') AS inbox FROM peers p LEFT JOIN hosts h ON h.host = p.host
+			WHERE p.standing = ? AND p.ceiling IN ? ORDER BY p.host`, peers.Allowed, []peers.Ceiling{peers.CeilingNetwork, peers.CeilingGroup})
+		if err != nil {
+			return err
+		}
+	}
+	if !audience.Travels() || audience == Group {
+		return nil
+	}
+	err := c.add("SELECT DISTINCT a.host, "+inboxOf+" AS inbox FROM post_mentions m JOIN accounts a ON a.id = m.account_id WHERE m.post_id = ?"+unblocked,
+		*c.o.PostID, c.o.ActorID, c.o.ActorID)
+	if err != nil || audience != Public {
+		return err
+	}
+	err = c.add("SELECT a.host, "+inboxOf+" AS inbox FROM posts p JOIN accounts a ON a.id = p.in_reply_to_author WHERE p.id = ?"+unblocked,
+		*c.o.PostID, c.o.ActorID, c.o.ActorID)
+	if err != nil || c.o.Verb != VerbUpdate {
+		return err
+	}
+	// A changed public post goes to whoever has the old one.
+	return c.add("SELECT DISTINCT host, inbox FROM deliveries WHERE post_id = ? AND state <> 'withheld'", *c.o.PostID)
+}
+
+// followers gathers the servers of the actor's followers. The database merges
+// them, so that a thousand followers on ten servers are ten rows.
+func (c *collecting) followers() error {
+	return c.add(`SELECT a.host, `+inboxOf+` AS inbox FROM follows f JOIN accounts a ON a.id = f.follower_id
+		WHERE f.target_id = ? AND f.state = 'accepted' AND f.follower_local = FALSE AND a.suspended_at IS NULL AND a.deleted_at IS NULL
+		GROUP BY a.host, `+inboxOf+` ORDER BY a.host`, c.o.ActorID)
+}
+
+// account gathers the one account that the thing is about, by its own inbox.
+func (c *collecting) account() error {
+	if c.o.AccountID == nil {
+		return nil
+	}
+	return c.add("SELECT a.host, CASE WHEN a.inbox <> '' THEN a.inbox ELSE a.shared_inbox END AS inbox FROM accounts a WHERE a.id = ? AND a.host <> ''", *c.o.AccountID)
+}
+
+// all gathers inboxes that were found before, with the actor's followers when
+// the whole account goes.
+func (c *collecting) all(told []Target) ([]Target, error) {
+	for _, t := range told {
+		if t.Withheld == "" && !c.seen[t.Inbox] {
+			c.seen[t.Inbox] = true
+			c.found = append(c.found, t)
+		}
+	}
+	if c.o.Verb != VerbDeleteActor {
+		return c.found, nil
+	}
+	if err := c.followers(); err != nil {
+		return nil, err
+	}
+	err := c.add("SELECT host, shared_inbox AS inbox FROM hosts WHERE shared_inbox <> '' AND last_out_at IS NOT NULL ORDER BY host")
+	return slices.DeleteFunc(c.found, func(t Target) bool { return t.Withheld != "" }), err
+}
+
+// judge marks what the policy withholds.
+func judge(tx *store.Tx, found []Target, carries Audience) ([]Target, error) {
+	if len(found) == 0 {
+		return nil, nil
+	}
+	hosts := make([]string, 0, len(found))
+	for _, t := range found {
+		if !slices.Contains(hosts[max(0, len(hosts)-1):], t.Host) {
+			hosts = append(hosts, t.Host)
+		}
+	}
+	admitted, err := peers.Admitted(tx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	ceilings, err := ceilingsOf(tx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	known, err := peers.HostsByName(tx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		t := &found[i]
+		switch {
+		case !admitted[t.Host]:
+			t.Withheld = withheldPeer
+		case carries != "":
+			if why := Withheld(carries, ceilings[t.Host], known[t.Host].ClosedAudiences); why != "" {
+				t.Withheld = why
+			}
+		}
+	}
+	return found, nil
+}
+
+// ceilingsOf is peers.CeilingOf for many hosts.
+func ceilingsOf(tx *store.Tx, hosts []string) (map[string]peers.Ceiling, error) {
+	ceilings := make(map[string]peers.Ceiling, len(hosts))
+	for _, h := range hosts {
+		ceilings[h] = peers.CeilingPublic
+	}
+	var rows []peers.Peer
+	if err := tx.Select("host", "standing", "ceiling").Where("host IN ?", hosts).Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	for _, p := range rows {
+		ceilings[p.Host] = p.Ceiling
+		if p.Standing != peers.Allowed {
+			ceilings[p.Host] = peers.CeilingNone
+		}
+	}
+	return ceilings, nil
+}

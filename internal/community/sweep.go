@@ -1,0 +1,39 @@
+package community
+
+import (
+	"time"
+
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// How long things are remembered that only served their time.
+const (
+	keepTombstones = 90 * 24 * time.Hour // a Create may come that much later than its Delete
+	keepIncoming   = 48 * time.Hour      // a repeated activity is known by its row
+	keepDelivered  = 30 * 24 * time.Hour // what the delivery panel shows
+	sweepBatch     = 1000
+)
+
+// Sweep deletes a bounded number of rows of each kind whose time is over, and
+// reports whether there may be more: then it wants to be called again.
+func Sweep(tx *store.Tx) (more bool, err error) {
+	for _, s := range []struct {
+		table, key, where string
+		args              []any
+	}{
+		{"kept", "key", "expires_at IS NOT NULL AND expires_at < ?", []any{tx.Now}},
+		{"tombstones", "uri", "deleted_at < ?", []any{tx.Now.Add(-keepTombstones)}},
+		{"incoming", "id", "state <> 'waiting' AND id < ?", []any{store.FirstIDAt(tx.Now.Add(-keepIncoming))}},
+		{"deliveries", "id", "done_at IS NOT NULL AND done_at < ?", []any{tx.Now.Add(-keepDelivered)}},
+		{"outgoing", "id", "state = 'spread' AND id < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.outgoing_id = outgoing.id)",
+			[]any{store.FirstIDAt(tx.Now.Add(-keepDelivered))}},
+	} {
+		res := tx.Exec("DELETE FROM "+s.table+" WHERE "+s.key+" IN (SELECT "+s.key+" FROM "+s.table+" WHERE "+s.where+" LIMIT ?)",
+			append(s.args, sweepBatch)...)
+		if res.Error != nil {
+			return false, res.Error
+		}
+		more = more || res.RowsAffected == sweepBatch
+	}
+	return more, sweepNotifications(tx)
+}

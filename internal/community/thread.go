@@ -1,0 +1,189 @@
+package community
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// ThreadSize is how many posts of one thread are shown at once, the newest.
+const ThreadSize = 500
+
+// skeletonSize bounds how much of a very large thread is walked to find who
+// answered whom.
+const skeletonSize = 10 * ThreadSize
+
+// Missing says why a place in a thread is empty.
+type Missing string
+
+// Why a place is empty.
+const (
+	MissingDeleted Missing = "deleted" // its author or a moderator deleted it
+	MissingHidden  Missing = "hidden"  // it is not for this reader
+	MissingUnknown Missing = "unknown" // it stands on a server that it could not be had from
+)
+
+// Node is one place in a thread, in the order of reading: a post, or what can
+// be said of one that is missing and was answered.
+type Node struct {
+	Post    Post // for a missing one, only its ID, where it has one
+	Depth   int  // 0 for the thread's first post
+	Missing Missing
+	Host    string // of an unknown post
+	URI     string // of an unknown post
+}
+
+// ThreadView is a thread as one reader sees it.
+type ThreadView struct {
+	Nodes   []Node
+	Earlier bool // there are earlier replies than the ones shown
+}
+
+// bone is what the order of a thread needs of each of its posts.
+type bone struct {
+	ID          int64
+	InReplyToID *int64
+	Deleted     bool
+}
+
+// Thread returns the thread that p, which v may see, belongs to: every reply
+// under the post it answers, the earlier first.
+func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
+	root := p.ThreadID
+	var posts []Post
+	err := tx.Where("posts.thread_id = ?", root).Where("posts.boost_of_id IS NULL").Scopes(visibleTo(v)).
+		Order("posts.id DESC").Limit(ThreadSize + 1).Find(&posts).Error
+	if err != nil {
+		return ThreadView{}, err
+	}
+	var t ThreadView
+	if len(posts) > ThreadSize {
+		posts, t.Earlier = posts[:ThreadSize], true
+	}
+	oldest := int64(0)
+	if t.Earlier {
+		oldest = posts[len(posts)-1].ID
+	}
+	shown := make(map[int64]Post, len(posts)+2)
+	for _, q := range posts {
+		shown[q.ID] = q
+	}
+	if _, ok := shown[root]; !ok {
+		first, err := VisiblePost(tx, root, v)
+		if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Gone) {
+			return ThreadView{}, err
+		}
+		if err == nil {
+			shown[root] = first
+		}
+	}
+	shown[p.ID] = p
+	var bones []bone
+	err = tx.Raw("SELECT id, in_reply_to_id, deleted_at IS NOT NULL AS deleted FROM posts WHERE thread_id = ? ORDER BY id DESC LIMIT ?",
+		root, skeletonSize).Scan(&bones).Error
+	if err != nil {
+		return ThreadView{}, err
+	}
+	t.Nodes = weave(tx.Site, root, shown, bones, oldest)
+	return t, nil
+}
+
+// weave orders a thread. Posts older than oldest are left out without a trace;
+// their replies hang on the nearest post above that is shown.
+func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest int64) []Node {
+	skeleton := make(map[int64]bone, len(bones))
+	for _, b := range bones {
+		skeleton[b.ID] = b
+	}
+	parentOf := func(id int64) int64 {
+		for {
+			b := skeleton[id]
+			if b.InReplyToID == nil {
+				return root
+			}
+			id = *b.InReplyToID
+			above, known := skeleton[id]
+			if _, ok := shown[id]; ok || id == root || known && (above.Deleted || id >= oldest) {
+				return id
+			}
+		}
+	}
+	children := map[int64][]int64{}
+	placed := map[int64]bool{root: true}
+	for id := range shown {
+		for !placed[id] { // and the missing posts above it
+			placed[id] = true
+			up := parentOf(id)
+			children[up] = append(children[up], id)
+			id = up
+		}
+	}
+	var nodes []Node
+	depth := 0
+	if first, ok := shown[root]; ok && first.InReplyToURI != "" && first.InReplyToID == nil {
+		host, _ := iri.HostOf(first.InReplyToURI)
+		nodes, depth = append(nodes, Node{Missing: MissingUnknown, Host: host, URI: first.InReplyToURI}), 1
+	}
+	type step struct {
+		id    int64
+		depth int
+	}
+	for stack := []step{{root, depth}}; len(stack) > 0; {
+		s := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		node := Node{Post: Post{ID: s.id}, Depth: s.depth}
+		if p, ok := shown[s.id]; ok {
+			node.Post = p
+		} else if skeleton[s.id].Deleted {
+			node.Missing = MissingDeleted
+		} else {
+			node.Missing = MissingHidden
+		}
+		nodes = append(nodes, node)
+		below := children[s.id]
+		slices.SortFunc(below, func(a, b int64) int { return cmp.Compare(b, a) })
+		for _, id := range below { // the latest goes onto the stack first, and comes off last
+			stack = append(stack, step{id, s.depth + 1})
+		}
+	}
+	return nodes
+}
+
+// Around returns the posts above p, the first of the thread first, and those
+// below it in the order of reading, as far as v may see them.
+func Around(tx *store.Tx, v Viewer, p Post) (above, below []Post, err error) {
+	const most = 100
+	var ids []int64
+	err = tx.Raw(`WITH RECURSIVE up (id, parent, height) AS (
+			SELECT id, in_reply_to_id, 0 FROM posts WHERE id = ?
+			UNION ALL SELECT posts.id, posts.in_reply_to_id, up.height + 1 FROM up JOIN posts ON posts.id = up.parent WHERE up.height < ?)
+		SELECT id FROM up WHERE height > 0 ORDER BY height DESC`, p.ID, most).Scan(&ids).Error
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(ids) > 0 {
+		var found []Post
+		if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
+			return nil, nil, err
+		}
+		slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+		above = found
+	}
+	t, err := Thread(tx, v, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := slices.IndexFunc(t.Nodes, func(n Node) bool { return n.Post.ID == p.ID })
+	for _, n := range t.Nodes[at+1:] {
+		if n.Depth <= t.Nodes[at].Depth {
+			break
+		}
+		if n.Missing == "" {
+			below = append(below, n.Post)
+		}
+	}
+	return above, below, nil
+}
