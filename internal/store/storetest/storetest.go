@@ -5,13 +5,14 @@ package storetest
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/migrations"
 )
 
 // Host is the host that test databases belong to.
@@ -115,15 +117,52 @@ func migrated(database string) error {
 
 var (
 	pgCount    atomic.Int64
-	pgTemplate = sync.OnceValues(func() (string, error) {
-		name := fmt.Sprintf("chalkring_template_%d", os.Getpid())
-		server := os.Getenv(variable)
-		if err := pgExec(context.Background(), server, `DROP DATABASE IF EXISTS "`+name+`"`, `CREATE DATABASE "`+name+`"`); err != nil {
+	pgTemplate = sync.OnceValues(makePGTemplate)
+)
+
+// makePGTemplate makes a migrated database, or finds the one that an earlier
+// process made of the same migrations, and returns its name.
+func makePGTemplate() (name string, err error) {
+	ctx := context.Background()
+	sum := sha256.New()
+	err = fs.WalkDir(migrations.Postgres(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(migrations.Postgres(), path)
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(b), b)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	name = fmt.Sprintf("chalkring_template_%x", sum.Sum(nil)[:8])
+	server := os.Getenv(variable)
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	const lock = 0x6368616c6b // "chalk": one process makes the template, the others wait
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(lock)); err != nil {
+		return "", err
+	}
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", name).Scan(&exists); err != nil || exists {
+		return name, err
+	}
+	raw := name + "_raw"
+	for _, s := range []string{`DROP DATABASE IF EXISTS "` + raw + `" WITH (FORCE)`, `CREATE DATABASE "` + raw + `"`} {
+		if _, err := conn.Exec(ctx, s); err != nil {
 			return "", err
 		}
-		return name, migrated(pgURL(server, name))
-	})
-)
+	}
+	if err := migrated(pgURL(server, raw)); err != nil {
+		return "", err
+	}
+	_, err = conn.Exec(ctx, `ALTER DATABASE "`+raw+`" RENAME TO "`+name+`"`)
+	return name, err
+}
 
 // Postgres returns the URL of a new, migrated PostgreSQL database that is
 // dropped when the test ends. The test is skipped where there is no server.
@@ -137,16 +176,7 @@ func Postgres(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("make the PostgreSQL template: %v", err)
 	}
-	name := fmt.Sprintf("chalkring_test_%d_%d", os.Getpid(), pgCount.Add(1))
-	if err := pgExec(t.Context(), server, `CREATE DATABASE "`+name+`" TEMPLATE "`+template+`"`); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pgExec(context.Background(), server, `DROP DATABASE "`+name+`" WITH (FORCE)`); err != nil {
-			t.Logf("drop the test's database: %v", err)
-		}
-	})
-	return pgURL(server, name)
+	return create(t, server, ` TEMPLATE "`+template+`"`)
 }
 
 // Empty returns an address of a new database without any tables, of the
@@ -160,8 +190,14 @@ func Empty(t testing.TB, dialect store.Dialect) string {
 	if server == "" {
 		t.Skip(variable + " is not set")
 	}
-	name := "chalkring_empty_" + strconv.Itoa(os.Getpid()) + "_" + strconv.FormatInt(pgCount.Add(1), 10)
-	if err := pgExec(t.Context(), server, `CREATE DATABASE "`+name+`"`); err != nil {
+	return create(t, server, "")
+}
+
+// create makes a database that is dropped when the test ends.
+func create(t testing.TB, server, options string) string {
+	t.Helper()
+	name := fmt.Sprintf("chalkring_test_%d_%d", os.Getpid(), pgCount.Add(1))
+	if err := pgExec(t.Context(), server, `CREATE DATABASE "`+name+`"`+options); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -181,16 +217,12 @@ func pgURL(server, name string) string {
 	return u.String()
 }
 
-func pgExec(ctx context.Context, server string, statements ...string) error {
+func pgExec(ctx context.Context, server, statement string) error {
 	conn, err := pgx.Connect(ctx, server)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	for _, s := range statements {
-		if _, err := conn.Exec(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = conn.Exec(ctx, statement)
+	return err
 }
