@@ -1,6 +1,7 @@
 package iri
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -77,7 +78,7 @@ func authority(u *url.URL) (string, error) {
 		}
 		name = "[" + addr.String() + "]"
 	} else if _, err := netip.ParseAddr(name); err != nil {
-		ascii, err := hosts.ToASCII(strings.ToLower(name))
+		ascii, err := label(name)
 		if err != nil {
 			return "", fmt.Errorf("not a host name: %q", clip(u.Host))
 		}
@@ -91,6 +92,22 @@ func authority(u *url.URL) (string, error) {
 	}
 	return name + ":" + port, nil
 }
+
+// label returns a name in lower-case A-labels. A name that ends in a dot is
+// refused, since it would be a second name of the same server, and one that
+// ends in a number, since some programs read an IPv4 address in it.
+func label(name string) (string, error) {
+	ascii, err := hosts.ToASCII(strings.ToLower(name))
+	switch {
+	case err != nil:
+		return "", err
+	case ascii == "" || strings.HasSuffix(ascii, ".") || strings.ContainsAny(ascii, ":[]") || numeric(ascii):
+		return "", errNoName
+	}
+	return ascii, nil
+}
+
+var errNoName = errors.New("not a host name")
 
 func validPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
@@ -127,12 +144,12 @@ func NormaliseHost(input string, dev bool) (string, error) {
 		name, port = h, p
 	}
 	name = strings.TrimSuffix(name, ".")
-	ascii, err := hosts.ToASCII(strings.ToLower(name))
-	if err != nil || ascii == "" || strings.ContainsAny(ascii, ":[]") {
-		return "", fmt.Errorf("%q is not a server's name. Enter a name such as school.example.", clip(input))
-	}
-	if _, err := netip.ParseAddr(ascii); err == nil || numeric(ascii) {
+	if numeric(strings.ToLower(name)) {
 		return "", fmt.Errorf("%q is an IP address. Servers are known by name, such as school.example.", clip(input))
+	}
+	ascii, err := label(name)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a server's name. Enter a name such as school.example.", clip(input))
 	}
 	if dev && IsDev(ascii) {
 		if port == "" {
