@@ -1,0 +1,135 @@
+// Command chalkring runs a federated community server for schools, and looks
+// after it: accounts, invitations, peers, backups.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/chalkring/chalkring/internal/app"
+	"github.com/chalkring/chalkring/internal/config"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Exit statuses. What a script must tell apart from other failures is a wrong
+// command line or setting.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands is the whole command line. Settings stand before or after the
+// command, in the environment or in the file of settings.
+type commands struct {
+	config.Config
+
+	Serve    serveCommand   `cmd:"" help:"Run the server."`
+	Demo     demoCommand    `cmd:"" help:"Show a ring of three schools on this machine."`
+	Account  accountCommand `cmd:"" help:"Create, list and change accounts."`
+	Invite   inviteCommand  `cmd:"" help:"Create, list and revoke invitations."`
+	Peer     peerCommand    `cmd:"" help:"Decide which servers this one talks with."`
+	Backup   backupCommand  `cmd:"" help:"Write everything into one file, while the server runs."`
+	Restore  restoreCommand `cmd:"" help:"Build a server out of a backup."`
+	Migrate  migrateCommand `cmd:"" help:"Bring the database's tables up to date, or to an older version."`
+	Settings configCommand  `cmd:"" name:"config" help:"Print every setting, its meaning and its value."`
+	Version  versionCommand `cmd:"" help:"Print the version."`
+}
+
+// streams are where a command reads and says.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run does what the arguments say and returns the exit status.
+func run(ctx context.Context, args []string, io streams) int {
+	var c commands
+	status := -1
+	parser, err := kong.New(&c, append(config.Options(),
+		kong.Name("chalkring"),
+		kong.Description("A federated community server for schools. Without settings, serve tries it out on localhost."),
+		kong.Writers(io.out, io.err),
+		kong.Exit(func(code int) { status = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false, FlagsLast: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(io, &c.Config),
+	)...)
+	if err != nil {
+		fmt.Fprintln(io.err, "chalkring:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if status >= 0 { // help was printed
+		return status
+	}
+	if err == nil && needsSettings(parsed) {
+		err = c.Prepare()
+	}
+	if err != nil {
+		fmt.Fprintln(io.err, "chalkring:", err)
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(io.err, "chalkring:", err)
+		return exitFailed
+	}
+	return 0
+}
+
+// needsSettings reports whether a command depends on the settings being right.
+func needsSettings(parsed *kong.Context) bool {
+	switch parsed.Command() {
+	case "version", "demo", "config":
+		return false
+	}
+	return true
+}
+
+// logger writes the log as the settings say.
+func logger(c *config.Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// write runs fn in a transaction on the configured database, beside a server
+// that may be running on it.
+func write(ctx context.Context, c *config.Config, io streams, fn func(tx *store.Tx) error) error {
+	return withDB(ctx, c, io, func(db *store.DB) error { return db.Write(ctx, fn) })
+}
+
+// read runs fn in a transaction that changes nothing.
+func read(ctx context.Context, c *config.Config, io streams, fn func(tx *store.Tx) error) error {
+	return withDB(ctx, c, io, func(db *store.DB) error { return db.Read(ctx, fn) })
+}
+
+func withDB(ctx context.Context, c *config.Config, io streams, fn func(db *store.DB) error) error {
+	quiet := *c
+	quiet.LogLevel = "warn" // a command says what it did itself
+	db, err := app.OpenDB(ctx, quiet, logger(&quiet, io.err), nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(db), db.Close(context.WithoutCancel(ctx)))
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/chalkring/chalkring/internal/app"
+	"github.com/chalkring/chalkring/internal/config"
+)
+
+type serveCommand struct{}
+
+// Run serves until the process is told to stop.
+func (serveCommand) Run(ctx context.Context, c *config.Config, io streams) error {
+	tuneMemory()
+	log := logger(c, io.err)
+	s, err := app.New(ctx, *c, app.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// tuneMemory keeps a small server small: the collector runs a little more
+// often than Go's default. GOGC and GOMEMLIMIT in the environment win.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(60)
+	}
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(io streams) error {
+	_, err := fmt.Fprintln(io.out, "chalkring", app.Version())
+	return err
+}

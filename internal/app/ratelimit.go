@@ -1,0 +1,113 @@
+package app
+
+import (
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/chalkring/chalkring/internal/fault"
+)
+
+// allowance is how many requests an address may make: burst at once, then
+// perSecond. What a whole staff room behind one address needs must fit.
+type allowance struct {
+	name      string
+	perSecond rate.Limit
+	burst     int
+}
+
+// The three allowances. Sign-in and account requests are limited besides by
+// counters in the database, which all nodes share.
+func allowances() (reading, writing, peers allowance) {
+	return allowance{"reading", 30, 600}, allowance{"writing", 5, 120}, allowance{"peers", 200, 4000}
+}
+
+type bucketKey struct {
+	allowance string
+	addr      netip.Addr
+}
+
+// limiter keeps a token bucket for each address and allowance. An address
+// that stays away long enough to have a full bucket again is forgotten.
+type limiter struct {
+	buckets                     *otter.Cache[bucketKey, *rate.Limiter]
+	reading, writing, fromPeers allowance
+}
+
+func newLimiter() *limiter {
+	l := &limiter{buckets: otter.Must(&otter.Options[bucketKey, *rate.Limiter]{
+		MaximumSize:      50_000,
+		ExpiryCalculator: otter.ExpiryAccessing[bucketKey, *rate.Limiter](5 * time.Minute),
+	})}
+	l.reading, l.writing, l.fromPeers = allowances()
+	return l
+}
+
+// close ends the cache's own goroutine.
+func (l *limiter) close() { l.buckets.StopAllGoroutines() }
+
+// of returns the allowance that a request draws on; false means it is free:
+// static files and probes cost nothing worth guarding.
+func (l *limiter) of(r *http.Request) (allowance, bool) {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/assets/"), quiet(r.URL.Path):
+		return allowance{}, false
+	case isInbox(r.URL.Path), r.Header.Get("Signature") != "":
+		return l.fromPeers, true
+	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodOptions:
+		return l.reading, true
+	}
+	return l.writing, true
+}
+
+// take draws one request from the address's bucket. It returns how long to
+// wait when the bucket is empty.
+func (l *limiter) take(a allowance, addr netip.Addr, now time.Time) (left int, wait time.Duration) {
+	if addr.Is6() { // one customer is a /64; RFC 6177
+		p, _ := addr.Prefix(64) // 64 fits an IPv6 address
+		addr = p.Addr()
+	}
+	b, _ := l.buckets.ComputeIfAbsent(bucketKey{a.name, addr}, func() (*rate.Limiter, bool) {
+		return rate.NewLimiter(a.perSecond, a.burst), false
+	})
+	if b.AllowN(now, 1) {
+		return int(b.TokensAt(now)), 0
+	}
+	missing := 1 - b.TokensAt(now)
+	return 0, time.Duration(math.Ceil(missing/float64(a.perSecond))) * time.Second
+}
+
+// limitRate refuses an address that asks for more than its share. The
+// X-RateLimit fields are those that Mastodon's clients read; RFC 6585,
+// section 4 and RFC 9110, section 10.2.3 for the refusal.
+func (s *Server) limitRate(next http.Handler) http.Handler {
+	if s.limiter == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, counted := s.limiter.of(r)
+		if !counted {
+			next.ServeHTTP(w, r)
+			return
+		}
+		now := time.Now()
+		left, wait := s.limiter.take(a, clientAddr(r, s.cfg.TrustedProxies), now)
+		h := w.Header()
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			h.Set("X-RateLimit-Limit", strconv.Itoa(a.burst))
+			h.Set("X-RateLimit-Remaining", strconv.Itoa(left))
+			h.Set("X-RateLimit-Reset", now.Add(max(wait, time.Second)).UTC().Format(time.RFC3339))
+		}
+		if wait > 0 {
+			s.refuse(w, r, fault.New(fault.TooMany, "Too many requests came from your network at once. Please wait a moment and try again.").After(wait))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

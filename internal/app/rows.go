@@ -1,0 +1,102 @@
+package app
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// backupTables lists every table, each after those that it refers to. A test
+// holds the list against the schema.
+func backupTables() []string {
+	return []string{
+		"site", "accounts", "account_keys", "account_counts", "users", "follows", "blocks", "mutes",
+		"invites", "sessions", "attempts", "oauth_apps", "oauth_codes", "oauth_tokens", "kept",
+		"posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
+		"home_entries", "notifications", "tombstones",
+		"peers", "audit", "hosts", "lanes", "incoming", "outgoing", "deliveries",
+	}
+}
+
+// A row is a JSON array. What JSON has no type for is an object with one
+// member: {"t": time} in RFC 3339, {"b": bytes} in base64. Integers are JSON
+// numbers, which hold 64 bits as long as nobody makes a float of them.
+type (
+	timeValue  struct{ T time.Time }
+	bytesValue struct{ B []byte }
+)
+
+func (v timeValue) MarshalJSON() ([]byte, error) {
+	return []byte(`{"t":"` + v.T.UTC().Format(time.RFC3339Nano) + `"}`), nil
+}
+
+func (v bytesValue) MarshalJSON() ([]byte, error) {
+	return []byte(`{"b":"` + base64.StdEncoding.EncodeToString(v.B) + `"}`), nil
+}
+
+func encodeRow(values []any) ([]byte, error) {
+	row := make([]any, len(values))
+	for i, v := range values {
+		switch v := v.(type) {
+		case nil, bool, int64, float64, string:
+			row[i] = v
+		case time.Time:
+			row[i] = timeValue{v}
+		case []byte:
+			row[i] = bytesValue{v}
+		default:
+			return nil, fmt.Errorf("column %d holds a %T, which a backup has no form for", i+1, v)
+		}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(row)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+func decodeRow(line []byte, columns int) ([]any, error) {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	var row []any
+	if err := d.Decode(&row); err != nil {
+		return nil, err
+	}
+	if len(row) != columns {
+		return nil, fmt.Errorf("a row has %d values for %d columns", len(row), columns)
+	}
+	for i, v := range row {
+		var err error
+		switch v := v.(type) {
+		case json.Number:
+			row[i], err = decodeNumber(v)
+		case map[string]any:
+			row[i], err = decodeObject(v)
+		case []any:
+			err = fmt.Errorf("a list is no value")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return row, nil
+}
+
+func decodeNumber(n json.Number) (any, error) {
+	if i, err := n.Int64(); err == nil {
+		return i, nil
+	}
+	return n.Float64()
+}
+
+func decodeObject(o map[string]any) (any, error) {
+	if s, ok := o["t"].(string); ok && len(o) == 1 {
+		return time.Parse(time.RFC3339Nano, s)
+	}
+	if s, ok := o["b"].(string); ok && len(o) == 1 {
+		return base64.StdEncoding.DecodeString(s)
+	}
+	return nil, fmt.Errorf("a value has a form that this program does not know")
+}

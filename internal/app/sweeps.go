@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// sweep is work that waits for the clock: the package it cares for says what
+// to do, this file when.
+type sweep struct {
+	name  string
+	every time.Duration
+	run   func(ctx context.Context) error
+}
+
+// maxRemoteMedia bounds the copies kept of other servers' pictures.
+const maxRemoteMedia = 2 << 30
+
+func (s *Server) sweeps() []sweep {
+	write := func(fn func(tx *store.Tx) error) func(context.Context) error {
+		return func(ctx context.Context) error { return s.db.Write(ctx, fn) }
+	}
+	return []sweep{
+		{"kept values", time.Hour, write(func(tx *store.Tx) error {
+			return tx.Exec("DELETE FROM kept WHERE expires_at <= ?", tx.Now).Error
+		})},
+		{"peers", time.Hour, write(peers.Sweep)},
+		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
+			_, err := media.SweepLoose(tx)
+			return err
+		})},
+		{"media files", 6 * time.Hour, s.sweepMedia},
+		{"database statistics", 24 * time.Hour, s.db.Optimize},
+	}
+}
+
+func (s *Server) sweepMedia(ctx context.Context) error {
+	now := s.db.Now()
+	_, err := s.library.Sweep(ctx, now, func(ctx context.Context, names []string) (known map[string]bool, err error) {
+		err = s.db.Read(ctx, func(tx *store.Tx) error {
+			known, err = media.Known(tx, names)
+			return err
+		})
+		return known, err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.library.SweepRemote(ctx, now, maxRemoteMedia)
+	return err
+}
+
+// runSweeps runs each sweep when its time has come, the first of them a few
+// minutes after the start. One that fails is logged and comes again.
+func (s *Server) runSweeps(ctx context.Context) error {
+	all := s.sweeps()
+	start := s.db.Now()
+	due := make([]time.Time, len(all))
+	for i := range all {
+		due[i] = start.Add(time.Duration(5+i) * time.Minute)
+	}
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for i, w := range all {
+			now := s.db.Now()
+			if now.Before(due[i]) || ctx.Err() != nil {
+				continue
+			}
+			due[i] = now.Add(w.every)
+			if err := w.run(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("sweep failed", "sweep", w.name, "err", err)
+			}
+		}
+	}
+}
