@@ -497,3 +497,71 @@ func narrower(a, b Audience) Audience {
 	}
 	return b
 }
+
+// Apply stores that somebody asks for an account here, and tells those who
+// decide about people.
+func Apply(tx *store.Tx, n NewAccount) (Account, error) {
+	n.Role, n.State, n.EndsAt = Member, Pending, nil
+	a, err := CreateLocal(tx, n)
+	if err != nil {
+		return a, err
+	}
+	var staff []int64
+	err = tx.Model(&User{}).Where("state = ? AND role IN ?", Active, []Role{Owner, ITAdmin}).Pluck("account_id", &staff).Error
+	if err != nil {
+		return a, err
+	}
+	for _, id := range staff {
+		if err := notify(tx, id, NotifyRequest, a.ID, 0); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// Approve lets in somebody who asked for an account.
+func Approve(tx *store.Tx, by, id int64) error {
+	p, err := pending(tx, by, id)
+	if err != nil {
+		return err
+	}
+	var approver *int64
+	if by != 0 {
+		approver = &by
+	}
+	if err := tx.Exec("UPDATE users SET state = ?, approved_by = ? WHERE account_id = ?", Active, approver, id).Error; err != nil {
+		return err
+	}
+	tx.Announce(AccountChanged, id)
+	return record(tx, by, "person.approve", p.Handle(tx.Site.Host), "", "", "")
+}
+
+// Decline refuses somebody who asked for an account, and keeps nothing of what
+// they sent.
+func Decline(tx *store.Tx, by, id int64, reason string) error {
+	p, err := pending(tx, by, id)
+	if err != nil {
+		return err
+	}
+	for _, step := range []string{
+		"DELETE FROM notifications WHERE from_id = ?",
+		"DELETE FROM account_keys WHERE account_id = ?",
+		"DELETE FROM account_counts WHERE account_id = ?",
+		"DELETE FROM users WHERE account_id = ?",
+		"DELETE FROM accounts WHERE id = ?",
+	} {
+		if err := tx.Exec(step, id).Error; err != nil {
+			return err
+		}
+	}
+	return record(tx, by, "person.decline", p.Handle(tx.Site.Host), "", "", reason)
+}
+
+// pending returns somebody whose request by may decide about.
+func pending(tx *store.Tx, by, id int64) (Person, error) {
+	p, err := manage(tx, by, id)
+	if err == nil && p.User.State != Pending {
+		err = fault.Keyed(fault.Conflict, "request.decided", "This request has been decided already.", nil)
+	}
+	return p, err
+}
