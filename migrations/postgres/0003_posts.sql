@@ -47,6 +47,7 @@ CREATE UNIQUE INDEX posts_boost ON posts (boost_of_id, author_id) WHERE boost_of
 CREATE INDEX posts_listed_here ON posts (id) WHERE listed AND author_host = '';
 CREATE INDEX posts_listed_elsewhere ON posts (id) WHERE listed AND author_host <> '';
 CREATE INDEX posts_listed ON posts (id) WHERE listed;
+CREATE INDEX posts_practice ON posts (id) WHERE listed AND kind = 'practice';
 
 CREATE TABLE post_mentions (
 	post_id    BIGINT NOT NULL REFERENCES posts (id) ON DELETE CASCADE,

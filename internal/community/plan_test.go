@@ -1,0 +1,125 @@
+package community
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
+)
+
+// crowd fills a database with posts: each of the authors, half of whom are
+// elsewhere, wrote the same number, of all kinds and audiences.
+func (w *world) crowd(authors, posts int) (reader Account) {
+	w.t.Helper()
+	reader = w.local("reader", Member)
+	var people []Account
+	for i := range authors {
+		a := w.local(fmt.Sprintf("author%d", i), Member)
+		if i%2 == 1 {
+			a = w.remote(fmt.Sprintf("author%d", i), fmt.Sprintf("school%d.test", i%7))
+		}
+		w.follows(reader, a)
+		people = append(people, a)
+	}
+	w.write(func(tx *store.Tx) error {
+		kinds := []Kind{Note, Practice, Reply, Question, Reply, Note, Reply, Note}
+		audiences := []Audience{Public, Network, Followers, People}
+		thread := int64(0)
+		for i := range posts {
+			a := people[i%len(people)]
+			p := Post{ID: tx.NewID(), AuthorID: a.ID, AuthorHost: a.Host, Kind: kinds[i%len(kinds)], Audience: audiences[i/3%len(audiences)], HTML: "<p>x</p>", CreatedAt: tx.Now}
+			p.ThreadID = p.ID
+			if p.Kind == Reply && thread != 0 {
+				p.ThreadID, p.InReplyToURI = thread, "https://school1.test/x"
+			} else {
+				thread = p.ID
+			}
+			p.Listed = p.lists()
+			if _, err := insertPost(tx, p); err != nil {
+				return err
+			}
+			err := tx.Exec("INSERT INTO home_entries (account_id, post_id) VALUES (?, ?)", reader.ID, p.ID).Error
+			if err == nil && i%5 == 0 {
+				err = tx.Exec("INSERT INTO post_tags (tag, post_id, name) VALUES ('maths', ?, 'Maths')", p.ID).Error
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return reader
+}
+
+// Every list must walk an index from the page's edge: what it costs must not
+// grow with the table. So SQLite is asked how it would go about each.
+func TestListsAreServedByIndexes(t *testing.T) {
+	w := &world{t: t, db: storetest.Open(t)}
+	reader := w.crowd(40, 20_000)
+	if err := w.db.Optimize(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	some := w.count("SELECT id FROM posts ORDER BY id LIMIT 1 OFFSET 10000")
+	author := w.count("SELECT author_id FROM posts ORDER BY id LIMIT 1 OFFSET 10000")
+	for _, analysed := range []bool{false, true} {
+		if analysed {
+			w.exec("ANALYZE")
+		}
+		for name, list := range map[string]func(tx *store.Tx, v Viewer, page store.Page) error{
+			"home":   func(tx *store.Tx, v Viewer, page store.Page) error { _, err := Home(tx, v, page); return err },
+			"school": func(tx *store.Tx, v Viewer, page store.Page) error { _, err := SchoolTimeline(tx, v, page); return err },
+			"connected": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := ConnectedTimeline(tx, v, page)
+				return err
+			},
+			"all": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := PublicTimeline(tx, v, Anywhere, page)
+				return err
+			},
+			"practice": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := PracticeTimeline(tx, v, page)
+				return err
+			},
+			"tag": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := TagTimeline(tx, v, "maths", page)
+				return err
+			},
+			"profile": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := ProfileTimeline(tx, v, int64(author), ProfileFilter{WithoutReplies: true, Kind: Note}, page)
+				return err
+			},
+			"thread": func(tx *store.Tx, v Viewer, _ store.Page) error {
+				_, err := Thread(tx, v, Post{ID: int64(some), ThreadID: int64(some)})
+				return err
+			},
+		} {
+			for _, v := range []Viewer{w.viewer(reader), Guest} {
+				for _, page := range []store.Page{{}, {MaxID: int64(some)}, {MinID: int64(some)}} {
+					w.read(func(tx *store.Tx) error {
+						var s statements
+						if err := list(s.listening(tx), v, page); err != nil {
+							return err
+						}
+						for _, sql := range s.sql {
+							var steps []struct{ Detail string }
+							if err := tx.Raw("EXPLAIN QUERY PLAN " + sql).Scan(&steps).Error; err != nil {
+								return err
+							}
+							for _, step := range steps {
+								if name == "practice" && strings.HasPrefix(step.Detail, "SCAN posts") && !strings.Contains(step.Detail, "posts_practice") {
+									t.Errorf("practice posts are picked out of all: %s", step.Detail)
+								}
+								if strings.Contains(step.Detail, "TEMP B-TREE") || step.Detail == "SCAN posts" || strings.HasPrefix(step.Detail, "SCAN posts USING INTEGER") {
+									t.Errorf("%s, viewer %d, page %+v, analysed %v: %s\n%s", name, v.ID, page, analysed, step.Detail, sql)
+								}
+							}
+						}
+						return nil
+					})
+				}
+			}
+		}
+	}
+}
