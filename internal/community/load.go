@@ -169,32 +169,16 @@ func (l *loading) accounts(tx *store.Tx, _ Viewer) error {
 
 // schools brings what the authors' servers are called.
 func (l *loading) schools(tx *store.Tx, _ Viewer) error {
-	hosts := map[string]string{}
-	var names []string
+	hosts := make([]string, 0, len(l.views))
 	for _, view := range l.views {
-		if _, ok := hosts[view.AuthorHost]; !ok {
-			hosts[view.AuthorHost] = view.AuthorHost
-			names = append(names, view.AuthorHost)
-		}
+		hosts = append(hosts, view.AuthorHost)
 	}
-	var rows []struct{ Host, Name, Label string }
-	err := tx.Raw(`SELECT hosts.host, hosts.name, COALESCE(peers.label, '') AS label FROM hosts LEFT JOIN peers ON peers.host = hosts.host
-		WHERE hosts.host IN ? UNION ALL SELECT '', site.name, site.host FROM site WHERE site.id = 1`, names).Scan(&rows).Error
+	names, err := hostNames(tx, hosts)
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		switch {
-		case r.Host == "" && r.Name != "":
-			hosts[""] = r.Name
-		case r.Label != "":
-			hosts[r.Host] = r.Label
-		case r.Name != "":
-			hosts[r.Host] = r.Name
-		}
-	}
 	for _, view := range l.views {
-		view.School = hosts[view.AuthorHost]
+		view.School = names[view.AuthorHost]
 	}
 	return nil
 }
