@@ -65,7 +65,6 @@ func (p *sqlitePool) release(c *sqliteConn, broken bool) {
 		<-p.slots
 		return
 	}
-	c.ctx = nil
 	p.idle <- c
 }
 
@@ -90,10 +89,13 @@ func (p *sqlitePool) close(ctx context.Context) error {
 
 // sqliteConn is one connection with its prepared statements. A statement must
 // not be run again while its own rows are still being read.
+//
+// A statement that has begun is not interrupted: watching for it costs more
+// than most statements do, and an interrupted connection has to be thrown away.
+// Whether the caller is still there is asked before each.
 type sqliteConn struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
-	ctx   context.Context // not nil: ends the transaction's statements, whatever their own context
 }
 
 // How many statements a connection keeps, and how long their text may be.
@@ -102,11 +104,14 @@ const (
 	longest   = 4096
 )
 
-func (c *sqliteConn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+// uninterrupted is the context that statements run in.
+func uninterrupted() context.Context { return context.Background() }
+
+func (c *sqliteConn) prepare(query string) (*sql.Stmt, error) {
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
-	s, err := c.conn.PrepareContext(ctx, query)
+	s, err := c.conn.PrepareContext(uninterrupted(), query)
 	if err != nil {
 		return nil, err
 	}
@@ -124,54 +129,47 @@ func (c *sqliteConn) prepare(ctx context.Context, query string) (*sql.Stmt, erro
 // PrepareContext, ExecContext, QueryContext and QueryRowContext make it gorm's
 // connection.
 func (c *sqliteConn) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	return c.conn.PrepareContext(c.context(ctx), query)
+	return c.conn.PrepareContext(ctx, query)
 }
 
+// ExecContext runs a statement without rows.
 func (c *sqliteConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx = c.context(ctx)
 	if len(query) > longest {
-		return c.conn.ExecContext(ctx, query, args...)
+		return c.conn.ExecContext(uninterrupted(), query, args...)
 	}
-	s, err := c.prepare(ctx, query)
+	s, err := c.prepare(query)
 	if err != nil {
 		return nil, err
 	}
-	return s.ExecContext(ctx, args...)
+	return s.ExecContext(uninterrupted(), args...)
 }
 
+// QueryContext runs a statement with rows.
 func (c *sqliteConn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx = c.context(ctx)
 	if len(query) > longest {
-		return c.conn.QueryContext(ctx, query, args...)
+		return c.conn.QueryContext(uninterrupted(), query, args...)
 	}
-	s, err := c.prepare(ctx, query)
+	s, err := c.prepare(query)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	return s.QueryContext(uninterrupted(), args...)
 }
 
-func (c *sqliteConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	ctx = c.context(ctx)
+// QueryRowContext runs a statement with one row.
+func (c *sqliteConn) QueryRowContext(_ context.Context, query string, args ...any) *sql.Row {
 	if len(query) <= longest {
-		if s, err := c.prepare(ctx, query); err == nil {
-			return s.QueryRowContext(ctx, args...)
+		if s, err := c.prepare(query); err == nil {
+			return s.QueryRowContext(uninterrupted(), args...)
 		}
 	}
-	return c.conn.QueryRowContext(ctx, query, args...)
-}
-
-func (c *sqliteConn) context(ctx context.Context) context.Context {
-	if c.ctx != nil {
-		return c.ctx
-	}
-	return ctx
+	return c.conn.QueryRowContext(uninterrupted(), query, args...)
 }
 
 func (c *sqliteConn) close() {
@@ -194,8 +192,7 @@ func (c *sqliteConn) discard() {
 // sqliteTx is a connection in a transaction.
 type sqliteTx struct {
 	*sqliteConn
-	pool   *sqlitePool
-	caller context.Context // a reader's; when it ended, a statement may have been interrupted
+	pool *sqlitePool
 }
 
 func (db *DB) beginSQLite(ctx context.Context, write bool) (session, error) {
@@ -207,25 +204,16 @@ func (db *DB) beginSQLite(ctx context.Context, write bool) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sqliteTx{sqliteConn: c, pool: pool}
-	if write {
-		// Not to be interrupted half way; ExecContext asks the time limit
-		// before each statement.
-		c.ctx = context.Background()
-	} else {
-		s.caller = ctx
-	}
-	if _, err := c.ExecContext(ctx, begin); err != nil {
+	if _, err := c.ExecContext(uninterrupted(), begin); err != nil {
 		pool.release(c, true)
 		return nil, err
 	}
-	return s, nil
+	return &sqliteTx{sqliteConn: c, pool: pool}, nil
 }
 
 // Commit commits. What could not be committed is rolled back.
 func (s *sqliteTx) Commit() error {
-	_, err := s.ExecContext(context.Background(), "COMMIT")
-	if err != nil {
+	if _, err := s.ExecContext(uninterrupted(), "COMMIT"); err != nil {
 		s.Rollback()
 		return err
 	}
@@ -235,12 +223,7 @@ func (s *sqliteTx) Commit() error {
 
 // Rollback ends the transaction without its changes.
 func (s *sqliteTx) Rollback() error {
-	if s.caller != nil && s.caller.Err() != nil {
-		s.pool.release(s.sqliteConn, true)
-		return s.caller.Err()
-	}
-	s.ctx = context.Background()
-	_, err := s.ExecContext(context.Background(), "ROLLBACK")
+	_, err := s.ExecContext(uninterrupted(), "ROLLBACK")
 	s.pool.release(s.sqliteConn, err != nil)
 	return err
 }
@@ -251,7 +234,6 @@ func (db *DB) onWriter(ctx context.Context, fn func(c *sqliteConn) error) error 
 	if err != nil {
 		return err
 	}
-	c.ctx = context.Background()
 	err = fn(c)
 	db.writer.release(c, false)
 	return err
