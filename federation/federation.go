@@ -1,0 +1,258 @@
+// Package federation is the door to other servers: inboxes, documents and
+// look-ups that they ask of us, and the workers that receive what they said,
+// spread what happened here and deliver it. Every exchange, either way, asks
+// the peers' policy at that moment.
+//
+// W3C ActivityPub (server to server); MAPPING and PEERING in docs/ say what of
+// it is spoken.
+package federation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/chalkring/chalkring/federation/sig"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/egress"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// News of the queues. The key is the host whose lane has something to do.
+const (
+	IncomingStored   store.Topic = "incoming"
+	DeliveriesQueued store.Topic = "deliveries"
+)
+
+// Deps are what the door stands on.
+type Deps struct {
+	DB      *store.DB
+	Egress  *egress.Client
+	Log     *slog.Logger
+	Metrics prometheus.Registerer // nil: figures are kept and not shown
+	Version string                // of the software, for NodeInfo
+	// RetryFor is how long a silent server is retried; 72 hours if zero.
+	RetryFor time.Duration
+	// Hosts is how many servers are delivered to at once; 64 if zero.
+	Hosts int
+}
+
+// Federation is the door. Routes mounts its addresses, Run does its work.
+type Federation struct {
+	db       *store.DB
+	egress   *egress.Client
+	log      *slog.Logger
+	site     iri.Site
+	version  string
+	retryFor time.Duration
+	metrics  *metrics
+
+	incoming   *lanes
+	deliveries *lanes
+	spreadNow  chan struct{}
+	meetNow    chan struct{}
+	refused    refusals
+	refetched  limiter
+	fetches    singleflight.Group
+	asides     sync.WaitGroup
+	asideRoom  chan struct{}
+	asideCount atomic.Int64
+
+	keyOnce sync.Mutex
+	key     *sig.Key // the server's own, once read
+}
+
+// New makes the door. Nothing happens before Routes and Run.
+func New(d Deps) *Federation {
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	if d.RetryFor <= 0 {
+		d.RetryFor = 72 * time.Hour
+	}
+	if d.Hosts <= 0 {
+		d.Hosts = 64
+	}
+	if d.Version == "" {
+		d.Version = "dev"
+	}
+	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
+		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1),
+		asideRoom: make(chan struct{}, mostAside)}
+	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLane)
+	f.deliveries = newLanes(d.DB, d.Log, deliveriesQueue, d.Hosts, f.deliverLane)
+	return f
+}
+
+// mostReceiving is how many hosts' activities are worked at once. The database
+// is the narrow place; more would only wait there.
+const mostReceiving = 16
+
+// Run works the queues until ctx ends, and returns when the last worker has
+// put down what it held.
+func (f *Federation) Run(ctx context.Context) error {
+	if _, err := f.instanceKey(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("federation: the server's own key: %w", err)
+	}
+	var all sync.WaitGroup
+	for _, work := range []func(context.Context){
+		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runRefusals,
+	} {
+		all.Go(func() { work(ctx) })
+	}
+	all.Wait()
+	f.asides.Wait()
+	return nil
+}
+
+// mostAside is how many things are fetched at once that nothing waits for.
+const mostAside = 8
+
+// aside does something that nothing waits for: a reply is read before what it
+// answers is here. When too much of it is going on, it is left undone.
+func (f *Federation) aside(ctx context.Context, do func(ctx context.Context)) {
+	select {
+	case f.asideRoom <- struct{}{}:
+	default:
+		return
+	}
+	f.asideCount.Add(1)
+	f.asides.Go(func() {
+		defer func() {
+			f.asideCount.Add(-1)
+			<-f.asideRoom
+		}()
+		do(ctx)
+	})
+}
+
+// listen passes news on to the workers that it concerns.
+func (f *Federation) listen(ctx context.Context) {
+	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, peers.Changed)
+	defer sub.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case n, ok := <-sub.C:
+			if !ok {
+				return
+			}
+			if sub.Missed() {
+				f.incoming.poke("")
+				f.deliveries.poke("")
+				nudge(f.spreadNow)
+				nudge(f.meetNow)
+			}
+			switch n.Topic {
+			case IncomingStored:
+				f.incoming.poke(n.Key)
+			case DeliveriesQueued:
+				f.deliveries.poke(n.Key)
+			case community.OutgoingQueued:
+				nudge(f.spreadNow)
+			case peers.Changed:
+				f.peerChanged(ctx, n.Key)
+			}
+		}
+	}
+}
+
+// peerChanged lets held lanes try again: a server was connected with, or the
+// mode was changed.
+func (f *Federation) peerChanged(ctx context.Context, host string) {
+	err := f.db.Write(ctx, func(tx *store.Tx) error {
+		const wake = "UPDATE lanes SET next_at = ?, parked_at = NULL, failures = 0, failing_since = NULL WHERE waiting"
+		if host == "" {
+			return tx.Exec(wake, tx.Now).Error
+		}
+		return tx.Exec(wake+" AND host = ?", tx.Now, host).Error
+	})
+	if err != nil && ctx.Err() == nil {
+		f.log.Error("held deliveries not woken", "host", host, "err", err)
+	}
+	f.incoming.poke("")
+	f.deliveries.poke("")
+	nudge(f.meetNow)
+}
+
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Settled reports whether nothing waits that could be done now: no activity to
+// receive, to spread or to deliver, and nobody to meet. What is held by policy,
+// or put off for longer because a server does not answer, does not count.
+func (f *Federation) Settled(ctx context.Context) bool {
+	if f.asideCount.Load() > 0 {
+		return false
+	}
+	settled := false
+	err := f.db.Read(ctx, func(tx *store.Tx) error {
+		soon := tx.Now.Add(10 * time.Second)
+		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
+			AND NOT EXISTS (SELECT 1 FROM lanes WHERE waiting AND parked_at IS NULL AND next_at <= ?)
+			AND NOT EXISTS (SELECT 1 FROM peers LEFT JOIN hosts ON hosts.host = peers.host
+				WHERE peers.standing = 'allowed' AND hosts.met_at IS NULL AND (hosts.meet_next_at IS NULL OR hosts.meet_next_at <= ?))`,
+			soon, tx.Now).Scan(&settled).Error
+	})
+	return err == nil && settled
+}
+
+// instanceKey returns the key of the server's own actor, which signs our GETs.
+// The first call makes it where there is none yet.
+func (f *Federation) instanceKey(ctx context.Context) (sig.Key, error) {
+	f.keyOnce.Lock()
+	defer f.keyOnce.Unlock()
+	if f.key != nil {
+		return *f.key, nil
+	}
+	var site community.Site
+	read := func(tx *store.Tx) (err error) {
+		site, err = community.SiteOf(tx)
+		return err
+	}
+	err := f.db.Read(ctx, read)
+	if fault.Is(err, fault.NotFound) || err == nil && site.PrivateKey == "" {
+		err = f.db.Write(ctx, func(tx *store.Tx) error {
+			if err := community.EnsureSite(tx); err != nil {
+				return err
+			}
+			return read(tx)
+		})
+	}
+	if err != nil {
+		return sig.Key{}, err
+	}
+	signer, err := sig.ParsePrivateKey(site.PrivateKey)
+	if err != nil {
+		return sig.Key{}, err
+	}
+	f.key = &sig.Key{ID: f.site.InstanceKeyID(), Private: signer}
+	return *f.key, nil
+}
+
+// keyOf reads an actor's private key for signing.
+func (f *Federation) keyOf(tx *store.Tx, account int64) (sig.Key, error) {
+	id, text, err := community.PrivateKeyOf(tx, account)
+	if err != nil {
+		return sig.Key{}, fmt.Errorf("key of account %d: %w", account, err)
+	}
+	private, err := sig.ParsePrivateKey(text)
+	if err != nil {
+		return sig.Key{}, fmt.Errorf("key of account %d: %w", account, err)
+	}
+	return sig.Key{ID: id, Private: private}, nil
+}

@@ -1,0 +1,459 @@
+package federation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chalkring/chalkring/federation/as2"
+	"github.com/chalkring/chalkring/federation/sig"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/egress"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+const (
+	// mostParents is how far up a thread is fetched.
+	mostParents = 5
+	// failedFor is how long an address that could not be fetched is left alone.
+	failedFor = time.Minute
+	// freshFor is how long an account looked up by name is taken as it is.
+	freshFor = 24 * time.Hour
+	// fetchWithin bounds one look-up, with all the requests it takes.
+	fetchWithin = 25 * time.Second
+)
+
+// acceptActivity asks for an ActivityStreams document in both its names.
+//
+// W3C ActivityPub, section 3.2.
+const acceptActivity = `application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"`
+
+// admits asks the policy about a host.
+func (f *Federation) admits(ctx context.Context, host string) error {
+	return f.db.Read(ctx, func(tx *store.Tx) error { return peers.Check(tx, host) })
+}
+
+// get asks another server for a document, if the policy admits that server and
+// each one that it redirects to. Our signature goes with it, so that a server
+// which is as closed as this one can tell who asks.
+func (f *Federation) get(ctx context.Context, address, accept string) (*egress.Response, error) {
+	host, err := iri.HostOf(address)
+	if err != nil {
+		return nil, fault.Wrap(fault.NotFound, err, "%q is no address of another server.", address)
+	}
+	if err := f.admits(ctx, host); err != nil {
+		return nil, err
+	}
+	key, err := f.instanceKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	res, err := f.egress.Get(ctx, egress.Request{
+		URL:    address,
+		Accept: accept,
+		Sign:   func(req *http.Request) error { return sig.Sign(req, key, nil, f.db.Now()) },
+		Follow: func(to *url.URL) error {
+			at, err := iri.HostOf(to.String())
+			if err != nil {
+				return err
+			}
+			return f.admits(ctx, at)
+		},
+	})
+	switch {
+	case err != nil && peers.Refused(err):
+		return nil, err
+	case err != nil:
+		f.metrics.fetched.WithLabelValues("failed").Inc()
+		return nil, fault.Wrap(fault.Unavailable, err, "The server %s did not answer as expected. Please try again later.", host).
+			WithKey("federation.no_answer", map[string]any{"Host": host})
+	case res.Status != http.StatusOK:
+		f.metrics.fetched.WithLabelValues("refused").Inc()
+		return nil, statusFault(host, res)
+	}
+	f.metrics.fetched.WithLabelValues("ok").Inc()
+	return res, nil
+}
+
+// statusFault says in words for people why a server did not give a document.
+func statusFault(host string, res *egress.Response) error {
+	args := map[string]any{"Host": host, "Status": res.Status}
+	switch {
+	case res.Status == http.StatusNotFound:
+		return fault.Keyed(fault.NotFound, "federation.not_found", fmt.Sprintf("The server %s does not know this address.", host), args)
+	case res.Status == http.StatusGone:
+		return fault.Keyed(fault.Gone, "federation.gone", fmt.Sprintf("The server %s says that this was deleted.", host), args)
+	case res.Status == http.StatusForbidden && wantsPeering(res):
+		return fault.Keyed(fault.Forbidden, "federation.not_connected",
+			fmt.Sprintf("The server %s has not connected with yours. Its administrators decide about that; yours can ask them.", host), args)
+	case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
+		return fault.Keyed(fault.Forbidden, "federation.refused", fmt.Sprintf("The server %s does not let your server read this.", host), args)
+	}
+	return fault.Keyed(fault.Unavailable, "federation.status", fmt.Sprintf("The server %s answered with an error (%d). Please try again later.", host, res.Status), args)
+}
+
+// wantsPeering reports whether a refusal is that of a server which talks to
+// those it has connected with only.
+func wantsPeering(res *egress.Response) bool {
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "application/problem+json") {
+		return false
+	}
+	var p problem
+	return json.Unmarshal(res.Body, &p) == nil && strings.HasSuffix(p.Type, peeringRequired)
+}
+
+// document fetches an ActivityStreams document. The address that it was got
+// from is returned too: what it says is to be believed of that origin only.
+//
+// FEP-fe34; the media type is part of it, since a server that lets people
+// upload files must not be made to speak through one.
+func (f *Federation) document(ctx context.Context, address string) (body []byte, from string, err error) {
+	res, err := f.get(ctx, address, acceptActivity)
+	if err != nil {
+		return nil, "", err
+	}
+	if kind := res.Header.Get("Content-Type"); !isActivityJSON(kind) {
+		return nil, "", fault.New(fault.NotFound, "There is no person, group or post at %s.", address)
+	}
+	return res.Body, res.URL, nil
+}
+
+// fetchActor fetches an actor and keeps its account.
+func (f *Federation) fetchActor(ctx context.Context, address string) (community.Account, error) {
+	got, err, _ := f.fetches.Do("actor "+address, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
+		defer cancel()
+		actor, err := f.actorAt(ctx, address)
+		if err != nil {
+			return community.Account{}, err
+		}
+		return f.keep(ctx, actor)
+	})
+	account, _ := got.(community.Account)
+	return account, err
+}
+
+// actorAt fetches an actor's document. One that was not found under its own
+// address is fetched from there once more.
+func (f *Federation) actorAt(ctx context.Context, address string) (as2.Actor, error) {
+	for range 2 {
+		body, from, err := f.document(ctx, address)
+		if err != nil {
+			return as2.Actor{}, err
+		}
+		actor, err := as2.DecodeActor(body)
+		if err != nil {
+			return as2.Actor{}, fault.Wrap(fault.NotFound, err, "There is no person or group at %s.", address)
+		}
+		if actor.ID == from {
+			return actor, nil
+		}
+		address = actor.ID
+	}
+	return as2.Actor{}, fault.New(fault.NotFound, "The address %s does not lead to one person or group.", address)
+}
+
+// keep stores what an actor's server says of it.
+func (f *Federation) keep(ctx context.Context, actor as2.Actor) (community.Account, error) {
+	remote, err := remoteAccount(actor)
+	if err != nil {
+		return community.Account{}, fault.Wrap(fault.NotFound, err, "What %s says of itself cannot be used: %v.", actor.ID, err)
+	}
+	var account community.Account
+	err = f.db.Batch(ctx, func(tx *store.Tx) error {
+		var err error
+		account, err = community.UpsertRemote(tx, remote)
+		return err
+	})
+	return account, err
+}
+
+// fetchKey fetches the key with an ID and keeps the account of its owner. With
+// again it does so also when the key is on record. What failed a moment ago is
+// not tried again.
+func (f *Federation) fetchKey(ctx context.Context, keyID string, again bool) (community.Account, community.AccountKey, error) {
+	type found struct {
+		account community.Account
+		key     community.AccountKey
+	}
+	got, err, _ := f.fetches.Do("key "+keyID, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
+		defer cancel()
+		var k found
+		record := func(tx *store.Tx) (err error) {
+			k.account, k.key, err = community.KeyByKeyID(tx, keyID)
+			return err
+		}
+		if !again {
+			if err := f.db.Read(ctx, record); err == nil || !fault.Is(err, fault.NotFound) {
+				return k, err
+			}
+		}
+		if !f.refetched.allow("failed "+keyID, f.db.Now(), failedFor) {
+			return k, fault.New(fault.Unavailable, "it failed a moment ago; try again later")
+		}
+		if err := f.askForKey(ctx, keyID); err != nil {
+			return k, err
+		}
+		f.refetched.forget("failed " + keyID)
+		return k, f.db.Read(ctx, record)
+	})
+	k, _ := got.(found)
+	return k.account, k.key, err
+}
+
+// askForKey fetches a key's document: the actor itself, or, as with GoToSocial
+// and Pixelfed, a document of its own that names the actor. Either way only
+// what the actor says is its key counts.
+func (f *Federation) askForKey(ctx context.Context, keyID string) error {
+	address, _, _ := strings.Cut(keyID, "#")
+	body, _, err := f.document(ctx, address)
+	if err != nil {
+		return err
+	}
+	var stub struct {
+		ID    string          `json:"id"`
+		Type  json.RawMessage `json:"type"`
+		Owner string          `json:"owner"`
+	}
+	owner := ""
+	if actor, err := as2.DecodeActor(body); err == nil {
+		owner = actor.ID
+	} else if json.Unmarshal(body, &stub) == nil {
+		owner = stub.Owner
+	}
+	if !iri.SameOrigin(owner, keyID) {
+		return fault.New(fault.NotFound, "%s names no owner of its own server", keyID)
+	}
+	actor, err := f.actorAt(ctx, owner)
+	if err != nil {
+		return err
+	}
+	if actor.PublicKey.ID != keyID {
+		return fault.New(fault.NotFound, "%s has another key than %s", owner, keyID)
+	}
+	_, err = f.keep(ctx, actor)
+	return err
+}
+
+// accountAt returns the account with an address, ours or another server's, and
+// fetches it if it is not known.
+func (f *Federation) accountAt(ctx context.Context, address string) (community.Account, error) {
+	var account community.Account
+	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
+		account, err = community.AccountByURI(tx, address)
+		return err
+	})
+	if fault.Is(err, fault.NotFound) && !f.site.Local(address) {
+		return f.fetchActor(ctx, address)
+	}
+	return account, err
+}
+
+// Resolve returns the account that a handle or an address names. One of
+// another server is looked up there unless it is known well enough.
+//
+// RFC 7033 (WebFinger).
+func (f *Federation) Resolve(ctx context.Context, handleOrURL string) (community.Account, error) {
+	what := strings.TrimSpace(handleOrURL)
+	if strings.HasPrefix(what, "https://") || strings.HasPrefix(what, "http://") {
+		if f.site.Local(what) {
+			return f.localAccount(ctx, what)
+		}
+		return f.accountAt(ctx, what)
+	}
+	h, err := iri.ParseHandle(what, iri.IsDev(f.site.Host))
+	if err != nil {
+		return community.Account{}, fault.Invalidf("q", "%v", err).WithKey("federation.handle", map[string]any{"Handle": what})
+	}
+	if h.Host == f.site.Host {
+		h.Host = ""
+	}
+	var known community.Account
+	err = f.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if h.Host != "" { // also for what is known: nothing of a server that was taken off is looked up
+			if err := peers.Check(tx, h.Host); err != nil {
+				return err
+			}
+		}
+		known, err = community.AccountByHandle(tx, h.Name, h.Host)
+		return err
+	})
+	switch {
+	case err == nil && (h.Host == "" || known.FetchedAt != nil && f.db.Now().Sub(*known.FetchedAt) < freshFor):
+		return known, nil
+	case err != nil && (h.Host == "" || !fault.Is(err, fault.NotFound)):
+		return known, err
+	}
+	account, lookupErr := f.finger(ctx, h)
+	if lookupErr != nil && err == nil && !fault.Is(lookupErr, fault.Gone) {
+		return known, nil // what is on record is better than nothing
+	}
+	return account, lookupErr
+}
+
+// localAccount reads one of our own addresses.
+func (f *Federation) localAccount(ctx context.Context, address string) (community.Account, error) {
+	var account community.Account
+	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
+		switch ref, _ := f.site.Parse(address); ref.Kind {
+		case iri.Actor:
+			account, err = community.AccountByURI(tx, address)
+		case iri.Profile:
+			h, bad := iri.ParseHandle(ref.Name, iri.IsDev(f.site.Host))
+			if bad != nil {
+				return fault.New(fault.NotFound, "There is no such person or group here.")
+			}
+			account, err = community.AccountByHandle(tx, h.Name, h.Host)
+		default:
+			err = fault.New(fault.NotFound, "There is no such person or group here.")
+		}
+		return err
+	})
+	return account, err
+}
+
+// finger looks a handle up at its host and fetches the actor it names.
+func (f *Federation) finger(ctx context.Context, h iri.Handle) (community.Account, error) {
+	q := url.Values{"resource": {"acct:" + h.Acct()}}
+	address := f.site.Scheme + "://" + h.Host + "/.well-known/webfinger?" + q.Encode()
+	res, err := f.get(ctx, address, "application/jrd+json, application/json")
+	if fault.Is(err, fault.NotFound) {
+		return community.Account{}, fault.Keyed(fault.NotFound, "federation.no_such_person",
+			fmt.Sprintf("The server %s does not know %s.", h.Host, h), map[string]any{"Host": h.Host, "Handle": h.String()})
+	}
+	if err != nil {
+		return community.Account{}, err
+	}
+	self, err := readWebFinger(res.Body)
+	if err != nil {
+		return community.Account{}, fault.Wrap(fault.Unavailable, err, "The server %s did not answer as expected. Please try again later.", h.Host).
+			WithKey("federation.no_answer", map[string]any{"Host": h.Host})
+	}
+	return f.fetchActor(ctx, self)
+}
+
+// ResolvePost returns the post with an address, ours or another server's, and
+// fetches it, and what it answers, if it is not known. Who may see it is for
+// the caller to ask.
+func (f *Federation) ResolvePost(ctx context.Context, address string) (community.Post, error) {
+	address = strings.TrimSpace(address)
+	var post community.Post
+	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if ref, ok := f.site.Parse(address); ok && ref.Kind == iri.Page {
+			post, err = community.PostByID(tx, ref.ID)
+			return err
+		}
+		post, err = community.PostByURI(tx, address)
+		return err
+	})
+	if !fault.Is(err, fault.NotFound) || f.site.Local(address) {
+		return post, err
+	}
+	return f.fetchPost(ctx, address)
+}
+
+// fetchPost fetches a post and the posts above it, and lands them from the top.
+func (f *Federation) fetchPost(ctx context.Context, address string) (community.Post, error) {
+	got, err, _ := f.fetches.Do("post "+address, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
+		defer cancel()
+		if !f.refetched.allow("failed "+address, f.db.Now(), failedFor) {
+			return community.Post{}, fault.New(fault.Unavailable, "This post could not be fetched a moment ago. Please try again later.")
+		}
+		post, err := f.climb(ctx, address)
+		if err == nil {
+			f.refetched.forget("failed " + address)
+		}
+		return post, err
+	})
+	post, _ := got.(community.Post)
+	return post, err
+}
+
+// climb fetches a post and up to mostParents above it.
+func (f *Federation) climb(ctx context.Context, address string) (community.Post, error) {
+	type step struct {
+		object as2.Object
+		author community.Account
+	}
+	var steps []step
+	for next := address; next != "" && len(steps) <= mostParents; {
+		object, err := f.objectAt(ctx, next)
+		if err == nil && !iri.SameOrigin(object.AttributedTo, object.ID) {
+			err = fault.New(fault.NotFound, "The post %s is not of its author's server.", next)
+		}
+		var author community.Account
+		if err == nil {
+			author, err = f.accountAt(ctx, object.AttributedTo)
+		}
+		if err != nil {
+			if len(steps) == 0 {
+				return community.Post{}, err
+			}
+			break // what stands above stays unknown
+		}
+		steps = append(steps, step{object, author})
+		next = object.InReplyTo
+		if next == "" || f.knows(ctx, next) || f.site.Local(next) {
+			break
+		}
+	}
+	slices.Reverse(steps)
+	var post community.Post
+	err := f.db.Batch(ctx, func(tx *store.Tx) error {
+		for _, s := range steps {
+			r, err := readObject(s.object)
+			if err != nil {
+				return fault.Wrap(fault.NotFound, err, "There is no post at %s.", address)
+			}
+			remote, err := newBook(tx).complete(r, s.author)
+			if err != nil {
+				return err
+			}
+			if post, _, err = community.Receive(tx, remote); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return post, err
+}
+
+// knows reports whether a post is on record.
+func (f *Federation) knows(ctx context.Context, address string) bool {
+	return f.db.Read(ctx, func(tx *store.Tx) error {
+		_, err := community.PostByURI(tx, address)
+		return err
+	}) == nil
+}
+
+// objectAt fetches an object. One that was not found under its own address is
+// fetched from there once more.
+func (f *Federation) objectAt(ctx context.Context, address string) (as2.Object, error) {
+	for range 2 {
+		body, from, err := f.document(ctx, address)
+		if err != nil {
+			return as2.Object{}, err
+		}
+		object, err := as2.DecodeObject(body)
+		switch {
+		case err != nil:
+			return object, fault.Wrap(fault.NotFound, err, "There is no post at %s.", address)
+		case object.Type == "Tombstone":
+			return object, fault.New(fault.Gone, "The post at %s was deleted.", address)
+		case object.ID == from:
+			return object, nil
+		}
+		address = object.ID
+	}
+	return as2.Object{}, fault.New(fault.NotFound, "The address %s does not lead to one post.", address)
+}

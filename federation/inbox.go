@@ -1,0 +1,298 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/chalkring/chalkring/federation/as2"
+	"github.com/chalkring/chalkring/federation/sig"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// maxInbox is the most bytes that an activity may have; Mastodon takes no more
+// either.
+const maxInbox = as2.MaxBytes
+
+// handled are the activities that are worked. Others are answered 202 and
+// forgotten: an error would only have them sent again.
+var handled = map[string]bool{
+	"Create": true, "Update": true, "Delete": true, "Follow": true, "Accept": true, "Reject": true,
+	"Undo": true, "Announce": true, "Like": true, "Block": true,
+}
+
+// parting are the activities that a server which is no longer connected may
+// still send about its own things, so that erasure works after a break-up.
+var parting = map[string]bool{"Delete": true, "Undo": true, "Reject": true}
+
+// refusal is an answer to a sender, with a word for the figures.
+type refusal struct {
+	status  int
+	outcome string
+	text    string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+func refuse(status int, outcome, format string, args ...any) error {
+	return &refusal{status, outcome, fmt.Sprintf(format, args...)}
+}
+
+// postInbox answers POST on the shared inbox and on every actor's own: what is
+// said decides where it goes, not where it was left.
+//
+// W3C ActivityPub, section 7; the order of the checks is ours: whether we talk
+// to the host at all comes before anything that costs.
+func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
+	outcome, err := f.takeIn(w, r)
+	if err == nil {
+		f.metrics.inbox.WithLabelValues(outcome).Inc()
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	var no *refusal
+	switch {
+	case errors.As(err, &no):
+		f.metrics.inbox.WithLabelValues(no.outcome).Inc()
+		f.log.DebugContext(r.Context(), "inbox refused", "outcome", no.outcome, "reason", no.text)
+		f.problem(w, r, problem{Status: no.status, Detail: no.text})
+	case peers.Refused(err):
+		f.metrics.inbox.WithLabelValues("peering").Inc()
+		f.peeringRequired(w, r)
+	default:
+		f.metrics.inbox.WithLabelValues("error").Inc()
+		f.fail(w, r, err)
+	}
+}
+
+// takeIn checks an activity and puts it on disk, from where it is worked.
+func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome string, err error) {
+	if !isActivityJSON(r.Header.Get("Content-Type")) {
+		return "", refuse(http.StatusUnsupportedMediaType, "type", "Send activities as application/activity+json.")
+	}
+	claim, err := sig.Read(r)
+	if err != nil {
+		return "", unauthorized(err)
+	}
+	host, err := iri.HostOf(claim.KeyID)
+	if err != nil {
+		return "", refuse(http.StatusUnauthorized, "signature", "keyId is no address of a key: %v", err)
+	}
+	in := sender{claim: claim, host: host}
+	if err := f.db.Read(r.Context(), in.look); err != nil {
+		return "", err
+	}
+	if !in.admitted && !in.former {
+		f.refused.note(host)
+		return "", in.notAdmitted
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return "", err
+	}
+	env, err := as2.ReadEnvelope(body)
+	if err != nil {
+		return "", refuse(http.StatusBadRequest, "malformed", "%v", err)
+	}
+	if !in.admitted && !parting[env.Type] {
+		f.refused.note(host)
+		return "", in.notAdmitted
+	}
+	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.known {
+		// Servers tell everyone they know when an account goes; its key is
+		// gone then too, and there is nothing of it here.
+		return "ignored", nil
+	}
+	if !iri.SameOrigin(env.Actor, claim.KeyID) || !iri.SameOrigin(env.ID, env.Actor) {
+		return "", refuse(http.StatusUnauthorized, "origin", "The activity, its actor and the key that signs it must be of one server.")
+	}
+	if err := f.authenticate(r, body, &in); err != nil {
+		return "", err
+	}
+	if in.actorURI != env.Actor {
+		return "", refuse(http.StatusUnauthorized, "actor", "The key belongs to %s, who is not the actor.", in.actorURI)
+	}
+	if !handled[env.Type] {
+		return "ignored", nil
+	}
+	fresh := false
+	err = f.db.Batch(r.Context(), func(tx *store.Tx) error {
+		// One row per activity, so that a repeat is harmless.
+		res := tx.Exec(`INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (activity_id) DO NOTHING`, tx.NewID(), host, env.ID, env.Actor, env.Type, body, tx.Now)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error
+		}
+		fresh = true
+		return enter(tx, incomingQueue, host)
+	})
+	if err != nil {
+		return "", err
+	}
+	if !fresh {
+		return "duplicate", nil
+	}
+	return "accepted", nil
+}
+
+// sender is who signed a request, as far as it is known.
+type sender struct {
+	claim       sig.Claim
+	host        string
+	admitted    bool
+	former      bool // not admitted any more, not blocked, and known
+	notAdmitted error
+	known       bool // the key is on record
+	key         community.AccountKey
+	account     community.Account
+	actorURI    string
+}
+
+// look asks the policy and the records about a sender.
+func (s *sender) look(tx *store.Tx) error {
+	switch err := peers.Check(tx, s.host); {
+	case err == nil:
+		s.admitted = true
+	case peers.Refused(err):
+		s.notAdmitted = err
+	default:
+		return err
+	}
+	account, key, err := community.KeyByKeyID(tx, s.claim.KeyID)
+	switch {
+	case err == nil:
+		s.set(account, key)
+	case !fault.Is(err, fault.NotFound):
+		return err
+	}
+	if !s.admitted && s.known {
+		standing, err := peers.StandingOf(tx, s.host)
+		if err != nil {
+			return err
+		}
+		s.former = standing == peers.Unknown
+	}
+	return nil
+}
+
+func (s *sender) set(account community.Account, key community.AccountKey) {
+	s.known, s.account, s.key, s.actorURI = true, account, key, ""
+	if account.URI != nil {
+		s.actorURI = *account.URI
+	}
+}
+
+// refetchEvery is how often at most a key on record is asked for anew because
+// a signature did not fit it: a forger must not be able to make us ask.
+const refetchEvery = 5 * time.Minute
+
+// authenticate verifies a request's signature. A key that is not on record is
+// fetched; one that does not fit may have been changed and is fetched once more.
+func (f *Federation) authenticate(r *http.Request, body []byte, s *sender) error {
+	now := f.db.Now()
+	fetched := false
+	if !s.known {
+		if err := f.learnKey(r.Context(), s, false); err != nil {
+			return err
+		}
+		fetched = true
+	}
+	err := verify(r, body, s.key.PublicKey, now)
+	if err == nil {
+		return nil
+	}
+	if fetched || !s.admitted || !errors.Is(err, sig.ErrSignature) || !f.refetched.allow(s.claim.KeyID, now, refetchEvery) {
+		return unauthorized(err)
+	}
+	if again := f.learnKey(r.Context(), s, true); again != nil {
+		return unauthorized(err)
+	}
+	if err := verify(r, body, s.key.PublicKey, now); err != nil {
+		return unauthorized(err)
+	}
+	return nil
+}
+
+func verify(r *http.Request, body []byte, pem string, now time.Time) error {
+	key, err := sig.ParsePublicKey(pem)
+	if err != nil {
+		return err
+	}
+	return sig.Verify(r, body, key, now)
+}
+
+// learnKey fetches the sender's key and actor from its server; with again, also
+// when there is one on record.
+func (f *Federation) learnKey(ctx context.Context, s *sender, again bool) error {
+	account, key, err := f.fetchKey(ctx, s.claim.KeyID, again)
+	switch {
+	case err == nil:
+		s.set(account, key)
+		return nil
+	case peers.Refused(err) || ctx.Err() != nil:
+		return err
+	case fault.Is(err, fault.Gone) || fault.Is(err, fault.NotFound):
+		return refuse(http.StatusUnauthorized, "key", "There is no key at %s any more.", s.claim.KeyID)
+	}
+	f.log.InfoContext(ctx, "key not fetched", "host", s.host, "err", err)
+	return refuse(http.StatusUnauthorized, "key", "The key %s could not be fetched: %v", s.claim.KeyID, err)
+}
+
+func unauthorized(err error) error {
+	return refuse(http.StatusUnauthorized, "signature", "%v", err)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxInbox {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
+	}
+	limited := http.MaxBytesReader(w, r.Body, maxInbox)
+	var body []byte
+	var err error
+	if r.ContentLength > 0 {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(limited, body)
+	} else {
+		body, err = io.ReadAll(limited)
+	}
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.As(err, &large):
+		return nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
+	}
+	return nil, refuse(http.StatusBadRequest, "malformed", "The body did not arrive whole.")
+}
+
+// isActivityJSON reports whether a media type is that of ActivityStreams
+// documents. The profile of application/ld+json is often left out.
+//
+// W3C ActivityPub, section 3.2.
+func isActivityJSON(value string) bool {
+	switch value { // as nearly everyone writes it
+	case "application/activity+json", `application/ld+json; profile="https://www.w3.org/ns/activitystreams"`:
+		return true
+	}
+	kind, params, err := mime.ParseMediaType(value)
+	if err != nil {
+		return false
+	}
+	switch kind {
+	case "application/activity+json":
+		return true
+	case "application/ld+json":
+		profile := params["profile"]
+		return profile == "" || strings.Contains(profile, "https://www.w3.org/ns/activitystreams")
+	}
+	return false
+}

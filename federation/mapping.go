@@ -1,0 +1,400 @@
+package federation
+
+import (
+	"fmt"
+	"html"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chalkring/chalkring/federation/as2"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
+)
+
+// What is kept of another server's words, in runes.
+const (
+	maxTitle   = 150
+	maxName    = 100
+	maxWarning = 500
+	maxWord    = 100
+	maxTags    = 50
+	maxPeople  = 200
+	maxFields  = 8
+)
+
+// recognitionKind is what cr:kind says of an acknowledgement.
+const recognitionKind = "recognition"
+
+// usedInMyClass is the kind of thanks that an acknowledgement gives.
+const usedInMyClass = "usedInMyClass"
+
+// audienceOf reads an audience off an object's addressing. It is never wider
+// than what the sender said: what is not understood is for the people named.
+// Public in cc and not in to is Mastodon's "unlisted"; no specification has
+// it, everyone expects it.
+//
+// W3C ActivityPub, section 5.6 (public addressing); MAPPING 4.2.
+func audienceOf(o as2.Object, author community.Account) (a community.Audience, unlisted bool) {
+	all := o.Recipients()
+	switch {
+	case slices.ContainsFunc(o.To, as2.IsPublic):
+		return community.Public, false
+	case slices.ContainsFunc(o.Cc, as2.IsPublic):
+		return community.Public, true
+	case author.NetworkURI != "" && slices.Contains(all, author.NetworkURI):
+		return community.Network, false
+	case author.FollowersURI != "" && slices.Contains(all, author.FollowersURI):
+		return community.Followers, false
+	}
+	return community.People, false
+}
+
+// kindOf says what an object is here. Our own term decides, where it fits;
+// otherwise what answers is a reply, what has a title a discussion, and the
+// rest a note. What is no kind of post is false.
+func kindOf(o as2.Object) (community.Kind, bool) {
+	switch o.Type {
+	case "Note", "Article", "Page", "Question":
+	default:
+		return "", false
+	}
+	switch {
+	case o.IsVote():
+		return "", false
+	case o.InReplyTo != "" && o.Recognises != "":
+		return community.Acknowledgement, true
+	case o.InReplyTo != "":
+		return community.Reply, true
+	case o.Name == "":
+		return community.Note, true
+	case o.Kind == string(community.Practice) && o.Type == "Article":
+		return community.Practice, true
+	case o.Kind == string(community.Question):
+		return community.Question, true
+	}
+	return community.Discussion, true
+}
+
+// reading is an object understood as far as it can be without asking the
+// tables: see book.complete.
+type reading struct {
+	object as2.Object
+	post   community.RemotePost
+}
+
+// readObject turns an object of another server into a post, all but for whom
+// it names and answers. It fails on what is no post.
+func readObject(o as2.Object) (reading, error) {
+	kind, ok := kindOf(o)
+	if !ok {
+		return reading{}, fmt.Errorf("%s is a %s, which is no post here", o.ID, o.Type)
+	}
+	p := community.RemotePost{
+		URI:               o.ID,
+		URL:               webAddress(o.Page()),
+		Kind:              kind,
+		Title:             text.PlainLine(o.Name, maxTitle),
+		Sensitive:         o.Sensitive,
+		HTML:              contentOf(o),
+		Language:          o.Language,
+		Level:             text.PlainLine(o.EducationalLevel, maxWord),
+		InReplyToURI:      o.InReplyTo,
+		ContextURI:        o.Context,
+		AcceptedAnswerURI: o.AcceptedAnswer,
+		Published:         o.Published,
+		Tags:              tagsOf(o),
+		Media:             mediaOf(o),
+	}
+	if len(o.About) > 0 {
+		p.Subject = text.PlainLine(o.About[0], maxWord)
+	}
+	if webAddress(o.License) != "" {
+		p.Licence = o.License
+	}
+	for _, c := range o.Contributors {
+		if webAddress(c) != "" && len(p.Contributors) < maxFields {
+			p.Contributors = append(p.Contributors, c)
+		}
+	}
+	if kind.Answers() {
+		p.Title = "" // NodeBB repeats the topic's title on every reply
+	}
+	// Only a Note's summary is a warning; on longer things it is a teaser
+	// (FEP-b2b8), which is shown where the thing itself is not.
+	switch {
+	case o.Type == "Note" || o.Sensitive:
+		p.Warning = text.PlainLine(text.Plain(o.Summary), maxWarning)
+	case kind == community.Practice:
+		p.Teaser = text.Sanitise(o.Summary)
+	}
+	if !o.Updated.IsZero() && o.Updated.After(o.Published) {
+		p.Edited = &o.Updated
+	}
+	if p.Published.IsZero() {
+		p.Published = o.Updated
+	}
+	return reading{o, p}, nil
+}
+
+// contentOf is an object's text as safe HTML. A poll's options are listed,
+// since they are part of what is said; votes are not taken part in.
+func contentOf(o as2.Object) string {
+	var b strings.Builder
+	switch {
+	case o.MediaType == "text/markdown":
+		b.WriteString(text.Render(o.Content, text.Links{}).HTML)
+	case o.MediaType == "text/plain":
+		b.WriteString("<p>" + strings.ReplaceAll(html.EscapeString(o.Content), "\n", "<br>") + "</p>")
+	case o.Content == "" && o.Type != "Note":
+		b.WriteString(text.Sanitise(o.Summary))
+	default:
+		b.WriteString(text.Sanitise(o.Content))
+	}
+	if o.Poll != nil && len(o.Poll.Options) > 0 {
+		b.WriteString("<ul>")
+		for _, option := range o.Poll.Options[:min(len(o.Poll.Options), 20)] {
+			b.WriteString("<li>" + html.EscapeString(text.PlainLine(option.Name, maxTitle)) + "</li>")
+		}
+		b.WriteString("</ul>")
+	}
+	if o.Type == "Page" { // a link with words about it: the link is the point
+		for _, a := range o.Attachments {
+			if link := webAddress(a.URL); a.Type == "Link" && link != "" {
+				shown := html.EscapeString(link)
+				b.WriteString(text.Sanitise(`<p><a href="` + shown + `">` + shown + `</a></p>`))
+				break
+			}
+		}
+	}
+	return b.String()
+}
+
+// webAddress returns an address of the web, or "".
+func webAddress(s string) string {
+	if len(s) > 2048 {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return s
+}
+
+func tagsOf(o as2.Object) []community.Tag {
+	var tags []community.Tag
+	for _, t := range o.Tags {
+		name := strings.TrimPrefix(strings.TrimSpace(t.Name), "#")
+		if t.Type != "Hashtag" || name == "" || strings.ContainsAny(name, " \t\n") || len(tags) == maxTags {
+			continue
+		}
+		name = text.PlainLine(name, maxWord)
+		key := text.TagKey(name)
+		if !slices.ContainsFunc(tags, func(have community.Tag) bool { return have.Tag == key }) {
+			tags = append(tags, community.Tag{Tag: key, Name: name})
+		}
+	}
+	return tags
+}
+
+// mediaOf lists an object's pictures. They stay where they are: this server
+// shows them by way of itself, from hosts that belong to the peer.
+func mediaOf(o as2.Object) []media.Attachment {
+	var list []media.Attachment
+	add := func(a as2.Attachment) {
+		address := webAddress(a.URL)
+		if address == "" || len(list) == media.MaxPerPost || slices.ContainsFunc(list, func(m media.Attachment) bool { return m.RemoteURL == address }) {
+			return
+		}
+		m := media.Attachment{RemoteURL: address, Mime: mimeOf(a), Alt: a.Name, Width: a.Width, Height: a.Height, Blurhash: a.Blurhash}
+		if m.Mime == "" {
+			return
+		}
+		if a.FocalPoint != nil {
+			m.FocusX, m.FocusY = a.FocalPoint[0], a.FocalPoint[1]
+		}
+		list = append(list, m)
+	}
+	if o.Image != nil {
+		add(*o.Image)
+	}
+	for _, a := range o.Attachments {
+		if a.Type != "Link" {
+			add(a)
+		}
+	}
+	return list
+}
+
+// mimeOf says what kind of file an attachment is, or "" if it is none that is shown.
+func mimeOf(a as2.Attachment) string {
+	switch {
+	case a.MediaType != "" && len(a.MediaType) <= maxWord:
+		return a.MediaType
+	case a.Type == "Image":
+		return "image/*"
+	}
+	return ""
+}
+
+// book answers what a round of activities asks of the tables, each question
+// once.
+type book struct {
+	tx       *store.Tx
+	accounts map[string]*community.Account
+	posts    map[string]*community.Post
+	peer     map[string]community.Viewer
+}
+
+func newBook(tx *store.Tx) *book {
+	return &book{tx: tx, accounts: map[string]*community.Account{}, posts: map[string]*community.Post{}}
+}
+
+// account returns the account with an address, or nil.
+func (b *book) account(uri string) (*community.Account, error) {
+	if known, ok := b.accounts[uri]; ok {
+		return known, nil
+	}
+	a, err := community.AccountByURI(b.tx, uri)
+	switch {
+	case err == nil:
+		b.accounts[uri] = &a
+		return &a, nil
+	case fault.Is(err, fault.NotFound):
+		b.accounts[uri] = nil
+		return nil, nil
+	}
+	return nil, err
+}
+
+// post returns the post with an address, or nil.
+func (b *book) post(uri string) (*community.Post, error) {
+	if known, ok := b.posts[uri]; ok {
+		return known, nil
+	}
+	p, err := community.PostByURI(b.tx, uri)
+	switch {
+	case err == nil:
+		b.posts[uri] = &p
+		return &p, nil
+	case fault.Is(err, fault.NotFound):
+		b.posts[uri] = nil
+		return nil, nil
+	}
+	return nil, err
+}
+
+// turn forgets what is known of a post, since it has changed.
+func (b *book) turn(uri string) { delete(b.posts, uri) }
+
+// complete adds to a reading whose it is, who may see it, whom it names and
+// what it answers.
+func (b *book) complete(r reading, author community.Account) (community.RemotePost, error) {
+	p, o := r.post, r.object
+	p.Author = author
+	p.Audience, p.Unlisted = audienceOf(o, author)
+	var named []string
+	for _, t := range o.Tags {
+		// A mention lets somebody see what is not public, so it counts only
+		// together with the address.
+		if t.Type == "Mention" && (p.Audience == community.Public || slices.Contains(o.To, t.Href) || slices.Contains(o.Cc, t.Href)) {
+			named = append(named, t.Href)
+		}
+	}
+	if p.Audience != community.Public {
+		for _, to := range o.Recipients() {
+			if to != author.FollowersURI && to != author.NetworkURI && !slices.Contains(named, to) {
+				named = append(named, to)
+			}
+		}
+	}
+	for _, uri := range named[:min(len(named), maxPeople)] {
+		a, err := b.account(uri)
+		if err != nil {
+			return p, err
+		}
+		if a != nil && a.ID != author.ID && !slices.Contains(p.Mentions, a.ID) {
+			p.Mentions = append(p.Mentions, a.ID)
+		}
+	}
+	if p.InReplyToURI == "" {
+		return p, nil
+	}
+	parent, err := b.post(p.InReplyToURI)
+	if err != nil || parent == nil {
+		return p, err
+	}
+	if parent.Local() && parent.Audience != community.Public {
+		// Addresses can be guessed: who was not given a post cannot hang
+		// something under it.
+		v, err := community.PeerViewer(b.tx, author.Host, author)
+		if err != nil {
+			return p, err
+		}
+		if may, err := community.CanSee(b.tx, *parent, v); err != nil || !may {
+			return p, err
+		}
+	}
+	p.Parent = parent
+	return p, nil
+}
+
+// remoteAccount turns an actor into an account, if it can be one: its key and
+// inboxes must be of its own server, whose word it is.
+//
+// FEP-fe34.
+func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
+	host, err := iri.HostOf(a.ID)
+	switch {
+	case err != nil:
+		return community.RemoteAccount{}, err
+	case !iri.ValidName(a.PreferredUsername):
+		return community.RemoteAccount{}, fmt.Errorf("%q is no user name", text.PlainLine(a.PreferredUsername, maxName))
+	case !iri.SameOrigin(a.Inbox, a.ID):
+		return community.RemoteAccount{}, fmt.Errorf("its inbox is not on its own server")
+	}
+	own := func(address string) string {
+		if iri.SameOrigin(address, a.ID) {
+			return address
+		}
+		return ""
+	}
+	uri := a.ID
+	account := community.Account{
+		Username: a.PreferredUsername, Host: host, ActorType: a.Type, URI: &uri, URL: webAddress(a.URL),
+		DisplayName: text.PlainLine(a.Name, maxName), BioHTML: text.Sanitise(a.Summary),
+		Inbox: a.Inbox, SharedInbox: own(a.SharedInbox), Outbox: own(a.Outbox),
+		FollowersURI: own(a.Followers), FollowingURI: own(a.Following), NetworkURI: own(a.Network),
+		Locked: a.ManuallyApprovesFollowers, Discoverable: a.Discoverable, Indexable: a.Indexable,
+		MovedTo: webAddress(a.MovedTo), AlsoKnownAs: a.AlsoKnownAs[:min(len(a.AlsoKnownAs), maxFields)],
+		CreatedAt: a.Published,
+	}
+	if a.Icon != nil {
+		account.Avatar = webAddress(a.Icon.URL)
+	}
+	if a.Image != nil {
+		account.Header = webAddress(a.Image.URL)
+	}
+	for _, field := range a.Fields[:min(len(a.Fields), maxFields)] {
+		account.Fields = append(account.Fields, community.Field{Name: text.PlainLine(field.Name, maxName), Value: text.Sanitise(field.Value)})
+	}
+	r := community.RemoteAccount{Account: account}
+	if a.PublicKey.PEM != "" && iri.SameOrigin(a.PublicKey.ID, a.ID) && (a.PublicKey.Owner == "" || a.PublicKey.Owner == a.ID) {
+		r.KeyID, r.PublicKey = a.PublicKey.ID, a.PublicKey.PEM
+	}
+	return r, nil
+}
+
+// moment is a time as it goes on the wire, or the zero value.
+func moment(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}

@@ -1,0 +1,148 @@
+package federation
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// metrics counts what goes through the door. No label names a host, since
+// strangers choose those.
+type metrics struct {
+	inbox     *prometheus.CounterVec // by outcome: accepted, duplicate, ignored, or the reason of refusal
+	received  *prometheus.CounterVec // by activity and outcome
+	delivered *prometheus.CounterVec // by outcome: delivered, refused, failed, expired, held
+	fetched   *prometheus.CounterVec // by outcome
+	spread    prometheus.Counter
+	visible   prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chalkring_federation_" + name + "_total", Help: help}, labels)
+	}
+	m := &metrics{
+		inbox:     counter("inbox", "Activities that other servers sent, by what became of the request.", "outcome"),
+		received:  counter("received", "Accepted activities that were worked, by type and result.", "type", "outcome"),
+		delivered: counter("deliveries", "Attempts to deliver, by result.", "outcome"),
+		fetched:   counter("fetches", "Documents asked of other servers, by result.", "outcome"),
+		spread: prometheus.NewCounter(prometheus.CounterOpts{Name: "chalkring_federation_spread_total",
+			Help: "Things that happened here and were rendered for other servers."}),
+		visible: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chalkring_federation_visible_seconds",
+			Help: "Time from accepting an activity to its effects being visible.", Buckets: []float64{.01, .05, .2, 1, 10, 60}}),
+	}
+	if r != nil {
+		r.MustRegister(m.inbox, m.received, m.delivered, m.fetched, m.spread, m.visible)
+	}
+	return m
+}
+
+// refusals gathers which hosts were turned away, so that a flood of strangers
+// costs a row now and then and not a write each.
+type refusals struct {
+	mu    sync.Mutex
+	hosts map[string]bool
+}
+
+// mostRefusals is how many hosts are remembered between two writes. A forger
+// can invent names; the rest are only counted in the metrics.
+const mostRefusals = 500
+
+func (r *refusals) note(host string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hosts == nil {
+		r.hosts = map[string]bool{}
+	}
+	if len(r.hosts) < mostRefusals {
+		r.hosts[host] = true
+	}
+}
+
+func (r *refusals) take() map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	hosts := r.hosts
+	r.hosts = nil
+	return hosts
+}
+
+// runRefusals writes down who was turned away, every few seconds.
+func (f *Federation) runRefusals(ctx context.Context) {
+	tick := time.NewTicker(3 * time.Second)
+	defer tick.Stop()
+	for done := false; !done; {
+		select {
+		case <-ctx.Done():
+			done = true
+		case <-tick.C:
+		}
+		hosts := f.refused.take()
+		if len(hosts) == 0 {
+			continue
+		}
+		err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+			for host := range hosts {
+				if err := peers.NoteRefused(tx, host); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			f.log.Error("refusals not noted", "err", err)
+		}
+	}
+}
+
+// limiter lets a thing through once in a while for each key. Where there are
+// more keys than it remembers, new ones must wait: that is a flood.
+type limiter struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+const mostLimited = 10_000
+
+func (l *limiter) allow(key string, now time.Time, every time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == nil {
+		l.last = map[string]time.Time{}
+	}
+	if at, ok := l.last[key]; ok && now.Sub(at) < every {
+		return false
+	}
+	if len(l.last) >= mostLimited {
+		for k, at := range l.last {
+			if now.Sub(at) >= every {
+				delete(l.last, k)
+			}
+		}
+		if len(l.last) >= mostLimited {
+			return false
+		}
+	}
+	l.last[key] = now
+	return true
+}
+
+// forget lets a key through again at once.
+func (l *limiter) forget(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.last, key)
+}
+
+// recent reports whether a key was let through less than every ago.
+func (l *limiter) recent(key string, now time.Time, every time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.last[key]
+	return ok && now.Sub(at) < every
+}

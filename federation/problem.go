@@ -1,0 +1,79 @@
+package federation
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// peeringRequired names the problem of a server that is not connected. It ends
+// every IRI under which servers of this kind state it.
+const peeringRequired = "/ns/problems#peering-required"
+
+// problem is what a refused server is told.
+//
+// RFC 9457, section 3; the extension members contact and peering are ours.
+type problem struct {
+	Type    string `json:"type,omitempty"`
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Detail  string `json:"detail,omitempty"`
+	Contact string `json:"contact,omitempty"` // how to reach whoever decides
+	Peering string `json:"peering,omitempty"` // the page that explains
+}
+
+func (f *Federation) problem(w http.ResponseWriter, r *http.Request, p problem) {
+	if p.Title == "" {
+		p.Title = http.StatusText(p.Status)
+	}
+	body, err := json.Marshal(p)
+	if err != nil { // strings and a number: cannot fail
+		http.Error(w, p.Title, p.Status)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body) // the sender may have gone
+}
+
+// peeringRequired tells a server that it is not connected, why that may be, and
+// whom its administrator can ask.
+//
+// PEERING 3.3: refusals are legible.
+func (f *Federation) peeringRequired(w http.ResponseWriter, r *http.Request) {
+	var site community.Site
+	if err := f.db.Read(r.Context(), func(tx *store.Tx) (err error) {
+		site, err = community.SiteOf(tx)
+		return err
+	}); err != nil {
+		f.fail(w, r, err)
+		return
+	}
+	f.problem(w, r, problem{
+		Type:    f.site.URL(peeringRequired),
+		Title:   "Not connected",
+		Status:  http.StatusForbidden,
+		Detail:  "This server talks only to servers that its administrators have connected with. Your administrators can ask them.",
+		Contact: site.Contact,
+		Peering: f.site.URL("/peering"),
+	})
+}
+
+// fail ends a request that failed: with what the sender may know of it.
+func (f *Federation) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if peers.Refused(err) {
+		f.peeringRequired(w, r)
+		return
+	}
+	p := fault.Of(err)
+	if p.Kind == fault.Internal && r.Context().Err() == nil {
+		f.log.ErrorContext(r.Context(), "federation request failed", "method", r.Method, "err", err)
+	}
+	f.problem(w, r, problem{Status: p.Kind.Status(), Detail: p.Error()})
+}

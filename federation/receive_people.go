@@ -1,0 +1,60 @@
+package federation
+
+import (
+	"github.com/chalkring/chalkring/federation/as2"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// receiveFollow takes in that somebody wants to follow one of ours.
+//
+// W3C ActivityPub, section 7.5.
+func (f *Federation) receiveFollow(b *book, actor community.Account, a *as2.Activity) (string, error) {
+	target, err := b.account(a.ObjectID)
+	if err != nil {
+		return "", err
+	}
+	if target == nil || !target.Local() {
+		return "unknown_object", nil
+	}
+	return "", community.ReceiveFollow(b.tx, actor, *target, a.ID)
+}
+
+// receiveAnswer takes in what somebody said to a follow of one of ours. The
+// follow is named by its address, or only by who it is that follows.
+//
+// W3C ActivityPub, sections 7.6 and 7.7.
+func (f *Federation) receiveAnswer(b *book, actor community.Account, a *as2.Activity,
+	answer func(tx *store.Tx, by community.Account, uri string, follower int64) error) (string, error) {
+	uri := a.ObjectID
+	var follower int64
+	if a.Inner != nil {
+		if a.Inner.Type != "Follow" {
+			return "ignored", nil
+		}
+		uri = a.Inner.ID
+		local, err := b.account(a.Inner.Actor)
+		if err != nil {
+			return "", err
+		}
+		if local != nil && local.Local() && (a.Inner.ObjectID == "" || a.Inner.ObjectID == a.Actor) {
+			follower = local.ID
+		}
+	}
+	return "", answer(b.tx, actor, uri, follower)
+}
+
+// receiveBlock takes in that somebody blocks one of ours.
+//
+// W3C ActivityPub, section 6.9, would keep Blocks from whom they are about;
+// most servers send them, so that both sides can honour them.
+func (f *Federation) receiveBlock(b *book, actor community.Account, a *as2.Activity) (string, error) {
+	target, err := b.account(a.ObjectID)
+	if err != nil {
+		return "", err
+	}
+	if target == nil || !target.Local() {
+		return "unknown_object", nil
+	}
+	return "", community.ReceiveBlock(b.tx, actor, *target, a.ID)
+}

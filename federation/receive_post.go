@@ -1,0 +1,271 @@
+package federation
+
+import (
+	"slices"
+
+	"github.com/chalkring/chalkring/federation/as2"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+)
+
+// receiveCreate lands a post.
+//
+// W3C ActivityPub, section 7.2.
+func (f *Federation) receiveCreate(b *book, actor community.Account, row *arrived) (string, error) {
+	if row.reading == nil {
+		return "ignored", nil // a bare address, or no post
+	}
+	remote, err := b.complete(*row.reading, actor)
+	if err != nil {
+		return "", err
+	}
+	return f.land(b, remote)
+}
+
+func (f *Federation) land(b *book, remote community.RemotePost) (string, error) {
+	_, fresh, err := community.Receive(b.tx, remote)
+	b.turn(remote.URI)
+	if fault.Is(err, fault.Gone) {
+		return "deleted", nil // its Delete came first
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case !fresh:
+		return "known", nil
+	case remote.InReplyToURI != "" && remote.Parent == nil:
+		return "orphan", nil
+	}
+	return "done", nil
+}
+
+// receiveUpdate takes over a changed post or actor. A changed post that is not
+// known is a new one: its Create may have been before we were connected.
+//
+// W3C ActivityPub, section 7.3.
+func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrived) (string, error) {
+	if changed := row.activity.ObjectActor; changed != nil {
+		if changed.ID != row.ActorURI {
+			return "foreign", nil
+		}
+		remote, err := remoteAccount(*changed)
+		if err != nil {
+			return "ignored", nil
+		}
+		if remote.NetworkURI == "" {
+			remote.NetworkURI = actor.NetworkURI
+		}
+		_, err = community.UpsertRemote(b.tx, remote)
+		delete(b.accounts, row.ActorURI)
+		return "done", err
+	}
+	if row.reading == nil {
+		return "ignored", nil
+	}
+	remote, err := b.complete(*row.reading, actor)
+	if err != nil {
+		return "", err
+	}
+	_, changed, err := community.ReceiveEdit(b.tx, remote)
+	b.turn(remote.URI)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return f.land(b, remote)
+	case fault.Is(err, fault.Gone):
+		return "deleted", nil
+	case err == nil && !changed:
+		return "known", nil
+	}
+	return "", err
+}
+
+// receiveDelete takes out a post, or all that an actor is.
+//
+// W3C ActivityPub, section 7.4.
+func (f *Federation) receiveDelete(b *book, actor community.Account, host string, a *as2.Activity) (string, error) {
+	switch {
+	case a.ObjectID == a.Actor:
+		delete(b.accounts, a.Actor)
+		clear(b.posts)
+		return "", community.DeleteRemote(b.tx, actor)
+	case !iri.SameOrigin(a.ObjectID, a.Actor):
+		return "foreign", nil
+	}
+	post, err := b.post(a.ObjectID)
+	if err != nil {
+		return "", err
+	}
+	if post != nil && post.AuthorID != actor.ID {
+		return "foreign", nil // of the same server, but another person's
+	}
+	_, err = community.ReceiveDelete(b.tx, host, a.ObjectID)
+	b.turn(a.ObjectID)
+	return "", err
+}
+
+// announced is the address of what an Announce passes on. Group servers wrap
+// the activity that they accepted (FEP-1b12): of a Create, the object counts,
+// and only as its own server tells it.
+func announced(a *as2.Activity) string {
+	if a.Inner != nil {
+		if a.Inner.Type == "Create" {
+			return a.Inner.ObjectID
+		}
+		return ""
+	}
+	return a.ObjectID
+}
+
+// receiveAnnounce lands a boost. What it passes on is known by now, or was
+// fetched from its own server; the wrapper is never believed. An Announce of a
+// Create brings the post and is no boost of it.
+func (f *Federation) receiveAnnounce(b *book, actor community.Account, row *arrived) (string, error) {
+	a := &row.activity
+	address := announced(a)
+	if address == "" {
+		return "ignored", nil
+	}
+	post, err := b.post(address)
+	if err != nil {
+		return "", err
+	}
+	if post == nil {
+		return "unknown_object", nil
+	}
+	if a.Inner != nil {
+		return "done", nil
+	}
+	_, fresh, err := community.ReceiveBoost(b.tx, community.RemoteBoost{From: actor, Post: *post, URI: a.ID, Published: a.Published})
+	if err == nil && !fresh {
+		return "known", nil
+	}
+	return "", err
+}
+
+// receiveLike lands a like of a post that is known.
+func (f *Federation) receiveLike(b *book, actor community.Account, a *as2.Activity) (string, error) {
+	post, err := b.post(a.ObjectID)
+	if err != nil {
+		return "", err
+	}
+	if post == nil {
+		return "unknown_object", nil
+	}
+	if seen, err := f.maySee(b, actor, *post); err != nil || !seen {
+		return "unknown_object", err
+	}
+	_, err = community.ReceiveLike(b.tx, actor, *post, a.ID)
+	return "", err
+}
+
+// maySee asks whether somebody of another server was given one of our posts,
+// for addresses can be guessed.
+func (f *Federation) maySee(b *book, actor community.Account, p community.Post) (bool, error) {
+	if !p.Local() || p.Audience == community.Public {
+		return true, nil
+	}
+	v, err := community.PeerViewer(b.tx, actor.Host, actor)
+	if err != nil {
+		return false, err
+	}
+	return community.CanSee(b.tx, p, v)
+}
+
+// undoable are the deeds that an Undo takes back.
+var undoable = []string{"Follow", "Like", "Announce", "Block", "Accept"}
+
+// receiveUndo takes a deed back. Most servers embed it; of a bare address the
+// tables know what it was.
+//
+// W3C ActivityPub, section 7.8.
+func (f *Federation) receiveUndo(b *book, actor community.Account, a *as2.Activity) (string, error) {
+	did := a.Inner
+	if did == nil {
+		return f.receiveUndoOf(b, actor, a.ObjectID)
+	}
+	if did.Actor != "" && did.Actor != a.Actor || !slices.Contains(undoable, did.Type) {
+		return "ignored", nil
+	}
+	switch did.Type {
+	case "Follow", "Block":
+		target, err := b.account(did.ObjectID)
+		if err != nil {
+			return "", err
+		}
+		var id int64
+		if target != nil {
+			id = target.ID
+		}
+		if did.Type == "Follow" {
+			return "", community.ReceiveUndoFollow(b.tx, actor, did.ID, id)
+		}
+		return "", community.ReceiveUndoBlock(b.tx, actor, did.ID, id)
+	case "Accept": // who let ours follow does so no more
+		uri := did.ObjectID
+		var follower int64
+		if did.Inner != nil {
+			local, err := b.account(did.Inner.Actor)
+			if err != nil {
+				return "", err
+			}
+			if local != nil && local.Local() {
+				follower = local.ID
+			}
+		}
+		return "", community.ReceiveReject(b.tx, actor, uri, follower)
+	}
+	post, err := b.post(did.ObjectID)
+	if err != nil {
+		return "", err
+	}
+	if post == nil {
+		return f.receiveUndoOf(b, actor, did.ID)
+	}
+	if did.Type == "Like" {
+		_, err = community.ReceiveUnlike(b.tx, actor, *post)
+	} else {
+		_, err = community.ReceiveUnboost(b.tx, actor, *post)
+		b.turn(did.ID)
+	}
+	return "", err
+}
+
+// receiveUndoOf takes back the deed with an address, whatever it was.
+func (f *Federation) receiveUndoOf(b *book, actor community.Account, uri string) (string, error) {
+	if !iri.SameOrigin(uri, actor.IRI(f.site)) {
+		return "foreign", nil
+	}
+	var liked []int64
+	if err := b.tx.Raw("SELECT post_id FROM likes WHERE account_id = ? AND uri = ? AND uri <> '' LIMIT 1", actor.ID, uri).Scan(&liked).Error; err != nil {
+		return "", err
+	}
+	if len(liked) == 1 {
+		post, err := community.PostByID(b.tx, liked[0])
+		if err != nil {
+			return "", err
+		}
+		_, err = community.ReceiveUnlike(b.tx, actor, post)
+		return "", err
+	}
+	boost, err := b.post(uri)
+	if err != nil {
+		return "", err
+	}
+	if boost != nil {
+		if boost.AuthorID != actor.ID || boost.BoostOfID == nil {
+			return "foreign", nil
+		}
+		post, err := community.PostByID(b.tx, *boost.BoostOfID)
+		if err != nil {
+			return "", err
+		}
+		b.turn(uri)
+		_, err = community.ReceiveUnboost(b.tx, actor, post)
+		return "", err
+	}
+	if err := community.ReceiveUndoFollow(b.tx, actor, uri, 0); err != nil {
+		return "", err
+	}
+	return "", community.ReceiveUndoBlock(b.tx, actor, uri, 0)
+}
