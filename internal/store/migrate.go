@@ -103,5 +103,8 @@ func connect(database string) (*sql.DB, error) {
 		}
 		return pgOpen(config), nil
 	}
+	if err := private(database); err != nil {
+		return nil, err
+	}
 	return sql.Open("sqlite", sqliteDSN(database, false))
 }

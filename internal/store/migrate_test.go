@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -135,7 +136,7 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 }
 
 func TestDatabaseFileIsPrivate(t *testing.T) {
-	path := storetest.Empty(t, store.SQLite)
+	path := filepath.Join(t.TempDir(), "new", "a b#?%41'.db")
 	db := storetest.OpenURL(t, path)
 	write(t, db, func(tx *store.Tx) error { return nil })
 	for _, name := range []string{path, path + "-wal"} {

@@ -51,13 +51,8 @@ func (db *DB) openSQLite(ctx, _ context.Context, o Options, log *ormLog) error {
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("open database: make its folder: %w", err)
-	}
-	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil { // nobody else's to read
+	if err := private(path); err != nil {
 		return fmt.Errorf("open database: %w", err)
-	} else {
-		f.Close()
 	}
 	db.path = path
 	writer, err := sql.Open("sqlite", sqliteDSN(path, false))
@@ -86,6 +81,19 @@ func (db *DB) openSQLite(ctx, _ context.Context, o Options, log *ormLog) error {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
 	return nil
+}
+
+// private makes sure that the file is there, and that one which is new is
+// nobody else's to read. SQLite gives the files beside it the same mode.
+func private(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // liteDialector speaks SQLite's SQL for gorm.

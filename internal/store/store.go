@@ -13,7 +13,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 )
 
@@ -46,7 +46,9 @@ type Options struct {
 	KeepSchema   bool             // do not migrate; fail if the schema is not the newest
 }
 
-// DB is an open database. It is safe for concurrent use.
+// DB is an open database. It is safe for concurrent use. A function that runs in
+// one of its transactions must not begin another: on SQLite it would wait for
+// itself.
 type DB struct {
 	dialect Dialect
 	site    iri.Site
@@ -238,5 +240,5 @@ func (db *DB) ClaimHost(ctx context.Context, host string) error {
 }
 
 func hostTaken(recorded, host string) error {
-	return fmt.Errorf("this database belongs to %s and cannot serve %s, since other servers have stored its addresses under that name: start with host %s, or with an empty database", recorded, host, recorded)
+	return fault.New(fault.Conflict, "This database belongs to %s and cannot serve %s, since other servers have stored its addresses under that name. Start with the host %s, or with an empty database.", recorded, host, recorded)
 }

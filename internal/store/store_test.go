@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
@@ -364,8 +365,146 @@ func TestClaimHost(t *testing.T) {
 			t.Errorf("its own host: %v", err)
 		}
 		err := db.ClaimHost(t.Context(), "elm.test")
-		if err == nil || !strings.Contains(err.Error(), storetest.Host) || !strings.Contains(err.Error(), "elm.test") {
+		if !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), storetest.Host) || !strings.Contains(err.Error(), "elm.test") {
 			t.Errorf("another host: %v", err)
 		}
+	})
+}
+
+// The command line works on the database while the server runs.
+func TestTwoOpenings(t *testing.T) {
+	path := storetest.File(t)
+	a, b := storetest.OpenURL(t, path), storetest.OpenURL(t, path)
+	makeThings(t, a)
+	var wg sync.WaitGroup
+	for i, db := range []*store.DB{a, b, a, b} {
+		wg.Go(func() {
+			for j := range 15 {
+				err := db.Write(t.Context(), func(tx *store.Tx) error {
+					var n int64
+					if err := tx.Model(&thing{}).Count(&n).Error; err != nil {
+						return err
+					}
+					id := int64(i*100 + j + 1)
+					return tx.Create(&thing{ID: id, Name: time.Duration(id).String(), At: tx.Now}).Error
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := count(t, b); n != 60 {
+		t.Errorf("%d rows, want 60", n)
+	}
+}
+
+// Many different statements push each other out of what a connection keeps.
+func TestManyStatements(t *testing.T) {
+	db := storetest.Open(t)
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error {
+		rows := make([]thing, 700) // in one statement, longer than any that is kept
+		for i := range rows {
+			rows[i] = thing{ID: int64(i + 1), Name: time.Duration(i).String(), At: tx.Now}
+		}
+		return tx.Create(&rows).Error
+	})
+	read(t, db, func(tx *store.Tx) error {
+		for n := 1; n <= 700; n++ {
+			ids := make([]int64, n)
+			for i := range ids {
+				ids[i] = int64(i + 1)
+			}
+			var got int64
+			if err := tx.Model(&thing{}).Where("id IN ?", ids).Count(&got).Error; err != nil || got != int64(n) {
+				t.Fatalf("%d of %d, %v", got, n, err)
+			}
+		}
+		var name string
+		if err := tx.Raw("SELECT name FROM things WHERE id = ?", 3).Row().Scan(&name); err != nil || name == "" {
+			t.Errorf("one row: %q, %v", name, err)
+		}
+		if err := tx.Exec("SELECT nonsense FROM nowhere").Error; err == nil {
+			t.Error("nonsense was understood")
+		}
+		return nil
+	})
+}
+
+func TestClaims(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeThings(t, db)
+		write(t, db, func(tx *store.Tx) error {
+			return tx.Create(&[]thing{{ID: 1, Name: "one", At: tx.Now}, {ID: 2, Name: "two", At: tx.Now}}).Error
+		})
+		claim := func(tx *store.Tx) (claimed []thing, err error) {
+			err = tx.Raw(`UPDATE things SET flag = TRUE WHERE id IN (SELECT id FROM things WHERE NOT flag ORDER BY id LIMIT 1` +
+				tx.SkipLocked() + `) RETURNING *`).Scan(&claimed).Error
+			return claimed, err
+		}
+		write(t, db, func(tx *store.Tx) error {
+			first, err := claim(tx)
+			if err != nil || len(first) != 1 || first[0].ID != 1 || !first[0].Flag || first[0].At.IsZero() {
+				t.Errorf("claimed %+v, %v", first, err)
+			}
+			if db.Dialect() == store.SQLite {
+				return nil // nobody else can claim meanwhile
+			}
+			write(t, db, func(tx *store.Tx) error {
+				second, err := claim(tx)
+				if err != nil || len(second) != 1 || second[0].ID != 2 {
+					t.Errorf("another node claimed %+v, %v", second, err)
+				}
+				return nil
+			})
+			return nil
+		})
+		read(t, db, func(tx *store.Tx) error {
+			var row thing
+			return tx.Raw("SELECT * FROM things WHERE id = 1").Scan(&row).Error
+		})
+		write(t, db, func(tx *store.Tx) error {
+			var row thing
+			return tx.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}).Where("id = ?", 1).Offset(0).Limit(-1).Take(&row).Error
+		})
+	})
+}
+
+func TestUpserts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeThings(t, db)
+		write(t, db, func(tx *store.Tx) error {
+			row := thing{ID: 1, Name: "one", At: tx.Now}
+			for i, want := range []int64{1, 0} {
+				q := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+				if q.Error != nil || q.RowsAffected != want {
+					t.Errorf("time %d: %d rows, %v", i+1, q.RowsAffected, q.Error)
+				}
+			}
+			row.Name, row.Flag = "uno", true
+			err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoUpdates: clause.AssignmentColumns([]string{"name"})}).Create(&row).Error
+			if err != nil {
+				return err
+			}
+			var now thing
+			if err := tx.Take(&now, 1).Error; err != nil || now.Name != "uno" || now.Flag {
+				t.Errorf("%+v, %v", now, err)
+			}
+			var rest []thing
+			if err := tx.Order("id").Offset(1).Find(&rest).Error; err != nil || len(rest) != 0 {
+				t.Errorf("%v, %v", rest, err)
+			}
+			// gorm's own nested transactions are savepoints too.
+			err = tx.Transaction(func(inner *gorm.DB) error {
+				return errors.Join(inner.Delete(&thing{}, 1).Error, errors.New("no"))
+			})
+			var n int64
+			if tx.Model(&thing{}).Count(&n); err == nil || n != 1 {
+				t.Errorf("%d rows after an inner failure, %v", n, err)
+			}
+			return nil
+		})
 	})
 }
