@@ -5,7 +5,8 @@ type Reach struct {
 	School    string // this instance's name
 	Connected int    // schools whose people the audience "network" reaches
 	Named     int    // people named, for "people"; 0 says only "the people named"
-	Followers int    // the author's followers; negative when not known
+	Mine      bool   // the reader is the author: "My followers"
+	Followers int    // with Mine: how many there are
 	Group     string // the group's name
 }
 
@@ -30,12 +31,15 @@ func AudienceOf(l *Locale, value string, r Reach) AudienceView {
 		v.Icon, v.Words, v.Detail = "school", r.School, l.T("audience.school_detail", "School", r.School)
 	case "followers":
 		v.Icon, v.Words, v.Detail = "user-round-check", l.T("audience.followers"), l.T("audience.followers_detail")
-		if r.Followers >= 0 {
-			v.Detail = l.T("audience.followers_counted", "Count", r.Followers)
+		if r.Mine {
+			v.Words, v.Detail = l.T("audience.followers_mine"), l.T("audience.followers_counted", "Count", r.Followers)
 		}
 	case "network":
 		v.Icon, v.Words = "waypoints", l.T("audience.network")
 		v.Detail = l.T("audience.network_detail", "Count", r.Connected, "School", r.School)
+		if r.Connected == 0 {
+			v.Detail = l.T("audience.network_none", "School", r.School)
+		}
 	default:
 		v.Icon, v.Words, v.Detail = "globe", l.T("audience.public"), l.T("audience.public_detail")
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -38,46 +37,59 @@ func LoadCatalogue(zone *time.Location) (*Catalogue, error) {
 }
 
 func loadCatalogue(files fs.FS, zone *time.Location) (*Catalogue, error) {
-	bundle := i18n.NewBundle(language.English)
 	names, err := fs.Glob(files, "*.json")
 	if err != nil {
 		return nil, err
 	}
-	plain := make(map[language.Tag]map[string]string)
+	english, err := loadLocale(files, "en.json", zone)
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalogue{locales: []*Locale{english}}
 	tags := []language.Tag{language.English}
 	for _, name := range names {
-		body, err := fs.ReadFile(files, name)
+		if name == "en.json" {
+			continue
+		}
+		l, err := loadLocale(files, name, zone)
 		if err != nil {
 			return nil, err
 		}
-		f, err := bundle.ParseMessageFileBytes(body, name)
-		if err != nil {
+		l.english = english
+		c.locales, tags = append(c.locales, l), append(tags, l.Tag)
+	}
+	c.matcher = language.NewMatcher(tags)
+	return c, nil
+}
+
+func loadLocale(files fs.FS, name string, zone *time.Location) (*Locale, error) {
+	body, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := i18n.ParseMessageFileBytes(body, name, nil)
+	if err != nil {
+		return nil, fmt.Errorf("messages %s: %w", name, err)
+	}
+	if f.Tag.String()+".json" != name {
+		return nil, fmt.Errorf("messages %s: the file name is not a language tag (BCP 47)", name)
+	}
+	tag, bundle := f.Tag, i18n.NewBundle(f.Tag)
+	if bundle.AddMessages(tag, f.Messages...) != nil {
+		// Unicode's CLDR has no plural rule for some languages, te reo Māori
+		// among them. They go by English's.
+		tag, bundle = language.English, i18n.NewBundle(language.English)
+		if err := bundle.AddMessages(tag, f.Messages...); err != nil {
 			return nil, fmt.Errorf("messages %s: %w", name, err)
 		}
-		if want := strings.TrimSuffix(path.Base(name), ".json"); f.Tag.String() != want {
-			return nil, fmt.Errorf("messages %s: the file name is not a language tag (BCP 47)", name)
-		}
-		if f.Tag != language.English {
-			tags = append(tags, f.Tag)
-		}
-		plain[f.Tag] = make(map[string]string)
-		for _, m := range f.Messages {
-			if m.One == "" && m.Few == "" && m.Many == "" && !strings.Contains(m.Other, "{{") {
-				plain[f.Tag][m.ID] = m.Other
-			}
+	}
+	l := &Locale{Tag: f.Tag, Zone: zone, plain: make(map[string]string), localizer: i18n.NewLocalizer(bundle, tag.String())}
+	for _, m := range f.Messages {
+		if m.One == "" && m.Few == "" && m.Many == "" && !strings.Contains(m.Other, "{{") {
+			l.plain[m.ID] = m.Other
 		}
 	}
-	if plain[language.English] == nil {
-		return nil, fmt.Errorf("messages: en.json is missing")
-	}
-	c := &Catalogue{matcher: language.NewMatcher(tags)}
-	for _, tag := range tags {
-		c.locales = append(c.locales, &Locale{
-			Tag: tag, Zone: zone, plain: plain[tag],
-			localizer: i18n.NewLocalizer(bundle, tag.String(), language.English.String()),
-		})
-	}
-	return c, nil
+	return l, nil
 }
 
 // For picks the language: the one the person chose, else the best of the
@@ -96,6 +108,7 @@ type Locale struct {
 	Zone      *time.Location
 	plain     map[string]string // messages without arguments, ready to use
 	localizer *i18n.Localizer
+	english   *Locale // says what this language lacks; nil in English itself
 }
 
 // T says the message named key. args are pairs of name and value; the value
@@ -105,11 +118,13 @@ func (l *Locale) T(key string, args ...any) string {
 	if s, ok := l.plain[key]; ok {
 		return s
 	}
-	s, ok := l.lookup(key, args)
-	if !ok {
-		return key
+	if s, ok := l.lookup(key, args); ok {
+		return s
 	}
-	return s
+	if l.english != nil {
+		return l.english.T(key, args...)
+	}
+	return key
 }
 
 // Fault says what went wrong. A failure carries its English words with it, so
@@ -169,7 +184,7 @@ func (l *Locale) lookup(key string, args []any) (string, bool) {
 		}
 	}
 	s, err := l.localizer.Localize(cfg)
-	return s, err == nil || s != "" // with an error, s is the English
+	return s, err == nil
 }
 
 // Number writes n with the language's thousands separator.

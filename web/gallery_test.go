@@ -44,7 +44,7 @@ func galleryPerson(name, handle string, s SchoolView) PersonView {
 
 func galleryAudiences(l *Locale) map[string]AudienceView {
 	m := make(map[string]AudienceView)
-	r := Reach{School: "Oak Primary", Connected: 4, Followers: 12, Group: "Year 3 literacy"}
+	r := Reach{School: "Oak Primary", Connected: 4, Mine: true, Followers: 12, Group: "Year 3 literacy"}
 	for _, v := range []string{"me", "people", "group", "school", "followers", "network", "public"} {
 		m[v] = AudienceOf(l, v, r)
 	}

@@ -92,7 +92,7 @@ func look(t *testing.T, ctx context.Context, url string, width int64, shots, axe
 		t.Error(p)
 	}
 	if wide > width {
-		t.Errorf("the page is %d px wide on a screen of %d", wide, width)
+		t.Errorf("the page is %d px wide on a screen of %d: %s", wide, width, widest(t, ctx, width))
 	}
 	if shots != "" {
 		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
@@ -123,4 +123,15 @@ func audit(t *testing.T, ctx context.Context, path string) []string {
 		t.Fatal(err)
 	}
 	return problems
+}
+
+// widest names the elements that stick out of a screen.
+func widest(t *testing.T, ctx context.Context, width int64) string {
+	t.Helper()
+	names, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](fmt.Sprintf(
+		`[...document.querySelectorAll("main *, aside *")].filter(e => e.getBoundingClientRect().right > %d).map(e => e.tagName + "." + e.getAttribute("class")).slice(0, 12)`, width)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(names, ", ")
 }
