@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -19,6 +20,13 @@ func (serveCommand) Run(ctx context.Context, c *config.Config, io streams) error
 	s, err := app.New(ctx, *c, app.Options{Log: log})
 	if err != nil {
 		return err
+	}
+	link, err := s.SetupLink(ctx)
+	if err != nil {
+		return errors.Join(err, s.Close(ctx))
+	}
+	if link != "" {
+		fmt.Fprintf(io.out, "\nThis server has no owner yet. To set it up, open this link, which works once:\n\n  %s\n\n", link)
 	}
 	return s.Run(ctx)
 }

@@ -145,6 +145,9 @@ func newEgress(cfg config.Config, opts Options) (*egress.Client, error) {
 // DB returns the server's database.
 func (s *Server) DB() *store.DB { return s.db }
 
+// Federation returns the door to other servers.
+func (s *Server) Federation() *federation.Federation { return s.federation }
+
 // Settled reports whether no work waits that could be done now.
 func (s *Server) Settled(ctx context.Context) bool { return s.federation.Settled(ctx) }
 
