@@ -208,8 +208,13 @@ func looksLikeActivity(b []byte) bool {
 	s := scanner{b: b}
 	var actor, object bool
 	s.object(func(key string) {
-		actor = actor || key == "actor"
-		object = object || key == "object"
+		switch key {
+		case "actor":
+			actor = s.id() != ""
+		case "object":
+			id, typ := s.stub()
+			object = id != "" || typ != "" && !IsCollectionType(typ)
+		}
 	})
 	return actor && object
 }

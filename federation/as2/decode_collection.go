@@ -53,8 +53,13 @@ func (s *scanner) collection(withPage bool) *Collection {
 			}
 		case "first":
 			if withPage && s.peek() == '{' {
-				if c.FirstPage = s.collection(false); c.FirstPage != nil {
-					c.First = c.FirstPage.ID
+				page := s.collection(false)
+				c.First = page.ID
+				if page.Type == "" && (page.Items != nil || page.Next != "") {
+					page.Type = "CollectionPage"
+				}
+				if page.Type != "" {
+					c.FirstPage = page
 				}
 				return
 			}

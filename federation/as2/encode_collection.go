@@ -69,10 +69,16 @@ func (b *builder) collection(c *Collection) any {
 		p.SetIRI(b.iri(c.Last))
 		t.SetActivityStreamsLast(p)
 	}
-	if page, ok := t.(paged); ok {
+	page, isPage := t.(paged)
+	if isPage {
 		b.page(page, c)
 	}
 	m := b.serialize(t, typ)
+	if !isPage { // some servers say these of the whole; go-fed knows better
+		put(m, "next", c.Next)
+		put(m, "prev", c.Prev)
+		put(m, "partOf", c.PartOf)
+	}
 	if c.FirstPage != nil {
 		m["first"] = b.collection(c.FirstPage)
 	}
