@@ -68,6 +68,12 @@ func (b *batch) run() {
 }
 
 func (b *batch) commit(jobs []*job) {
+	if len(jobs) == 1 { // nobody to spare: no savepoint
+		j := jobs[0]
+		j.err = b.db.Write(j.ctx, j.run)
+		close(j.done)
+		return
+	}
 	var alone []*job
 	err := b.db.Write(context.Background(), func(tx *Tx) error {
 		alone = alone[:0]
@@ -75,7 +81,7 @@ func (b *batch) commit(jobs []*job) {
 			if j.err = j.ctx.Err(); j.err != nil {
 				continue
 			}
-			if j.err = attempt(tx, j); retryable(j.err) {
+			if j.err = tx.Attempt(j.run); retryable(j.err) {
 				alone = append(alone, j)
 			}
 		}
@@ -83,7 +89,7 @@ func (b *batch) commit(jobs []*job) {
 	})
 	for _, j := range alone { // a deadlock: its own transaction is tried again by Write
 		if err == nil {
-			j.err = b.db.Write(j.ctx, func(tx *Tx) error { return attempt(tx, j) })
+			j.err = b.db.Write(j.ctx, j.run)
 		}
 	}
 	for _, j := range jobs {
@@ -94,14 +100,12 @@ func (b *batch) commit(jobs []*job) {
 	}
 }
 
-// attempt runs one function. Its panic fails it alone.
-func attempt(tx *Tx, j *job) error {
-	return tx.Attempt(func(tx *Tx) (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic in a database transaction: %v\n%s", p, debug.Stack())
-			}
-		}()
-		return j.fn(tx)
-	})
+// run runs the function. Its panic fails it alone, and not the batch.
+func (j *job) run(tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a database transaction: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return j.fn(tx)
 }

@@ -228,43 +228,51 @@ func (db *DB) bulletins(news []News) []string {
 	return out
 }
 
+// tune opens a connection that hears what other nodes announce.
+func tune(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		hangUp(conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
+func hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn.Close(ctx)
+}
+
 // listen passes on what other nodes announce, until ctx ends. When its
 // connection was lost, so may have been news: then it says so to everyone.
-func (db *DB) listen(ctx context.Context, config *pgx.ConnConfig) {
-	const most = 30 * time.Second
-	wait, first := 100*time.Millisecond, true
-	for ctx.Err() == nil {
-		err := db.listenOnce(ctx, config, func() {
-			if !first {
-				db.hub.lost()
+func (db *DB) listen(ctx context.Context, config *pgx.ConnConfig, conn *pgx.Conn) {
+	const shortest, longest = 100 * time.Millisecond, 30 * time.Second
+	for {
+		err := db.passOn(ctx, conn)
+		hangUp(conn)
+		for wait := shortest; ; wait = min(2*wait, longest) {
+			if ctx.Err() != nil {
+				return
 			}
-			wait, first = 100*time.Millisecond, false
-		})
-		if ctx.Err() != nil {
-			return
+			db.log.Warn("lost the database's news of other nodes; connecting again", "err", err, "in", wait)
+			if pause(ctx, wait) != nil {
+				return
+			}
+			if conn, err = tune(ctx, config); err == nil {
+				break
+			}
 		}
-		db.log.Warn("lost the database's news of other nodes; connecting again", "err", err, "in", wait)
-		if pause(ctx, wait) != nil {
-			return
-		}
-		wait = min(2*wait, most)
+		db.hub.lost()
 	}
 }
 
-func (db *DB) listenOnce(ctx context.Context, config *pgx.ConnConfig, connected func()) error {
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		conn.Close(closing)
-	}()
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-		return err
-	}
-	connected()
+// passOn hands what is heard to the subscribers, until the connection or ctx
+// ends.
+func (db *DB) passOn(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {

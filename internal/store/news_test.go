@@ -82,34 +82,9 @@ func TestNewsReachesOtherNodes(t *testing.T) {
 	if oak.Node() == also.Node() {
 		t.Fatal("two nodes of one name")
 	}
-	here, there := oak.Subscribe("post", "peers", "ready"), also.Subscribe("post", "peers", "ready")
+	here, there := oak.Subscribe("post", "peers"), also.Subscribe("post", "peers")
 	defer here.Close()
 	defer there.Close()
-	// The listening connections are made in the background.
-	hears := func(from *store.DB, to *store.Subscription) {
-		for {
-			drain(to)
-			write(t, from, func(tx *store.Tx) error { tx.AnnounceKey("ready", from.Node()); return nil })
-			select {
-			case n := <-to.C:
-				if n.Key == from.Node() {
-					return
-				}
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
-	}
-	hears(oak, there)
-	hears(also, here)
-	// settled drops what is left of that.
-	settled := func(sub *store.Subscription) store.News {
-		for {
-			if n := next(t, sub); n.Topic != "ready" {
-				return n
-			}
-		}
-	}
-
 	long := strings.Repeat("ü", 60) + ".test"
 	write(t, oak, func(tx *store.Tx) error {
 		for i := range int64(200) { // more than one payload holds
@@ -121,7 +96,7 @@ func TestNewsReachesOtherNodes(t *testing.T) {
 	for _, sub := range []*store.Subscription{here, there} {
 		count := map[store.News]int{}
 		for n := (store.News{}); n.Topic != "post"; count[n]++ {
-			n = settled(sub)
+			n = next(t, sub)
 		}
 		if len(count) != 201 || count[store.News{Topic: "peers", Key: "199." + long}] != 1 {
 			t.Errorf("%d news, want 201", len(count))
@@ -131,17 +106,11 @@ func TestNewsReachesOtherNodes(t *testing.T) {
 		t.Error("did not fail")
 	}
 	write(t, also, func(tx *store.Tx) error { tx.Announce("post", 9); return nil })
-	if n := settled(here); n.ID != 9 {
+	if n := next(t, here); n.ID != 9 {
 		t.Errorf("from the other node: %+v", n)
 	}
-	if n := settled(there); n.ID != 9 || len(there.C) > 0 {
+	if n := next(t, there); n.ID != 9 || len(there.C) > 0 {
 		t.Errorf("own news: %+v and %d more", n, len(there.C))
-	}
-}
-
-func drain(s *store.Subscription) {
-	for len(s.C) > 0 {
-		<-s.C
 	}
 }
 
@@ -151,16 +120,15 @@ func TestListenerComesBack(t *testing.T) {
 	db := storetest.OpenURL(t, storetest.Postgres(t))
 	sub := db.Subscribe("post")
 	defer sub.Close()
-	kill := func() (n int64) {
-		read(t, db, func(tx *store.Tx) error {
-			return tx.Raw(`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-				WHERE datname = current_database() AND query LIKE 'LISTEN%'`).Scan(&n).Error
-		})
-		return n
-	}
-	for kill() == 0 { // until it has begun to listen
-		time.Sleep(5 * time.Millisecond)
-	}
+	read(t, db, func(tx *store.Tx) error {
+		var n int64
+		err := tx.Raw(`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND query LIKE 'LISTEN%'`).Scan(&n).Error
+		if n != 1 {
+			t.Errorf("%d connections listen", n)
+		}
+		return err
+	})
 	if n := next(t, sub); n != (store.News{Topic: "post"}) || !sub.Missed() {
 		t.Errorf("after the loss: %+v", n)
 	}

@@ -54,8 +54,14 @@ func (db *DB) openPostgres(ctx, background context.Context, o Options, log *ormL
 		pool.Close()
 		return fmt.Errorf("open database %s: %w", where, err)
 	}
+	// Before Open returns, so that no subscriber misses anything.
+	ears, err := tune(ctx, config)
+	if err != nil {
+		pool.Close()
+		return fmt.Errorf("open database %s: listen to other nodes: %w", where, err)
+	}
 	db.pg = pool
-	db.waiting.Go(func() { db.listen(background, config) })
+	db.waiting.Go(func() { db.listen(background, config, ears) })
 	return nil
 }
 

@@ -508,3 +508,42 @@ func TestUpserts(t *testing.T) {
 		})
 	})
 }
+
+func TestDeadlockIsTriedAgain(t *testing.T) {
+	db := storetest.OpenURL(t, storetest.Postgres(t))
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error {
+		if err := tx.Exec("ALTER DATABASE " + tx.Migrator().CurrentDatabase() + " SET deadlock_timeout = '20ms'").Error; err != nil {
+			return err
+		}
+		return tx.Create(&[]thing{{ID: 1, Name: "one", At: tx.Now}, {ID: 2, Name: "two", At: tx.Now}}).Error
+	})
+	var both sync.WaitGroup // each holds one row before it asks for the other
+	both.Add(2)
+	var wg sync.WaitGroup
+	for _, order := range [][2]int64{{1, 2}, {2, 1}} {
+		wg.Go(func() {
+			first := true
+			err := db.Write(t.Context(), func(tx *store.Tx) error {
+				for i, id := range order {
+					if err := tx.Model(&thing{ID: id}).Update("flag", true).Error; err != nil {
+						return err
+					}
+					if i == 0 && first {
+						first = false
+						both.Done()
+						both.Wait()
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := db.Stats().Retries; n == 0 {
+		t.Error("nothing was tried again")
+	}
+}

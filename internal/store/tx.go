@@ -49,7 +49,9 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 	err = fn(db.newTx(ctx, s))
 	ended = true
 	if end := s.Rollback(); err == nil && end != nil {
-		err = end
+		if err = ctx.Err(); err == nil {
+			err = end
+		}
 	}
 	return db.wrap(err)
 }
