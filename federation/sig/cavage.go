@@ -30,8 +30,8 @@ var (
 )
 
 // Sign dates and signs a request to another server. A request with a body, or
-// a POST, gets a Digest too. It costs one signature with the key and little
-// more, so sign once a host, not once a try.
+// a POST, gets a Digest too. It costs one signature with the key and hardly
+// more. Sign every try anew, for peers refuse an old date.
 //
 // draft-cavage-http-signatures-12, section 3.1.
 func Sign(req *http.Request, key Key, body []byte, now time.Time) error {
@@ -303,7 +303,11 @@ func (c Claim) checkTime(h http.Header, now time.Time) error {
 	default:
 		return fmt.Errorf("%w: sign date or (created) too", ErrNotCovered)
 	}
-	if off := now.Sub(at); off > Skew || off < -Skew {
+	early := Skew
+	if c.Covers("(created)") { // section 2.1.4: not from the future; httpsig grants 10 seconds
+		early = 10 * time.Second
+	}
+	if off := now.Sub(at); off > Skew || off < -early {
 		return fmt.Errorf("%w: it says %s, it is %s here; set the clock, and sign each try anew",
 			ErrDate, at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
