@@ -53,7 +53,7 @@ func galleryAudiences(l *Locale) map[string]AudienceView {
 
 func galleryActions() ([]Action, []Action) {
 	return []Action{
-			{Words: "Reply", Icon: "message-circle", URL: "/posts/1#composer", Key: "r"},
+			{Words: "Reply", Icon: "message-circle", URL: "/posts/1/reply", Key: "r"},
 			{Words: "I used this", Icon: "hand-heart", URL: "/posts/1/used"},
 			{Words: "Save", Icon: "bookmark", URL: "/posts/1/bookmark", Post: true, Pressed: true},
 		}, []Action{

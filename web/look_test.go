@@ -18,18 +18,29 @@ import (
 const boardPicture = `<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="800"><rect width="1200" height="800" fill="#e9e4d6"/><rect x="60" y="60" width="1080" height="680" rx="18" fill="#fdfcf7" stroke="#b8ae98" stroke-width="14"/>` +
 	`<g fill="#f5d76b"><rect x="130" y="170" width="140" height="120"/><rect x="290" y="200" width="140" height="120"/><rect x="150" y="330" width="140" height="120"/></g><g fill="#9fd3b8"><rect x="520" y="180" width="140" height="120"/><rect x="600" y="330" width="140" height="120"/></g><g fill="#f0a98a"><rect x="860" y="190" width="140" height="120"/></g></svg>`
 
+// browserOrSkip finds Chromium. Tests that need it run when
+// CHALKRING_TEST_BROWSER is set, or when somebody wants to look.
+func browserOrSkip(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("CHALKRING_TEST_BROWSER") == "" && os.Getenv("CHALKRING_LOOK") == "" && os.Getenv("CHALKRING_AXE") == "" {
+		t.Skip("no browser: set CHALKRING_TEST_BROWSER=1 to run this in Chromium")
+	}
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skip("no browser: Chromium is not installed")
+	return ""
+}
+
 // TestLook opens the gallery in a browser, at the widths and schemes people
-// have. With CHALKRING_LOOK naming a folder it leaves pictures there; with
-// CHALKRING_AXE naming axe.min.js it holds every page to axe-core's rules.
+// have, and holds that nothing sticks out. With CHALKRING_LOOK naming a folder
+// it leaves pictures there; with CHALKRING_AXE naming axe.min.js (axe-core, from
+// npm) it holds every page to its rules.
 func TestLook(t *testing.T) {
 	shots, axe := os.Getenv("CHALKRING_LOOK"), os.Getenv("CHALKRING_AXE")
-	if shots == "" && axe == "" {
-		t.Skip("set CHALKRING_LOOK to a folder or CHALKRING_AXE to axe.min.js to look at the gallery in Chromium")
-	}
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("chromium is not installed")
-	}
+	browser := browserOrSkip(t)
 	ts, l, assets := galleryTemplates(t)
 	withGallery(t, ts, l)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
