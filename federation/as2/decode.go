@@ -75,8 +75,8 @@ func (s *scanner) stub() (id, typ string) {
 			id = s.str()
 			return
 		}
-		s.object(func(key string) {
-			switch key {
+		s.object(func(key []byte) {
+			switch string(key) {
 			case "id", "@id":
 				id = s.str()
 			case "type", "@type":
@@ -91,8 +91,8 @@ func (s *scanner) stub() (id, typ string) {
 func (s *scanner) activity(depth int) *Activity {
 	a := new(Activity)
 	var object []byte
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "id", "@id":
 			a.ID = s.str()
 		case "type", "@type":
@@ -189,8 +189,8 @@ func (s *scanner) adopt(err error) {
 
 func (s *scanner) relationship() *Relationship {
 	r := new(Relationship)
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "subject":
 			r.Subject = s.id()
 		case "relationship":
@@ -207,8 +207,8 @@ func (s *scanner) relationship() *Relationship {
 func looksLikeActivity(b []byte) bool {
 	s := scanner{b: b}
 	var actor, object bool
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "actor":
 			actor = s.id() != ""
 		case "object":
@@ -252,9 +252,10 @@ func (s *scanner) languages() languages {
 	if s.peek() != '{' {
 		return nil
 	}
-	s.object(func(key string) {
-		if text := s.str(); isLanguage(key) && text != "" {
-			ls = append(ls, struct{ tag, text string }{key, text})
+	s.object(func(key []byte) {
+		tag := string(key)
+		if text := s.str(); isLanguage(tag) && text != "" {
+			ls = append(ls, struct{ tag, text string }{tag, text})
 		}
 	})
 	return ls

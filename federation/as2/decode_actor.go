@@ -4,8 +4,8 @@ package as2
 func (s *scanner) actor() *Actor {
 	a := new(Actor)
 	var name, summary languages
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "id", "@id":
 			a.ID = s.str()
 		case "type", "@type":
@@ -35,8 +35,8 @@ func (s *scanner) actor() *Actor {
 		case "featured", "toot:featured":
 			a.Featured = s.id()
 		case "endpoints":
-			s.object(func(key string) {
-				if key == "sharedInbox" {
+			s.object(func(key []byte) {
+				if string(key) == "sharedInbox" {
 					a.SharedInbox = s.id()
 				}
 			})
@@ -107,8 +107,8 @@ func (s *scanner) publicKey() PublicKey {
 	var out PublicKey
 	s.each(func() {
 		var k PublicKey
-		s.object(func(key string) {
-			switch key {
+		s.object(func(key []byte) {
+			switch string(key) {
 			case "id", "@id":
 				k.ID = s.str()
 			case "owner":
@@ -129,8 +129,8 @@ func (s *scanner) multikeys() []Multikey {
 	s.each(func() {
 		var k Multikey
 		var typ string
-		s.object(func(key string) {
-			switch key {
+		s.object(func(key []byte) {
+			switch string(key) {
 			case "id", "@id":
 				k.ID = s.str()
 			case "type", "@type":
@@ -153,8 +153,8 @@ func (s *scanner) fields() []Field {
 	s.each(func() {
 		var f Field
 		var typ string
-		s.object(func(key string) {
-			switch key {
+		s.object(func(key []byte) {
+			switch string(key) {
 			case "type", "@type":
 				typ = s.typ(nil)
 			case "name":
@@ -178,8 +178,8 @@ func (s *scanner) generator() *Generator {
 		}
 		return &g
 	}
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "id", "@id":
 			g.ID = s.str()
 		case "name":

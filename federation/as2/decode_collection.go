@@ -37,8 +37,8 @@ func (s *scanner) collection(withPage bool) *Collection {
 		}
 		return c
 	}
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "id", "@id":
 			c.ID = s.str()
 		case "type", "@type":

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// maxContributors is how many co-authors are read: more than anyone shows.
+const maxContributors = 50
+
 // objectOf reads an object. It fails the scanner if id or type are missing.
 func (s *scanner) objectOf() *Object {
 	o := new(Object)
@@ -18,8 +21,8 @@ func (s *scanner) objectOf() *Object {
 	var closed time.Time
 	var voters int
 	var closedToComments bool
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "id", "@id":
 			o.ID = s.str()
 		case "type", "@type":
@@ -44,8 +47,8 @@ func (s *scanner) objectOf() *Object {
 		case "contentMap":
 			content = s.languages()
 		case "language": // Lemmy, PieFed: {"identifier": "en"}
-			s.object(func(key string) {
-				if key == "identifier" {
+			s.object(func(key []byte) {
+				if string(key) == "identifier" {
 					language = s.str()
 				}
 			})
@@ -76,7 +79,7 @@ func (s *scanner) objectOf() *Object {
 		case "inReplyTo":
 			o.InReplyTo = s.id()
 		case "quote", "quoteUri", "quoteUrl", "quoteURL", "_misskey_quote":
-			if id := s.id(); o.Quote == "" || key == "quote" && id != "" {
+			if id := s.id(); o.Quote == "" || string(key) == "quote" && id != "" {
 				o.Quote = id
 			}
 		case "url":
@@ -186,6 +189,9 @@ func (s *scanner) objectOf() *Object {
 	o.InteractionPolicy = policy
 	o.CommentsDisabled = closedToComments
 	for _, id := range contributors {
+		if len(o.Contributors) == maxContributors {
+			break
+		}
 		if id != o.AttributedTo && !slices.Contains(o.Contributors, id) {
 			o.Contributors = append(o.Contributors, id)
 		}
@@ -216,8 +222,8 @@ func (s *scanner) source() *Source {
 		return nil
 	}
 	var src Source
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "content":
 			src.Content = s.text()
 		case "mediaType":
@@ -247,10 +253,10 @@ func (s *scanner) link() Link {
 		l.Href = s.str()
 		return l
 	}
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "href", "id", "url":
-			if v := s.id(); l.Href == "" || key == "href" && v != "" {
+			if v := s.id(); l.Href == "" || string(key) == "href" && v != "" {
 				l.Href = v
 			}
 		case "mediaType":
@@ -280,8 +286,8 @@ func (s *scanner) attachment() (Attachment, bool) {
 	default:
 		return a, false
 	}
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "type", "@type":
 			a.Type = s.typ(nil)
 		case "url", "href":
@@ -359,8 +365,8 @@ func (s *scanner) tags() []Tag {
 	var out []Tag
 	s.each(func() {
 		var t Tag
-		if !s.object(func(key string) {
-			switch key {
+		if !s.object(func(key []byte) {
+			switch string(key) {
 			case "type", "@type":
 				t.Type = s.typ(nil)
 			case "id", "@id":
@@ -388,8 +394,8 @@ func (s *scanner) tags() []Tag {
 
 func (s *scanner) policy() *InteractionPolicy {
 	var p InteractionPolicy
-	if !s.object(func(key string) {
-		switch key {
+	if !s.object(func(key []byte) {
+		switch string(key) {
 		case "canReply":
 			p.CanReply = s.approval()
 		case "canLike":
@@ -409,8 +415,8 @@ func (s *scanner) policy() *InteractionPolicy {
 // approvalRequired.
 func (s *scanner) approval() Approval {
 	var a Approval
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "automaticApproval", "always":
 			a.Automatic = append(a.Automatic, s.audience()...)
 		case "manualApproval", "approvalRequired":
@@ -424,8 +430,8 @@ func (s *scanner) options() []Option {
 	var out []Option
 	s.each(func() {
 		var o Option
-		s.object(func(key string) {
-			switch key {
+		s.object(func(key []byte) {
+			switch string(key) {
 			case "name":
 				o.Name = s.text()
 			case "replies":
@@ -456,8 +462,8 @@ func (s *scanner) places() []Place {
 		if s.peek() == '"' {
 			p.Name = s.str()
 		} else {
-			s.object(func(key string) {
-				switch key {
+			s.object(func(key []byte) {
+				switch string(key) {
 				case "type", "@type":
 					if typ := s.typ(nil); typ != "" {
 						p.Type = typ
@@ -484,8 +490,8 @@ func (s *scanner) address() string {
 		return s.str()
 	}
 	var parts [5]string
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "streetAddress":
 			parts[0] = s.text()
 		case "postalCode":

@@ -22,8 +22,8 @@ func ReadEnvelope(body []byte) (Envelope, error) {
 		return e, err
 	}
 	s := scanner{b: body}
-	s.object(func(key string) {
-		switch key {
+	s.object(func(key []byte) {
+		switch string(key) {
 		case "id", "@id":
 			e.ID = s.str()
 		case "type", "@type":

@@ -179,7 +179,7 @@ func (s *scanner) quoted() (inner []byte, escaped bool) {
 
 // object calls member for each member of an object; what member leaves
 // unread is skipped. It reports whether the value was an object.
-func (s *scanner) object(member func(key string)) bool {
+func (s *scanner) object(member func(key []byte)) bool {
 	if s.peek() != '{' {
 		s.skip()
 		return false
@@ -209,12 +209,12 @@ func (s *scanner) object(member func(key string)) bool {
 
 // key reads a member's name. An escape in it is undone, or "\u0069d" would be
 // an id that only some readers see.
-func (s *scanner) key() string {
+func (s *scanner) key() []byte {
 	inner, escaped := s.quoted()
 	if escaped {
-		return unescape(inner)
+		return []byte(unescape(inner))
 	}
-	return string(inner)
+	return inner
 }
 
 // each calls element for every element of an array, or once for any other
@@ -293,8 +293,8 @@ func (s *scanner) text() string {
 		case '"':
 			one = s.str()
 		case '{':
-			s.object(func(key string) {
-				if key == "@value" {
+			s.object(func(key []byte) {
+				if string(key) == "@value" {
 					one = s.str()
 				}
 			})
@@ -335,8 +335,8 @@ func (s *scanner) oneID() string {
 		return s.str()
 	case '{':
 		var id, href string
-		s.object(func(key string) {
-			switch key {
+		s.object(func(key []byte) {
+			switch string(key) {
 			case "id", "@id":
 				id = s.str()
 			case "href":
@@ -354,9 +354,9 @@ func (s *scanner) oneID() string {
 // once refuses a second of the members that identities and audiences hang on.
 // Readers disagree on which of two counts, and an attacker lives on that. The
 // aliases of JSON-LD count as the same member.
-func (s *scanner) once(seen *uint32, key string) {
+func (s *scanner) once(seen *uint32, key []byte) {
 	var bit uint32
-	switch key {
+	switch string(key) {
 	case "id", "@id":
 		bit = 1 << 0
 	case "type", "@type":
