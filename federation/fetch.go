@@ -153,7 +153,7 @@ func (f *Federation) actorAt(ctx context.Context, address string) (as2.Actor, er
 		if err != nil {
 			return as2.Actor{}, fault.Wrap(fault.NotFound, err, "There is no person or group at %s.", address)
 		}
-		if actor.ID == from {
+		if sameDocument(actor.ID, from) {
 			return actor, nil
 		}
 		address = actor.ID
@@ -215,33 +215,40 @@ func (f *Federation) fetchKey(ctx context.Context, keyID string, again bool) (co
 // what the actor says is its key counts.
 func (f *Federation) askForKey(ctx context.Context, keyID string) error {
 	address, _, _ := strings.Cut(keyID, "#")
-	body, _, err := f.document(ctx, address)
+	body, from, err := f.document(ctx, address)
 	if err != nil {
 		return err
 	}
-	var stub struct {
-		ID    string          `json:"id"`
-		Type  json.RawMessage `json:"type"`
-		Owner string          `json:"owner"`
-	}
-	owner := ""
-	if actor, err := as2.DecodeActor(body); err == nil {
-		owner = actor.ID
-	} else if json.Unmarshal(body, &stub) == nil {
-		owner = stub.Owner
-	}
-	if !iri.SameOrigin(owner, keyID) {
-		return fault.New(fault.NotFound, "%s names no owner of its own server", keyID)
-	}
-	actor, err := f.actorAt(ctx, owner)
-	if err != nil {
-		return err
+	actor, err := as2.DecodeActor(body)
+	if err != nil || !sameDocument(actor.ID, from) {
+		owner := actor.ID
+		if err != nil {
+			var stub struct {
+				Owner string `json:"owner"`
+			}
+			if json.Unmarshal(body, &stub) == nil {
+				owner = stub.Owner
+			}
+		}
+		if !iri.SameOrigin(owner, keyID) {
+			return fault.New(fault.NotFound, "%s names no owner of its own server", keyID)
+		}
+		if actor, err = f.actorAt(ctx, owner); err != nil {
+			return err
+		}
 	}
 	if actor.PublicKey.ID != keyID {
-		return fault.New(fault.NotFound, "%s has another key than %s", owner, keyID)
+		return fault.New(fault.NotFound, "%s has another key than %s", actor.ID, keyID)
 	}
 	_, err = f.keep(ctx, actor)
 	return err
+}
+
+// sameDocument reports whether a document with the ID was got from its own
+// address. A fragment never travels.
+func sameDocument(id, from string) bool {
+	id, _, _ = strings.Cut(id, "#")
+	return id == from
 }
 
 // accountAt returns the account with an address, ours or another server's, and
@@ -450,7 +457,7 @@ func (f *Federation) objectAt(ctx context.Context, address string) (as2.Object, 
 			return object, fault.Wrap(fault.NotFound, err, "There is no post at %s.", address)
 		case object.Type == "Tombstone":
 			return object, fault.New(fault.Gone, "The post at %s was deleted.", address)
-		case object.ID == from:
+		case sameDocument(object.ID, from):
 			return object, nil
 		}
 		address = object.ID

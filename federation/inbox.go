@@ -23,6 +23,9 @@ import (
 // either.
 const maxInbox = as2.MaxBytes
 
+// maxAddress is the most bytes an address may have; databases index no more.
+const maxAddress = 2000
+
 // handled are the activities that are worked. Others are answered 202 and
 // forgotten: an error would only have them sent again.
 var handled = map[string]bool{
@@ -84,7 +87,7 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		return "", unauthorized(err)
 	}
 	host, err := iri.HostOf(claim.KeyID)
-	if err != nil {
+	if err != nil || len(claim.KeyID) > maxAddress {
 		return "", refuse(http.StatusUnauthorized, "signature", "keyId is no address of a key: %v", err)
 	}
 	in := sender{claim: claim, host: host}
@@ -102,6 +105,9 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	env, err := as2.ReadEnvelope(body)
 	if err != nil {
 		return "", refuse(http.StatusBadRequest, "malformed", "%v", err)
+	}
+	if max(len(env.ID), len(env.Actor), len(env.ObjectID)) > maxAddress {
+		return "", refuse(http.StatusBadRequest, "malformed", "Addresses may have %d bytes at most.", maxAddress)
 	}
 	if !in.admitted && !parting[env.Type] {
 		f.refused.note(host)

@@ -199,11 +199,8 @@ func (q *lanes) attend(ctx context.Context, l *lane) {
 // that there is more. Whoever adds a row also writes the lane's, so the lock
 // on it makes sure that no row is overlooked.
 func (q *lanes) leave(tx *store.Tx, l *lane) (more bool, err error) {
-	if tx.Dialect() == store.Postgres {
-		var host string
-		if err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND host = ? FOR UPDATE", q.queue, l.Host).Scan(&host).Error; err != nil {
-			return false, err
-		}
+	if held, err := q.holds(tx, l); err != nil || !held {
+		return false, err
 	}
 	var waiting []int64
 	if err := tx.Raw("SELECT id FROM "+q.queue+" WHERE host = ? AND state = 'waiting' LIMIT 1", l.Host).Scan(&waiting).Error; err != nil {
@@ -214,6 +211,18 @@ func (q *lanes) leave(tx *store.Tx, l *lane) (more bool, err error) {
 	}
 	return false, tx.Exec(`UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
 		WHERE queue = ? AND host = ?`, noLease, q.queue, l.Host).Error
+}
+
+// holds reports whether the lane is still this node's, and keeps it so while
+// the transaction lasts. It may have been lost while its worker waited for
+// another server.
+func (q *lanes) holds(tx *store.Tx, l *lane) (bool, error) {
+	if tx.Dialect() != store.Postgres {
+		return true, nil
+	}
+	var node []string
+	err := tx.Raw("SELECT node FROM lanes WHERE queue = ? AND host = ? FOR UPDATE", q.queue, l.Host).Scan(&node).Error
+	return len(node) == 1 && node[0] == tx.Node(), err
 }
 
 // keep renews the lease when half of it is gone.

@@ -95,6 +95,9 @@ func readObject(o as2.Object) (reading, error) {
 	if !ok {
 		return reading{}, fmt.Errorf("%s is a %s, which is no post here", o.ID, o.Type)
 	}
+	if max(len(o.ID), len(o.InReplyTo), len(o.Context)) > maxAddress {
+		return reading{}, fmt.Errorf("an address of more than %d bytes", maxAddress)
+	}
 	p := community.RemotePost{
 		URI:               o.ID,
 		URL:               webAddress(o.Page()),
@@ -177,7 +180,7 @@ func contentOf(o as2.Object) string {
 
 // webAddress returns an address of the web, or "".
 func webAddress(s string) string {
-	if len(s) > 2048 {
+	if len(s) > maxAddress {
 		return ""
 	}
 	u, err := url.Parse(s)
@@ -249,7 +252,6 @@ type book struct {
 	tx       *store.Tx
 	accounts map[string]*community.Account
 	posts    map[string]*community.Post
-	peer     map[string]community.Viewer
 }
 
 func newBook(tx *store.Tx) *book {
@@ -354,6 +356,8 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 	switch {
 	case err != nil:
 		return community.RemoteAccount{}, err
+	case max(len(a.ID), len(a.Inbox), len(a.PublicKey.ID)) > maxAddress:
+		return community.RemoteAccount{}, fmt.Errorf("an address of more than %d bytes", maxAddress)
 	case !iri.ValidName(a.PreferredUsername):
 		return community.RemoteAccount{}, fmt.Errorf("%q is no user name", text.PlainLine(a.PreferredUsername, maxName))
 	case !iri.SameOrigin(a.Inbox, a.ID):

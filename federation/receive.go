@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/chalkring/chalkring/federation/as2"
@@ -16,6 +17,9 @@ import (
 const (
 	// mostRound is how many activities of a host are worked in one transaction.
 	mostRound = 32
+	// fetchRound is how long a round may take to fetch what it needs; the rest
+	// is tried later.
+	fetchRound = 15 * time.Second
 	// mostAttempts is how often an activity is tried before it is dropped.
 	mostAttempts = 4
 )
@@ -121,6 +125,10 @@ func (row *arrived) finished() bool { return row.outcome != "failed" && row.outc
 func (f *Federation) work(ctx context.Context, l *lane, rows []*arrived) (more bool, err error) {
 	apart := false
 	round := func(tx *store.Tx) error {
+		if held, err := f.incoming.holds(tx, l); err != nil || !held {
+			more = false
+			return err
+		}
 		b := newBook(tx)
 		var done []int64
 		for _, row := range rows {
@@ -241,10 +249,10 @@ func (f *Federation) settle(tx *store.Tx, rows []*arrived, done []int64) error {
 // clip shortens a reason for its column.
 func clip(s string) string {
 	const most = 500
-	if len(s) <= most {
-		return s
+	if len(s) > most {
+		s = s[:most]
 	}
-	return s[:most]
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
 }
 
 // apply gives an activity its effect. Who did it is certain: the key that
@@ -289,8 +297,10 @@ func (f *Federation) apply(b *book, host string, row *arrived) (outcome string, 
 // fetchFor fetches what a round needs and the tables have not: the posts that
 // are passed on. It happens before the transaction.
 func (f *Federation) fetchFor(ctx context.Context, rows []*arrived) {
+	ctx, cancel := context.WithTimeout(ctx, fetchRound)
+	defer cancel()
 	for _, row := range rows {
-		if row.Type != "Announce" || row.decided || ctx.Err() != nil {
+		if row.Type != "Announce" || row.decided {
 			continue
 		}
 		address := announced(&row.activity)
@@ -311,7 +321,7 @@ func (f *Federation) fetchFor(ctx context.Context, rows []*arrived) {
 		case err == nil:
 		case peers.Refused(err):
 			row.decide("stranger", nil)
-		case fault.Is(err, fault.Unavailable):
+		case fault.Is(err, fault.Unavailable), ctx.Err() != nil:
 			f.refetched.allow("slow "+host, f.db.Now(), failedFor)
 			row.decide("later", err)
 		default:

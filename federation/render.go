@@ -27,6 +27,7 @@ type said struct {
 	media    []media.Attachment
 	answered *community.Account // author of what the post answers
 	answer   string             // address of the accepted answer
+	with     []string           // addresses of the co-authors that are known here
 }
 
 // sayingOf collects what a local post's document needs.
@@ -57,6 +58,19 @@ func sayingOf(tx *store.Tx, p community.Post) (said, error) {
 		}
 		if err == nil {
 			s.answered = &a
+		}
+	}
+	for _, c := range p.Contributors {
+		h, err := iri.ParseHandle(c, iri.IsDev(tx.Site.Host))
+		if err != nil {
+			continue // a name without an address
+		}
+		a, err := community.AccountByHandle(tx, h.Name, h.Host)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return s, err
+		}
+		if err == nil {
+			s.with = append(s.with, a.IRI(tx.Site))
 		}
 	}
 	if p.AcceptedAnswerID != nil {
@@ -122,6 +136,7 @@ func objectOf(site iri.Site, s said) as2.Object {
 		Replies:          &as2.Collection{ID: site.PostReplies(p.ID)},
 		License:          p.Licence,
 		AcceptedAnswer:   s.answer,
+		Contributors:     s.with,
 		EducationalLevel: p.Level,
 	}
 	o.Conversation = o.Context
@@ -142,11 +157,6 @@ func objectOf(site iri.Site, s said) as2.Object {
 	if public {
 		o.Source = sourceOf(p)
 		o.Likes, o.Shares = &as2.Collection{ID: site.PostLikes(p.ID)}, &as2.Collection{ID: site.PostShares(p.ID)}
-	}
-	for _, c := range p.Contributors {
-		if webAddress(c) != "" {
-			o.Contributors = append(o.Contributors, c)
-		}
 	}
 	for _, a := range s.people() {
 		o.Tags = append(o.Tags, as2.Tag{Type: "Mention", Href: a.IRI(site), Name: a.Handle(site.Host)})

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/iri"
@@ -280,4 +282,74 @@ func (n *server) copyOf(p community.Post, from *server) community.Post {
 		return err
 	})
 	return got
+}
+
+type addrPort = netip.AddrPort
+
+// doc is a document as a test writes it.
+type doc = map[string]any
+
+// say has an account here send a document of the test's making to another
+// server, properly signed unless change spoils it, and returns the answer.
+func (n *server) say(as community.Account, to *server, activity any, change ...func(*http.Request)) *egress.Response {
+	n.t.Helper()
+	body, ok := activity.([]byte)
+	if !ok {
+		var err error
+		if body, err = json.Marshal(activity); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	var key sig.Key
+	n.read(func(tx *store.Tx) (err error) {
+		key, err = n.keyOf(tx, as.ID)
+		return err
+	})
+	res, err := n.egress.Post(context.Background(), egress.Request{
+		URL: to.site.SharedInbox(), ContentType: activityJSON, Body: body,
+		Sign: func(req *http.Request) error {
+			if err := sig.Sign(req, key, body, time.Now()); err != nil {
+				return err
+			}
+			for _, c := range change {
+				c(req)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return res
+}
+
+// ask has an account here, or with the zero value the server itself, get a
+// document of another server.
+func (n *server) ask(as community.Account, url string) *egress.Response {
+	n.t.Helper()
+	key, err := n.instanceKey(context.Background())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if as.ID != 0 {
+		n.read(func(tx *store.Tx) (err error) {
+			key, err = n.keyOf(tx, as.ID)
+			return err
+		})
+	}
+	res, err := n.egress.Get(context.Background(), egress.Request{URL: url, Accept: acceptActivity,
+		Sign: func(req *http.Request) error { return sig.Sign(req, key, nil, time.Now()) }})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return res
+}
+
+// note is a Create of a public note by an account here.
+func (n *server) note(as community.Account, name string) doc {
+	actor := n.site.Actor(as.ID)
+	return doc{"@context": "https://www.w3.org/ns/activitystreams", "id": n.site.URL("/test/create/" + name), "type": "Create", "actor": actor,
+		"to": []string{"https://www.w3.org/ns/activitystreams#Public"},
+		"object": doc{"id": n.site.URL("/test/" + name), "type": "Note", "attributedTo": actor, "content": "<p>" + name + "</p>",
+			"published": time.Now().UTC().Format(time.RFC3339Nano), "to": []string{"https://www.w3.org/ns/activitystreams#Public"}}}
 }
