@@ -35,6 +35,9 @@ var (
 //
 // draft-cavage-http-signatures-12, section 3.1.
 func Sign(req *http.Request, key Key, body []byte, now time.Time) error {
+	if key.Private == nil || key.ID == "" || strings.Contains(key.ID, `"`) {
+		return fmt.Errorf("%w: there is no key to sign with, or its id %q cannot be written", ErrKey, key.ID)
+	}
 	host := req.Host
 	if host == "" {
 		host = req.URL.Host

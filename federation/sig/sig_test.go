@@ -100,6 +100,15 @@ func TestSignVerify(t *testing.T) {
 	}
 }
 
+func TestSignRefuses(t *testing.T) {
+	req, _ := http.NewRequest("GET", "https://harbour.example/", nil)
+	for _, key := range []Key{{}, {ID: keyID}, {Private: rsaKey()}, {ID: `a"b`, Private: rsaKey()}} {
+		if err := Sign(req, key, nil, time.Now()); !errors.Is(err, ErrKey) {
+			t.Errorf("%q: %v", key.ID, err)
+		}
+	}
+}
+
 func TestVerifyRefuses(t *testing.T) {
 	now := time.Now()
 	body := []byte(`{"type":"Create"}`)
