@@ -28,6 +28,10 @@ const (
 	mostBrokenTries  = 6
 )
 
+// notConnected is why a lane is held: a key of the message catalogue, as all
+// reasons are.
+const notConnected = "delivery.not_connected"
+
 const activityJSON = "application/activity+json"
 
 // delivery is a row of the queue, with the document and who signs it.
@@ -213,7 +217,7 @@ func (f *Federation) deliver(ctx context.Context, host string, d *delivery, key 
 			a.verdict = cancelled
 			return a
 		}
-		a.verdict, a.reason = notNow, "delivery.not_connected"
+		a.verdict, a.reason = notNow, notConnected
 		if !peers.Refused(err) {
 			f.log.Error("policy not read", "host", host, "err", err)
 			a.verdict, a.reason = tryLater, "delivery.internal"

@@ -204,9 +204,11 @@ func (f *Federation) Settled(ctx context.Context) bool {
 		soon := tx.Now.Add(10 * time.Second)
 		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
 			AND NOT EXISTS (SELECT 1 FROM lanes WHERE waiting AND parked_at IS NULL AND next_at <= ?)
+			AND NOT EXISTS (SELECT 1 FROM lanes JOIN peers ON peers.host = lanes.host
+				WHERE lanes.waiting AND lanes.error = ? AND peers.standing = 'allowed')
 			AND NOT EXISTS (SELECT 1 FROM peers LEFT JOIN hosts ON hosts.host = peers.host
 				WHERE peers.standing = 'allowed' AND hosts.met_at IS NULL AND (hosts.meet_next_at IS NULL OR hosts.meet_next_at <= ?))`,
-			soon, tx.Now).Scan(&settled).Error
+			soon, notConnected, tx.Now).Scan(&settled).Error
 	})
 	return err == nil && settled
 }

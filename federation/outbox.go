@@ -101,6 +101,12 @@ func (f *Federation) claimOutgoing(ctx context.Context) ([]community.Outgoing, e
 	err = f.db.Batch(ctx, func(tx *store.Tx) error {
 		rows = rows[:0]
 		if tx.Dialect() == store.Postgres { // there is one node on SQLite
+			// Waiting for the head waits for whoever is claiming it now: the next
+			// statement sees what they claimed.
+			var head int64
+			if err := tx.Raw("SELECT id FROM outgoing WHERE state = 'waiting' ORDER BY id LIMIT 1 FOR UPDATE").Scan(&head).Error; err != nil {
+				return err
+			}
 			res := tx.Exec(`UPDATE outgoing SET node = ?, node_until = ? WHERE id IN ? AND state = 'waiting'
 				AND (node = ? OR node_until IS NULL OR node_until <= ?)
 				AND NOT EXISTS (SELECT 1 FROM outgoing held WHERE held.state = 'waiting' AND held.node <> '' AND held.node <> ? AND held.node_until > ?)`,

@@ -1,0 +1,81 @@
+package federation
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
+)
+
+// Two nodes on one database share the work, and no host hears anything twice
+// or out of order.
+func TestTwoNodesShareTheWork(t *testing.T) {
+	r := &ring{t: t, pg: true, at: map[string]addrPort{}}
+	database := storetest.Postgres(t)
+	oak := r.open("oak.localhost", database)
+	twin := r.open("oak.localhost", database)
+	oak.run()
+	twin.run()
+	elm := r.start("elm.localhost")
+	oak.allow("elm.localhost")
+	elm.allow("oak.localhost")
+	r.settle()
+	amira, bo := oak.person("amira"), elm.person("bo")
+	elm.follow(bo, "@amira@oak.localhost")
+	tap := elm.tapInbox(func(int, string) (int, http.Header) { return 202, nil })
+	const posts = 60
+	var want strings.Builder
+	for i := range posts {
+		n := oak
+		if i%2 == 1 {
+			n = twin
+		}
+		fmt.Fprintf(&want, "<p>post %d</p>", i)
+		n.write(func(tx *store.Tx) error {
+			_, err := community.Publish(tx, amira, community.Draft{Kind: community.Note, Audience: community.Public, Source: fmt.Sprintf("post %d", i)})
+			return err
+		})
+	}
+	r.settle()
+	said, _ := tap.seen()
+	if strings.Join(said, "") != want.String() {
+		t.Errorf("elm heard %d posts: %q", len(said), said)
+	}
+	elm.tap = nil
+	for i := range 40 {
+		if res := elm.say(bo, oak, elm.note(bo, fmt.Sprint("answer ", i))); res.Status != 202 {
+			t.Fatalf("answered %d: %s", res.Status, res.Body)
+		}
+	}
+	r.settle()
+	if n := oak.count("SELECT COUNT(*) FROM posts WHERE author_host <> ''"); n != 40 {
+		t.Errorf("%d posts of elm landed, want 40", n)
+	}
+	if n := oak.count("SELECT COUNT(*) FROM lanes WHERE node <> ''"); n != 0 {
+		t.Errorf("%d leases were left behind", n)
+	}
+}
+
+// What a server that was killed had leased is worked after it is back.
+func TestLeasesOfTheDead(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	bo := elm.person("bo")
+	elm.say(bo, oak, elm.note(bo, "first"))
+	r.settle()
+	oak.stop()
+	elm.say(bo, oak, elm.note(bo, "second"))
+	oak.write(func(tx *store.Tx) error {
+		return tx.Exec("UPDATE lanes SET node = 'dead', node_until = ?", tx.Now.Add(leaseFor)).Error
+	})
+	oak.run()
+	r.settle()
+	if n := oak.count("SELECT COUNT(*) FROM posts"); n != 2 {
+		t.Errorf("%d posts landed, want 2", n)
+	}
+}
