@@ -216,11 +216,9 @@ func (p *Teacher) Unlike(post Post) {
 // Boost passes a post on.
 func (p *Teacher) Boost(post Post) {
 	p.t.Helper()
-	id := p.known(post).ID
-	p.do(func(tx *store.Tx) error {
-		_, err := community.BoostPost(tx, p.Account, id)
-		return err
-	})
+	if err := p.TryBoost(post); err != nil {
+		p.t.Fatalf("%s boosts: %v", p.Handle(), err)
+	}
 }
 
 // Retitle edits a post's title.
@@ -377,4 +375,22 @@ func (p *Teacher) WantNotified(want ...string) {
 	if !slices.Equal(got, want) {
 		p.t.Errorf("%s was notified of %q, want %q", p.Handle(), got, want)
 	}
+}
+
+// TryBoost passes a post on or says why it cannot be.
+func (p *Teacher) TryBoost(post Post) error {
+	p.t.Helper()
+	id := p.known(post).ID
+	return p.try(func(tx *store.Tx) error {
+		_, err := community.BoostPost(tx, p.Account, id)
+		return err
+	})
+}
+
+// TryReply answers a post or says why that cannot be.
+func (p *Teacher) TryReply(to Post, words string) error {
+	p.t.Helper()
+	parent := p.known(to)
+	_, err := p.TryWrite(community.Draft{Kind: community.Reply, Audience: parent.Audience, InReplyToID: parent.ID, Source: words})
+	return err
 }

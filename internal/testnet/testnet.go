@@ -237,6 +237,26 @@ func (n *Net) Settle() {
 	}
 }
 
+// Spread waits until the server knows for everything that happened on it whom
+// to tell, whether or not they can be reached.
+func (s *Server) Spread() {
+	s.t.Helper()
+	deadline := time.Now().Add(settleFor)
+	for pause := time.Millisecond; ; pause = min(pause*2, 25*time.Millisecond) {
+		var waiting int64
+		s.read(func(tx *store.Tx) error {
+			return tx.Raw("SELECT count(*) FROM outgoing WHERE state = 'waiting'").Scan(&waiting).Error
+		})
+		if waiting == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s does not spread %d things", s.Host, waiting)
+		}
+		time.Sleep(pause)
+	}
+}
+
 // round asks every server once. writes is how much they have written so far.
 func (n *Net) round(servers []*Server) (writes int64, quiet bool) {
 	quiet = true
@@ -244,12 +264,23 @@ func (n *Net) round(servers []*Server) (writes int64, quiet bool) {
 		if s.stopped() {
 			continue
 		}
-		if !s.Settled(n.t.Context()) {
+		if !s.Settled(n.t.Context()) || s.heldInVain() {
 			quiet = false
 		}
 		writes += s.DB().Stats().Writes
 	}
 	return writes, quiet
+}
+
+// heldInVain reports whether a lane waits for a server to be allowed that is
+// allowed already: the news of it has yet to be heard.
+func (s *Server) heldInVain() (held bool) {
+	s.t.Helper()
+	s.read(func(tx *store.Tx) error {
+		return tx.Raw(`SELECT EXISTS (SELECT 1 FROM lanes JOIN peers ON peers.host = lanes.host AND peers.standing = 'allowed'
+			WHERE lanes.waiting AND lanes.queue = 'deliveries' AND lanes.failures = 0 AND lanes.next_at > ?)`, tx.Now).Scan(&held).Error
+	})
+	return held
 }
 
 func (s *Server) stopped() bool {
