@@ -17,7 +17,7 @@ import (
 )
 
 // staticcheck is pinned, so that the same tree gets the same verdict tomorrow.
-const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.7.0"
+const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -48,7 +48,7 @@ type suite struct {
 }
 
 func (s *suite) all(ctx context.Context) error {
-	env := os.Environ()
+	env := append(os.Environ(), "CHALKRING_TEST_BROWSER=1")
 	if s.install {
 		s.step("install", func() error { return installMissing(ctx) })
 	}

@@ -47,7 +47,7 @@ func TestHeldDeliveriesLeaveOnceAllowed(t *testing.T) {
 		elm.Stop()
 		amira.Publish("Exit tickets in five minutes")
 		amira.Publish("Retrieval grids")
-		oak.Spread()
+		oak.Despair("elm.test")
 		oak.Admin().RemovePeer("elm.test")
 		elm.Resume()
 		net.Settle()

@@ -237,21 +237,21 @@ func (n *Net) Settle() {
 	}
 }
 
-// Spread waits until the server knows for everything that happened on it whom
-// to tell, whether or not they can be reached.
-func (s *Server) Spread() {
+// Despair waits until the server has tried to deliver to a host, in vain, and
+// has put it off.
+func (s *Server) Despair(host string) {
 	s.t.Helper()
 	deadline := time.Now().Add(settleFor)
 	for pause := time.Millisecond; ; pause = min(pause*2, 25*time.Millisecond) {
-		var waiting int64
+		var failed bool
 		s.read(func(tx *store.Tx) error {
-			return tx.Raw("SELECT count(*) FROM outgoing WHERE state = 'waiting'").Scan(&waiting).Error
+			return tx.Raw("SELECT EXISTS (SELECT 1 FROM lanes WHERE queue = 'deliveries' AND host = ? AND failures > 0 AND node = '')", host).Scan(&failed).Error
 		})
-		if waiting == 0 {
+		if failed {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("%s does not spread %d things", s.Host, waiting)
+			s.t.Fatalf("%s does not fail to deliver to %s", s.Host, host)
 		}
 		time.Sleep(pause)
 	}
