@@ -7,7 +7,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // Bounds of what a draft may hold, in characters unless it says otherwise.
@@ -94,6 +96,13 @@ func (d Draft) tidied() Draft {
 	d.Subject = strings.Join(strings.Fields(d.Subject), " ")
 	d.Level = strings.Join(strings.Fields(d.Level), " ")
 	d.Language = strings.TrimSpace(d.Language)
+	var contributors []string
+	for _, handle := range d.Contributors {
+		if handle = strings.TrimSpace(handle); handle != "" {
+			contributors = append(contributors, "@"+strings.TrimPrefix(handle, "@"))
+		}
+	}
+	d.Contributors = contributors
 	if d.Kind == Note && d.InReplyToID != 0 {
 		d.Kind = Reply
 	}
@@ -127,7 +136,7 @@ func (d Draft) check(in setting) error {
 
 func (d Draft) checkWords(c *fault.Check) {
 	tooLong := func(field, s string, most int) {
-		if n := utf8.RuneCountInString(s); n > most {
+		if n := utf8.RuneCountInString(s); n > most || len(s) > text.MaxSource {
 			c.Add(field, "draft.too_long", "This is too long. Please keep it to the number of characters shown.",
 				map[string]any{"Max": most, "Length": n})
 		}
@@ -160,6 +169,12 @@ func (d Draft) checkWords(c *fault.Check) {
 	}
 	if d.Licence != "" && LicenceName(d.Licence) == "" {
 		c.Add("licence", "draft.licence", "Choose a licence from the list.", nil)
+	}
+	for _, handle := range d.Contributors {
+		if _, err := iri.ParseHandle(handle, true); err != nil {
+			c.Add("contributors", "draft.contributor", "Write co-authors as @name or @name@school.example.", map[string]any{"Handle": handle})
+			break
+		}
 	}
 	if len(d.Contributors) > MaxContributors {
 		c.Add("contributors", "draft.contributors", "Name fewer co-authors.", map[string]any{"Max": MaxContributors})

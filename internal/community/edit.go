@@ -95,12 +95,12 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	if r.Edited != nil && r.Edited.Before(tx.Now) {
 		edited = store.Millis(*r.Edited)
 	}
-	if p.EditedAt != nil && !edited.After(*p.EditedAt) {
+	if p.EditedAt != nil && edited.Before(*p.EditedAt) {
 		return p, false, nil
 	}
 	answered, err := receiveAnswer(tx, &p, r.AcceptedAnswerURI)
-	if err != nil {
-		return Post{}, false, err
+	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) { // choosing an answer is no edit
+		return p, answered, err
 	}
 	before := p
 	r.fill(&p)
@@ -137,11 +137,15 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 // receiveAnswer takes over which answer a remote asker chose.
 func receiveAnswer(tx *store.Tx, p *Post, uri string) (bool, error) {
 	var chosen *int64
+	var writer int64 // of the answer, if that is somebody here
 	if uri != "" {
 		answer, err := PostByURI(tx, uri)
 		switch {
 		case err == nil && answer.ThreadID == p.ThreadID && answer.ID != p.ID && answer.DeletedAt == nil:
 			chosen = &answer.ID
+			if answer.Local() {
+				writer = answer.AuthorID
+			}
 		case err != nil && !fault.Is(err, fault.NotFound):
 			return false, err
 		}
@@ -151,7 +155,10 @@ func receiveAnswer(tx *store.Tx, p *Post, uri string) (bool, error) {
 	}
 	p.AcceptedAnswerID = chosen
 	tx.Announce(PostReacted, p.ID)
-	return true, tx.Exec("UPDATE posts SET accepted_answer_id = ? WHERE id = ?", chosen, p.ID).Error
+	if err := tx.Exec("UPDATE posts SET accepted_answer_id = ? WHERE id = ?", chosen, p.ID).Error; err != nil || writer == 0 {
+		return true, err
+	}
+	return true, notify(tx, writer, NotifyAnswer, p.AuthorID, *chosen)
 }
 
 func sameID(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -28,7 +28,7 @@ func Load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 	views := make([]View, len(posts))
 	for i, p := range posts {
 		view := l.views[p.ID]
-		if p.BoostOfID != nil {
+		if p.BoostOfID != nil && l.passedOn[*p.BoostOfID] {
 			view.Boosted = l.views[*p.BoostOfID]
 		}
 		views[i] = *view
@@ -47,9 +47,10 @@ func LoadOne(tx *store.Tx, v Viewer, p Post) (View, error) {
 
 // loading gathers views: of the posts asked for, and of those they boost.
 type loading struct {
-	views map[int64]*View
-	ids   []int64           // of all of them
-	named map[int64][]int64 // whom each mentions
+	views    map[int64]*View
+	ids      []int64           // of all of them
+	passedOn map[int64]bool    // those that are boosted and that the reader may see
+	named    map[int64][]int64 // whom each mentions
 }
 
 func (l *loading) add(p Post) {
@@ -73,7 +74,9 @@ func (l *loading) boosted(tx *store.Tx, v Viewer, posts []Post) error {
 	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
 		return err
 	}
+	l.passedOn = make(map[int64]bool, len(found))
 	for _, p := range found {
+		l.passedOn[p.ID] = true
 		l.add(p)
 	}
 	return nil

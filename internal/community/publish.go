@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/text"
@@ -159,7 +160,7 @@ func (w written) fill(p *Post, d Draft) {
 	p.Subject, p.Level, p.Licence, p.Contributors = d.Subject, d.Level, d.Licence, d.Contributors
 }
 
-// write renders a draft and finds whom it names. A reply for chosen people or
+// write renders a draft and finds whom it names, co-authors included. A reply for chosen people or
 // followers names whom it answers, so that they can read it; a post that stays
 // in the school names nobody elsewhere.
 func write(tx *store.Tx, author Account, d Draft, parent *Post) (written, error) {
@@ -167,7 +168,8 @@ func write(tx *store.Tx, author Account, d Draft, parent *Post) (written, error)
 	if d.Sections != nil {
 		parts = d.Sections.List()
 	}
-	known, err := knownHandles(tx, parts)
+	contributors := Section{Markdown: strings.Join(d.Contributors, " ")}
+	known, err := knownHandles(tx, append(slices.Clone(parts), contributors))
 	if err != nil {
 		return written{}, err
 	}
@@ -205,6 +207,11 @@ func write(tx *store.Tx, author Account, d Draft, parent *Post) (written, error)
 			}
 		}
 	}
+	for _, handle := range d.Contributors {
+		if h, err := iri.ParseHandle(handle, iri.IsDev(tx.Site.Host)); err == nil {
+			people = append(people, known[handleKey(tx, h.Name, h.Host)]) // a stranger stays the zero value
+		}
+	}
 	w.html = b.String()
 	if d.Kind == Practice {
 		w.teaser = html.EscapeString(text.Teaser(w.html))
@@ -225,7 +232,7 @@ func write(tx *store.Tx, author Account, d Draft, parent *Post) (written, error)
 		}
 	}
 	for _, a := range people {
-		if a.ID == author.ID || a.Gone() || d.Audience == Me || d.Audience == School && !a.Local() || slices.Contains(w.mentions, a.ID) {
+		if a.ID == 0 || a.ID == author.ID || a.Gone() || d.Audience == Me || d.Audience == School && !a.Local() || slices.Contains(w.mentions, a.ID) {
 			continue
 		}
 		w.mentions = append(w.mentions, a.ID)

@@ -28,9 +28,7 @@ const inboxOf = "CASE WHEN a.shared_inbox <> '' THEN a.shared_inbox ELSE a.inbox
 func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	c := collecting{tx: tx, o: o, seen: map[string]bool{}}
 	var err error
-	// carries is the audience whose ceiling a peer must reach to get it;
-	// empty where nothing is told that the peer does not know.
-	carries := Audience("")
+	var carries Audience // what a peer must be entrusted with to get it
 	switch o.Verb {
 	case VerbCreate, VerbUpdate:
 		carries = o.Audience
@@ -50,8 +48,12 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	case VerbLike:
 		carries = Public
 		err = c.account()
-	default: // follows, their answers and ends, blocks: between two people
+	default:
+		// Follows, their answers and ends, blocks: between two people, and
+		// nothing that the peer may not know. Where it is not admitted just
+		// now, its lane holds the message until it is.
 		err = c.account()
+		return c.found, err
 	}
 	if err != nil {
 		return nil, err
@@ -186,8 +188,10 @@ func judge(tx *store.Tx, found []Target, carries Audience) ([]Target, error) {
 		switch {
 		case !admitted[t.Host]:
 			t.Withheld = withheldPeer
-		case carries != "":
-			if why := Withheld(carries, ceilings[t.Host], known[t.Host].ClosedAudiences); why != "" {
+		default:
+			host := known[t.Host]
+			why := Withheld(carries, ceilings[t.Host], host.ClosedAudiences)
+			if why != "" && (t.Withheld == "" || host.MetAt != nil) { // before it is met nobody knows what its software keeps
 				t.Withheld = why
 			}
 		}

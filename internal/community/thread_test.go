@@ -1,0 +1,166 @@
+package community
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// shape is a thread as indented words.
+func shape(nodes []Node) string {
+	var s string
+	for _, n := range nodes {
+		word := n.Post.Source
+		if n.Missing != "" {
+			word = string(n.Missing) + n.Host
+		}
+		s += fmt.Sprintf("%d%s ", n.Depth, word)
+	}
+	return s
+}
+
+func TestThread(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, ben := w.local("amira", Member), w.local("ben", Member)
+		say := func(who Account, words string, under Post, audience Audience) Post {
+			d := Draft{Source: words, Audience: audience, Kind: Note, InReplyToID: under.ID}
+			return w.publish(who, d)
+		}
+		root := say(amira, "root", Post{}, Public)
+		a := say(ben, "a", root, Public)
+		b := say(ben, "b", root, Public)
+		say(amira, "a1", a, Public)
+		deleted := say(ben, "gone", b, Public)
+		say(amira, "under-gone", deleted, Public)
+		secret := say(ben, "secret", a, Me)
+		say(ben, "under-secret", secret, Me)
+		leafless := say(ben, "leafless", root, Public)
+		w.write(func(tx *store.Tx) error { return cmpErr(Delete(tx, ben, deleted.ID), Delete(tx, ben, leafless.ID)) })
+
+		for _, tt := range []struct {
+			name   string
+			viewer Viewer
+			want   string
+		}{
+			{"whoever wrote it", w.viewer(ben), "0root 1a 2a1 2secret 3under-secret 1b 2deleted 3under-gone "},
+			{"everybody else", Guest, "0root 1a 2a1 1b 2deleted 3under-gone "},
+		} {
+			w.read(func(tx *store.Tx) error {
+				view, err := Thread(tx, tt.viewer, a)
+				if got := shape(view.Nodes); got != tt.want || view.Earlier {
+					t.Errorf("%s sees %s, want %s", tt.name, got, tt.want)
+				}
+				return err
+			})
+		}
+		w.read(func(tx *store.Tx) error {
+			above, below, err := Around(tx, Guest, b)
+			if len(above) != 1 || above[0].ID != root.ID || len(below) != 1 || below[0].Source != "under-gone" {
+				t.Errorf("above %v, below %v", idsOf(above), idsOf(below))
+			}
+			return err
+		})
+		// The opener goes; what was said stays, under an empty place.
+		w.write(func(tx *store.Tx) error { return Delete(tx, amira, root.ID) })
+		w.read(func(tx *store.Tx) error {
+			view, err := Thread(tx, Guest, a)
+			if got, want := shape(view.Nodes), "0deleted 1a 2a1 1b 2deleted 3under-gone "; got != want {
+				t.Errorf("without its opener: %s, want %s", got, want)
+			}
+			return err
+		})
+	})
+}
+
+func TestThreadWithAnUnknownParent(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bo := w.remote("bo", "elm.test")
+		n := w.note(bo)
+		n.Kind, n.InReplyToURI = Reply, "https://stranger.test/1"
+		p := w.receive(n)
+		w.read(func(tx *store.Tx) error {
+			view, err := Thread(tx, Guest, p)
+			if got, want := shape(view.Nodes), "0unknownstranger.test 1 "; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			loaded, err2 := LoadOne(tx, Guest, p)
+			if loaded.ReplyToHost != "stranger.test" {
+				t.Errorf("answers somebody on %q", loaded.ReplyToHost)
+			}
+			return cmpErr(err, err2)
+		})
+	})
+}
+
+func TestThreadIsBounded(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bo := w.remote("bo", "elm.test")
+		start := time.Now().Add(-time.Hour)
+		opener := w.note(bo)
+		opener.Published = start.Add(-time.Hour)
+		root := w.receive(opener)
+		var last Post
+		w.write(func(tx *store.Tx) error {
+			parent := root
+			for i := range ThreadSize + 20 { // one long line, each under the one before
+				n := w.note(bo)
+				n.Kind, n.Parent, n.Published = Reply, &parent, start.Add(time.Duration(i)*time.Second)
+				p, _, err := Receive(tx, n)
+				if err != nil {
+					return err
+				}
+				parent, last = p, p
+			}
+			return nil
+		})
+		w.read(func(tx *store.Tx) error {
+			view, err := Thread(tx, Guest, last)
+			if !view.Earlier || len(view.Nodes) != ThreadSize+1 || view.Nodes[0].Post.ID != root.ID || view.Nodes[1].Depth != 1 || view.Nodes[ThreadSize].Post.ID != last.ID {
+				t.Errorf("%d nodes, earlier %v", len(view.Nodes), view.Earlier)
+			}
+			for _, n := range view.Nodes {
+				if n.Missing != "" {
+					t.Errorf("a reply that is only too early is called %s", n.Missing)
+				}
+			}
+			return err
+		})
+	})
+}
+
+func TestLoadAsksAConstantNumberOfQuestions(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		reader := w.crowd(10, 60)
+		bo := w.local("bo", Member)
+		pic := w.picture(bo, "A")
+		p := w.publish(bo, Draft{Source: "@reader #maths", MediaIDs: []int64{pic.ID}})
+		w.write(func(tx *store.Tx) error {
+			_, err := BoostPost(tx, reader, p.ID)
+			_, err2 := Like(tx, reader, p.ID)
+			return cmpErr(err, err2)
+		})
+		w.read(func(tx *store.Tx) error {
+			posts, err := Home(tx, w.viewer(reader), store.Page{Limit: 40})
+			if err != nil {
+				return err
+			}
+			var few, many statements
+			views, err := Load(few.listening(tx), w.viewer(reader), posts[:1])
+			all, err2 := Load(many.listening(tx), w.viewer(reader), posts)
+			if len(few.sql) != len(many.sql) || len(many.sql) > 10 {
+				t.Errorf("%d questions for one post, %d for %d", len(few.sql), len(many.sql), len(posts))
+			}
+			if len(all) != len(posts) || len(views) != 1 {
+				t.Fatalf("%d views of %d posts", len(all), len(posts))
+			}
+			boosted := views[0].Boosted
+			if boosted == nil || !boosted.Mine.Liked || !boosted.Mine.Boosted || len(boosted.Media) != 1 || len(boosted.Tags) != 1 ||
+				len(boosted.Mentions) != 1 || boosted.Author.Username != "bo" || boosted.School != "oak.test" || boosted.AuthorCounts.Posts != 1 {
+				t.Errorf("boosted %+v", boosted)
+			}
+			return cmpErr(err, err2)
+		})
+	})
+}
