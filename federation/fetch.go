@@ -373,12 +373,13 @@ func (f *Federation) fetchPost(ctx context.Context, address string) (community.P
 	got, err, _ := f.fetches.Do("post "+address, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
 		defer cancel()
-		if !f.refetched.allow("failed "+address, f.db.Now(), failedFor) {
-			return community.Post{}, fault.New(fault.Unavailable, "This post could not be fetched a moment ago. Please try again later.")
+		if f.refetched.recent("failed "+address, f.db.Now(), failedFor) {
+			return community.Post{}, fault.Keyed(fault.Unavailable, "federation.failed_lately",
+				"This post could not be fetched a moment ago. Please try again later.", nil)
 		}
 		post, err := f.climb(ctx, address)
-		if err == nil {
-			f.refetched.forget("failed " + address)
+		if fault.Is(err, fault.Unavailable) {
+			f.refetched.allow("failed "+address, f.db.Now(), failedFor)
 		}
 		return post, err
 	})

@@ -1,0 +1,268 @@
+package federation
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+const public = "https://www.w3.org/ns/activitystreams#Public"
+
+// What one actor says about another's things changes nothing.
+func TestForgeries(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, fir := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost")
+		r.befriend()
+		bo, cy, mal := elm.person("bo"), elm.person("cy"), fir.person("mal")
+		elm.say(bo, oak, elm.note(bo, "honest"))
+		r.settle()
+		honest := elm.site.URL("/test/honest")
+		evil := fir.site.Actor(mal.ID)
+		neighbour := elm.site.Actor(cy.ID)
+		object := func(id, by, content string) doc {
+			return doc{"id": id, "type": "Note", "attributedTo": by, "content": content, "to": public, "updated": time.Now().UTC().Format(time.RFC3339)}
+		}
+		forged := []struct {
+			name string
+			from *server
+			as   community.Account
+			doc  doc
+		}{
+			{"a post in another's name", fir, mal, doc{"type": "Create", "actor": evil, "object": object(fir.site.URL("/x"), elm.site.Actor(bo.ID), "forged")}},
+			{"a post of another server", fir, mal, doc{"type": "Create", "actor": evil, "object": object(elm.site.URL("/x"), evil, "forged")}},
+			{"a change of another's post", fir, mal, doc{"type": "Update", "actor": evil, "object": object(honest, elm.site.Actor(bo.ID), "forged")}},
+			{"a neighbour's change", elm, cy, doc{"type": "Update", "actor": neighbour, "object": object(honest, neighbour, "forged")}},
+			{"a change of another actor", elm, cy, doc{"type": "Update", "actor": neighbour,
+				"object": doc{"id": elm.site.Actor(bo.ID), "type": "Person", "preferredUsername": "bo", "name": "forged", "inbox": elm.site.Inbox(bo.ID)}}},
+			{"a stranger's Delete", fir, mal, doc{"type": "Delete", "actor": evil, "object": honest}},
+			{"a neighbour's Delete", elm, cy, doc{"type": "Delete", "actor": neighbour, "object": honest}},
+			{"an embedded lie", fir, mal, doc{"type": "Announce", "actor": evil, "to": public, "object": object(elm.site.URL("/test/never"), elm.site.Actor(bo.ID), "forged")}},
+			{"a wrapped lie", fir, mal, doc{"type": "Announce", "actor": evil, "to": public,
+				"object": doc{"id": elm.site.URL("/y"), "type": "Create", "actor": elm.site.Actor(bo.ID), "object": object(elm.site.URL("/test/never"), elm.site.Actor(bo.ID), "forged")}}},
+			{"another's Undo", fir, mal, doc{"type": "Undo", "actor": evil, "object": doc{"id": elm.site.URL("/z"), "type": "Like", "actor": elm.site.Actor(bo.ID), "object": honest}}},
+		}
+		for i, forgery := range forged {
+			forgery.doc["id"] = forgery.from.site.URL("/test/forged/" + string(rune('a'+i)))
+			if res := forgery.from.say(forgery.as, oak, forgery.doc); res.Status != http.StatusAccepted {
+				t.Errorf("%s: answered %d: %s", forgery.name, res.Status, res.Body)
+			}
+			r.settle()
+			if n := oak.count("SELECT COUNT(*) FROM posts WHERE html LIKE '%forged%' OR deleted_at IS NOT NULL"); n != 0 {
+				t.Fatalf("%s was believed", forgery.name)
+			}
+			if n := oak.count("SELECT COUNT(*) FROM accounts WHERE display_name = 'forged'"); n != 0 {
+				t.Fatalf("%s was believed", forgery.name)
+			}
+		}
+		if n := oak.count("SELECT COUNT(*) FROM posts"); n != 1 {
+			t.Errorf("%d posts, want the honest one", n)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM incoming WHERE state <> 'done'"); n != 0 {
+			t.Errorf("%d activities were not worked", n)
+		}
+	})
+}
+
+func TestDeedsAreUndone(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		amira, bo := oak.person("amira"), elm.person("bo")
+		elm.follow(bo, "@amira@oak.localhost")
+		p := oak.publish(amira, community.Draft{Source: "Look"})
+		theirs := elm.copyOf(p, oak)
+		figures := func() [4]int {
+			return [4]int{oak.count("SELECT likes_count FROM posts WHERE id = ?", p.ID), oak.count("SELECT boosts_count FROM posts WHERE id = ?", p.ID),
+				oak.count("SELECT COUNT(*) FROM follows"), oak.count("SELECT COUNT(*) FROM blocks")}
+		}
+		do := func(name string, fn func(tx *store.Tx) error, want [4]int) {
+			t.Helper()
+			elm.write(fn)
+			r.settle()
+			if got := figures(); got != want {
+				t.Errorf("%s: likes, boosts, follows, blocks are %v, want %v", name, got, want)
+			}
+		}
+		target := elm.seen("@amira@oak.localhost")
+		do("like", func(tx *store.Tx) error { _, err := community.Like(tx, bo, theirs.ID); return err }, [4]int{1, 0, 1, 0})
+		do("boost", func(tx *store.Tx) error { _, err := community.BoostPost(tx, bo, theirs.ID); return err }, [4]int{1, 1, 1, 0})
+		do("unlike", func(tx *store.Tx) error { _, err := community.Unlike(tx, bo, theirs.ID); return err }, [4]int{0, 1, 1, 0})
+		do("unboost", func(tx *store.Tx) error { _, err := community.UnboostPost(tx, bo, theirs.ID); return err }, [4]int{0, 0, 1, 0})
+		do("unfollow", func(tx *store.Tx) error { return community.Unfollow(tx, bo, target) }, [4]int{0, 0, 0, 0})
+		do("block", func(tx *store.Tx) error { return community.Block(tx, bo, target) }, [4]int{0, 0, 0, 1})
+		do("unblock", func(tx *store.Tx) error { return community.Unblock(tx, bo, target) }, [4]int{0, 0, 0, 0})
+
+		// By address alone, as some servers say it.
+		me := elm.site.Actor(bo.ID)
+		id := func(s string) string { return elm.site.URL("/test/" + s) }
+		elm.say(bo, oak, doc{"id": id("l"), "type": "Like", "actor": me, "object": p.IRI(oak.site)})
+		elm.say(bo, oak, doc{"id": id("b"), "type": "Announce", "actor": me, "object": p.IRI(oak.site), "to": public})
+		elm.say(bo, oak, doc{"id": id("f"), "type": "Follow", "actor": me, "object": oak.site.Actor(amira.ID)})
+		r.settle()
+		if got := figures(); got != [4]int{1, 1, 1, 0} {
+			t.Fatalf("figures are %v", got)
+		}
+		for _, s := range []string{"l", "b", "f"} {
+			elm.say(bo, oak, doc{"id": id("u" + s), "type": "Undo", "actor": me, "object": id(s)})
+		}
+		r.settle()
+		if got := figures(); got != [4]int{0, 0, 0, 0} {
+			t.Errorf("undone by address: figures are %v", got)
+		}
+	})
+}
+
+func TestEditAndDelete(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		amira, bo := oak.person("amira"), elm.person("bo")
+		elm.follow(bo, "@amira@oak.localhost")
+		p := oak.publish(amira, community.Draft{Kind: community.Question, Title: "How?", Source: "First words", Audience: community.Network})
+		if got := elm.copyOf(p, oak); got.Kind != community.Question || got.Audience != community.Network || got.Title != "How?" {
+			t.Fatalf("elm has %+v", got)
+		}
+		oak.write(func(tx *store.Tx) error {
+			_, err := community.Edit(tx, amira, p.ID, community.Draft{Title: "How then?", Source: "Other words"})
+			return err
+		})
+		r.settle()
+		copied := elm.copyOf(p, oak)
+		if copied.Title != "How then?" || copied.EditedAt == nil {
+			t.Errorf("after the edit elm has %+v", copied)
+		}
+		reply := elm.publish(bo, community.Draft{Kind: community.Reply, Audience: community.Network, Source: "So", InReplyToID: copied.ID})
+		answer := oak.copyOf(reply, elm)
+		if answer.InReplyToID == nil || *answer.InReplyToID != p.ID || answer.Audience != community.Network {
+			t.Fatalf("oak has the reply as %+v", answer)
+		}
+		oak.write(func(tx *store.Tx) error { _, err := community.AcceptAnswer(tx, amira, p.ID, answer.ID); return err })
+		r.settle()
+		if got := elm.copyOf(p, oak); got.AcceptedAnswerID == nil || *got.AcceptedAnswerID != reply.ID {
+			t.Errorf("elm has not heard which answer was chosen: %+v", got)
+		}
+		oak.write(func(tx *store.Tx) error { return community.Delete(tx, amira, p.ID) })
+		r.settle()
+		if got := elm.copyOf(p, oak); got.DeletedAt == nil || got.HTML != "" {
+			t.Errorf("after the deletion elm has %+v", got)
+		}
+	})
+}
+
+func TestDeleteBeforeCreate(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	who := elm.person("bo")
+	elm.say(who, oak, elm.note(who, "other"))
+	elm.say(who, oak, doc{"id": elm.site.URL("/d"), "type": "Delete", "actor": elm.site.Actor(who.ID), "object": doc{"id": elm.site.URL("/test/late"), "type": "Tombstone"}})
+	elm.say(who, oak, elm.note(who, "late"))
+	r.settle()
+	if n := oak.count("SELECT COUNT(*) FROM posts"); n != 1 {
+		t.Errorf("%d posts, want one: a Create must not revive what was deleted", n)
+	}
+}
+
+// A boost brings the post it passes on, from its own server, and only if that
+// server is connected.
+func TestBoostOfUnknown(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, fir := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost")
+		r.befriend()
+		amira, bo := oak.person("amira"), elm.person("bo")
+		parent := oak.publish(amira, community.Draft{Kind: community.Discussion, Title: "A topic", Source: "Opening"})
+		reply := oak.publish(amira, community.Draft{Kind: community.Reply, Source: "Further", InReplyToID: parent.ID})
+		me := elm.site.Actor(bo.ID)
+		boost := doc{"id": elm.site.URL("/b1"), "type": "Announce", "actor": me, "to": public, "object": reply.IRI(oak.site)}
+		if res := elm.say(bo, fir, boost); res.Status != 202 {
+			t.Fatal(res.Status)
+		}
+		r.settle()
+		if n := fir.count("SELECT COUNT(*) FROM posts WHERE kind = 'boost'"); n != 1 {
+			t.Fatalf("%d boosts at fir", n)
+		}
+		got := fir.copyOf(reply, oak)
+		if got.InReplyToID == nil || fir.copyOf(parent, oak).ID != *got.InReplyToID {
+			t.Errorf("the boosted reply hangs in the air: %+v", got)
+		}
+		asked := 0
+		yew := r.still("yew.localhost")
+		yew.tap = func(http.ResponseWriter, *http.Request) bool { asked++; return false }
+		elm.say(bo, fir, doc{"id": elm.site.URL("/b2"), "type": "Announce", "actor": me, "to": public, "object": yew.site.Post(5)})
+		r.settle()
+		if asked != 0 {
+			t.Error("a stranger's post was fetched because it was boosted")
+		}
+	})
+}
+
+// A reply whose parent is unknown is there at once and finds its place later.
+func TestOrphanFindsItsParent(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm, fir := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost")
+	r.befriend()
+	amira, who := oak.person("amira"), elm.person("bo")
+	parent := oak.publish(amira, community.Draft{Kind: community.Discussion, Title: "A topic", Source: "Opening"})
+	note := elm.note(who, "reply")
+	note["object"].(doc)["inReplyTo"] = parent.IRI(oak.site)
+	elm.say(who, fir, note)
+	r.settle()
+	if n := fir.count("SELECT COUNT(*) FROM posts WHERE kind = 'reply' AND in_reply_to_id = ?", fir.copyOf(parent, oak).ID); n != 1 {
+		t.Error("the reply did not find its parent")
+	}
+}
+
+// Nobody can hang a reply or a like under what they were not shown.
+func TestGuessedAddresses(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	amira, who := oak.person("amira"), elm.person("bo")
+	p := oak.publish(amira, community.Draft{Source: "Only here", Audience: community.School})
+	note := elm.note(who, "guess")
+	note["object"].(doc)["inReplyTo"] = p.IRI(oak.site)
+	elm.say(who, oak, note)
+	elm.say(who, oak, doc{"id": elm.site.URL("/l"), "type": "Like", "actor": elm.site.Actor(who.ID), "object": p.IRI(oak.site)})
+	r.settle()
+	if n := oak.count("SELECT COUNT(*) FROM posts WHERE in_reply_to_id = ?", p.ID); n != 0 {
+		t.Error("a reply hangs under a post that never left")
+	}
+	if n := oak.count("SELECT likes_count FROM posts WHERE id = ?", p.ID); n != 0 {
+		t.Error("a post that never left was liked from outside")
+	}
+	if n := oak.count("SELECT COUNT(*) FROM notifications"); n != 0 {
+		t.Error("amira was told of it")
+	}
+}
+
+func TestActorsChangeAndGo(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		amira, bo := oak.person("amira"), elm.person("bo")
+		elm.follow(bo, "@amira@oak.localhost")
+		elm.follow(bo, "@amira@oak.localhost")
+		oak.publish(amira, community.Draft{Source: "Before"})
+		oak.write(func(tx *store.Tx) error {
+			p := community.ProfileOf(amira)
+			p.DisplayName = "Amira Haddad"
+			_, err := community.UpdateProfile(tx, amira, p)
+			return err
+		})
+		r.settle()
+		if n := elm.count("SELECT COUNT(*) FROM accounts WHERE display_name = 'Amira Haddad' AND network_uri = ?", oak.site.Network()); n != 1 {
+			t.Error("elm has not heard of the new name")
+		}
+		oak.say(amira, elm, doc{"id": oak.site.URL("/bye"), "type": "Delete", "actor": oak.site.Actor(amira.ID), "object": oak.site.Actor(amira.ID), "to": public})
+		r.settle()
+		if n := elm.count("SELECT COUNT(*) FROM posts WHERE deleted_at IS NULL"); n != 0 {
+			t.Error("what amira wrote is still there")
+		}
+		if n := elm.count("SELECT COUNT(*) FROM follows"); n != 0 {
+			t.Error("she is still followed")
+		}
+	})
+}
