@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -25,9 +26,7 @@ func (s *Server) sweeps() []sweep {
 		return func(ctx context.Context) error { return s.db.Write(ctx, fn) }
 	}
 	return []sweep{
-		{"kept values", time.Hour, write(func(tx *store.Tx) error {
-			return tx.Exec("DELETE FROM kept WHERE expires_at <= ?", tx.Now).Error
-		})},
+		{"community", 10 * time.Minute, s.sweepCommunity},
 		{"peers", time.Hour, write(peers.Sweep)},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
 			_, err := media.SweepLoose(tx)
@@ -36,6 +35,21 @@ func (s *Server) sweeps() []sweep {
 		{"media files", 6 * time.Hour, s.sweepMedia},
 		{"database statistics", 24 * time.Hour, s.db.Optimize},
 	}
+}
+
+// sweepCommunity deletes what served its time, some at a time so that nobody
+// waits long for their turn to write.
+func (s *Server) sweepCommunity(ctx context.Context) error {
+	for more := true; more; {
+		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+			more, err = community.Sweep(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) sweepMedia(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -137,7 +138,7 @@ func (d Draft) check(in setting) error {
 func (d Draft) checkWords(c *fault.Check) {
 	tooLong := func(field, s string, most int) {
 		if n := utf8.RuneCountInString(s); n > most || len(s) > text.MaxSource {
-			c.Add(field, "draft.too_long", "This is too long. Please keep it to the number of characters shown.",
+			c.Add(field, "draft.too_long", fmt.Sprintf("This is too long: %d characters, and %d is the most.", n, most),
 				map[string]any{"Max": most, "Length": n})
 		}
 	}
@@ -177,7 +178,7 @@ func (d Draft) checkWords(c *fault.Check) {
 		}
 	}
 	if len(d.Contributors) > MaxContributors {
-		c.Add("contributors", "draft.contributors", "Name fewer co-authors.", map[string]any{"Max": MaxContributors})
+		c.Add("contributors", "draft.contributors", fmt.Sprintf("Name at most %d co-authors.", MaxContributors), map[string]any{"Max": MaxContributors})
 	}
 }
 
@@ -205,7 +206,7 @@ func (d Draft) checkAudience(c *fault.Check, in setting) {
 func (d Draft) checkMedia(c *fault.Check, found []media.Attachment) {
 	switch {
 	case len(d.MediaIDs) > MaxMedia:
-		c.Add("media", "draft.media_many", "Add fewer pictures to one post.", map[string]any{"Max": MaxMedia})
+		c.Add("media", "draft.media_many", fmt.Sprintf("Add at most %d pictures to one post.", MaxMedia), map[string]any{"Max": MaxMedia})
 	case len(found) < len(d.MediaIDs):
 		c.Add("media", "draft.media_missing", "A picture is no longer there, or belongs to another post. Please add it again.", nil)
 	}
@@ -221,7 +222,7 @@ func (d Draft) checkPeople(named []int64) error {
 		c.Add("to", "draft.people_missing", "Name at least one person who should see this, or choose “Only me”.", nil)
 	}
 	if len(named) > MaxMentions {
-		c.Add("to", "draft.people_many", "Name fewer people in one post.", map[string]any{"Max": MaxMentions})
+		c.Add("to", "draft.people_many", fmt.Sprintf("Name at most %d people in one post.", MaxMentions), map[string]any{"Max": MaxMentions})
 	}
 	return c.Err()
 }
