@@ -37,6 +37,11 @@ const (
 	accepts // the reply with the key in draft.Title is the answer to the question "on"
 )
 
+// String says what is done, for the progress.
+func (v verb) String() string {
+	return [...]string{"writes", "answers", "used what another wrote", "likes a post", "passes a post on", "adds to what they wrote", "chooses an answer"}[v]
+}
+
 func demoRing() []school {
 	return []school{
 		{"kauri", "Kauri Flat School", "school", "A primary school of two hundred and ten children on the river flats, Years 1 to 8. We write here about what we try, also when it did not work.", []person{
@@ -50,7 +55,7 @@ func demoRing() []school {
 			{"priya", "Priya Nandan", "Junior science and senior chemistry. Fair tests, unfair weather.", community.Member, []string{"kauri/tomasi", "ring/aroha", "harbour/owen"}},
 			{"owen", "Owen Tasker", "Mathematics and statistics. I collect wrong answers that make sense.", community.Member, []string{"kauri/tomasi", "harbour/priya"}},
 			{"leilani", "Leilani Sefo", "English, Years 9 and 12. Drafts over final copies.", community.Member, []string{"kauri/maia", "ring/stellan"}},
-			{"grace", "Grace Bellamy", "Digital technologies. Before you buy it, let me break it.", community.Moderator, []string{"kauri/ruth", "harbour/priya"}},
+			{"grace", "Grace Bellamy", "Digital technologies. Before you buy it, let me break it.", community.Moderator, []string{"kauri/ruth", "ring/jo", "harbour/priya"}},
 		}},
 		{"ring", "Eastern Bays Learning Ring", "region", "Nineteen schools between the river and the harbour. We connect what happens in one room with the next.", []person{
 			{"aroha", "Aroha Penfold", "I visit classrooms, carry ideas between them, and bring biscuits.", community.Owner, []string{"kauri/maia", "kauri/tomasi", "harbour/priya", "harbour/owen", "harbour/leilani"}},

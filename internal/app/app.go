@@ -148,9 +148,6 @@ func (s *Server) DB() *store.DB { return s.db }
 // Federation returns the door to other servers.
 func (s *Server) Federation() *federation.Federation { return s.federation }
 
-// Settled reports whether no work waits that could be done now.
-func (s *Server) Settled(ctx context.Context) bool { return s.federation.Settled(ctx) }
-
 // ServeHTTP answers a request as the server's listeners do.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 

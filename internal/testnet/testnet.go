@@ -213,27 +213,21 @@ func (n *Net) Befriend(all ...*Server) {
 const settleFor = 60 * time.Second
 
 // Settle waits until no server has anything left to do: nothing to receive, to
-// spread or to deliver. It asks the tables, twice around, and between the two
-// rounds nothing may have been written anywhere.
+// spread or to deliver.
 func (n *Net) Settle() {
 	n.t.Helper()
+	var running []*app.Server
 	n.mu.Lock()
-	servers := append([]*Server(nil), n.servers...)
+	for _, s := range n.servers {
+		if !s.stopped() {
+			running = append(running, s.Server)
+		}
+	}
 	n.mu.Unlock()
-	deadline := time.Now().Add(settleFor)
-	pause := time.Millisecond
-	for {
-		before, quiet := n.round(servers)
-		if quiet {
-			if after, still := n.round(servers); still && after == before {
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			n.t.Fatalf("the network does not settle:\n%s", n.stuck(servers))
-		}
-		time.Sleep(pause)
-		pause = min(pause*2, 25*time.Millisecond)
+	ctx, cancel := context.WithTimeout(n.t.Context(), settleFor)
+	defer cancel()
+	if err := app.Settle(ctx, running...); err != nil {
+		n.t.Fatalf("the network does not settle: %v\n%s", err, n.stuck())
 	}
 }
 
@@ -257,32 +251,6 @@ func (s *Server) Despair(host string) {
 	}
 }
 
-// round asks every server once. writes is how much they have written so far.
-func (n *Net) round(servers []*Server) (writes int64, quiet bool) {
-	quiet = true
-	for _, s := range servers {
-		if s.stopped() {
-			continue
-		}
-		if !s.Settled(n.t.Context()) || s.heldInVain() {
-			quiet = false
-		}
-		writes += s.DB().Stats().Writes
-	}
-	return writes, quiet
-}
-
-// heldInVain reports whether a lane waits for a server to be allowed that is
-// allowed already: the news of it has yet to be heard.
-func (s *Server) heldInVain() (held bool) {
-	s.t.Helper()
-	s.read(func(tx *store.Tx) error {
-		return tx.Raw(`SELECT EXISTS (SELECT 1 FROM lanes JOIN peers ON peers.host = lanes.host AND peers.standing = 'allowed'
-			WHERE lanes.waiting AND lanes.queue = 'deliveries' AND lanes.failures = 0 AND lanes.next_at > ?)`, tx.Now).Scan(&held).Error
-	})
-	return held
-}
-
 func (s *Server) stopped() bool {
 	select {
 	case <-s.done:
@@ -293,9 +261,9 @@ func (s *Server) stopped() bool {
 }
 
 // stuck says what waits where.
-func (n *Net) stuck(servers []*Server) string {
+func (n *Net) stuck() string {
 	var b strings.Builder
-	for _, s := range servers {
+	for _, s := range n.servers {
 		if s.stopped() {
 			continue
 		}
