@@ -379,16 +379,47 @@ func TestSweep(t *testing.T) {
 		w.exec("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, state, received_at) VALUES (?, 'elm.test', 'a', '', '', 'x', 'done', ?), (?, 'elm.test', 'b', '', '', 'x', 'waiting', ?)", id, old, id+1, old)
 		w.exec("INSERT INTO outgoing (id, verb, actor_id, state, created_at) VALUES (?, 'Create', 1, 'spread', ?), (?, 'Create', 1, 'spread', ?)", id, old, id+1, old)
 		w.exec("INSERT INTO deliveries (id, outgoing_id, host, inbox, state, created_at, done_at) VALUES (1, ?, 'elm.test', 'i', 'delivered', ?, ?), (2, ?, 'elm.test', 'i', 'waiting', ?, NULL)", id, old, old, id+1, old)
+		amira, bo := w.local("amira", Member), w.remote("bo", "elm.test")
+		w.exec("INSERT INTO notifications (id, account_id, kind, from_id, created_at) VALUES (?, ?, 'follow', ?, ?), (?, ?, 'follow', ?, ?)",
+			store.FirstShortIDAt(old.Add(-90*24*time.Hour)), amira.ID, bo.ID, old, store.FirstShortIDAt(old), amira.ID, bo.ID, old)
 		w.write(func(tx *store.Tx) error {
 			if more, err := Sweep(tx); err != nil || more {
 				t.Errorf("more %v, %v", more, err)
 			}
 			return nil
 		})
-		for table, want := range map[string]int{"tombstones": 1, "kept": 2, "incoming": 1, "deliveries": 1, "outgoing": 1} {
+		for table, want := range map[string]int{"tombstones": 1, "kept": 2, "incoming": 1, "notifications": 1, "deliveries": 1, "outgoing": 1} {
 			if n := w.count("SELECT COUNT(*) FROM " + table); n != want {
 				t.Errorf("%d rows left in %s, want %d", n, table, want)
 			}
+		}
+	})
+}
+
+func TestReceiveAnswer(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ben, bo := w.local("ben", Member), w.remote("bo", "elm.test")
+		asked := w.note(bo)
+		asked.Kind, asked.Title = Question, "How?"
+		q := w.receive(asked)
+		r := w.publish(ben, Draft{Kind: Reply, InReplyToID: q.ID})
+		elsewhere := w.publish(ben, Draft{})
+		edited := time.Now().Add(-time.Second)
+		for _, tt := range []struct {
+			name, uri string
+			want      *int64
+		}{
+			{"a reply", r.IRI(site), &r.ID},
+			{"another thread's post", elsewhere.IRI(site), nil},
+			{"a reply again, with an edit's time that is known", r.IRI(site), &r.ID},
+			{"none", "", nil},
+		} {
+			asked.AcceptedAnswerURI, asked.Edited = tt.uri, &edited
+			w.write(func(tx *store.Tx) error { _, _, err := ReceiveEdit(tx, asked); return err })
+			if got := w.stored(q.ID); !sameID(got.AcceptedAnswerID, tt.want) {
+				t.Errorf("%s: the answer is %v", tt.name, got.AcceptedAnswerID)
+			}
+			asked.HTML = "<p>edited once</p>" // the first round's; later ones change nothing
 		}
 	})
 }

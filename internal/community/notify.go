@@ -141,14 +141,6 @@ func Dismiss(tx *store.Tx, me, id int64) error {
 	return q.Delete(&Notification{}).Error
 }
 
-// keepNotifications is how long people can look back.
-const keepNotifications = 180 * 24 * time.Hour
-
-// sweepNotifications deletes what is older than people look back.
-func sweepNotifications(tx *store.Tx) error {
-	return tx.Exec("DELETE FROM notifications WHERE created_at < ?", tx.Now.Add(-keepNotifications)).Error
-}
-
 // notificationsFor narrows a query on notifications to those that me is shown.
 func notificationsFor(me int64, now time.Time) func(*gorm.DB) *gorm.DB {
 	visible, args := visibleSQL("posts", Viewer{ID: me, Local: true})

@@ -225,3 +225,44 @@ func TestStatementsOfALanding(t *testing.T) {
 		}
 	})
 }
+
+func TestPublishNamesOnlyWhomItReaches(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, ben, bo := w.local("amira", Member), w.local("ben", Member), w.remote("bo", "elm.test")
+		named := func(p Post) (ids []int64) {
+			w.read(func(tx *store.Tx) (err error) {
+				ids, err = mentionsOf(tx, p.ID)
+				return err
+			})
+			return ids
+		}
+		text := "@ben @bo@elm.test @amira @nobody @ben@oak.test"
+		wantIDs(t, "public", named(w.publish(amira, Draft{Source: text})), ben.ID, bo.ID)
+		wantIDs(t, "school", named(w.publish(amira, Draft{Source: text, Audience: School})), ben.ID)
+		wantIDs(t, "me", named(w.publish(amira, Draft{Source: text, Audience: Me})))
+		wantIDs(t, "people by choice", named(w.publish(amira, Draft{Audience: People, To: []int64{bo.ID, 12345}})), bo.ID)
+		wantIDs(t, "co-authors", named(w.publish(amira, Draft{Contributors: []string{"bo@elm.test", "@who@fig.test"}})), bo.ID)
+		q := w.publish(ben, Draft{Audience: Followers})
+		w.follows(amira, ben)
+		wantIDs(t, "an answer for followers", named(w.publish(amira, Draft{Kind: Reply, InReplyToID: q.ID, Audience: Followers})), ben.ID)
+	})
+}
+
+func TestWhoMayPublish(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, stu, bo := w.local("amira", Member), w.local("stu", Placement), w.remote("bo", "elm.test")
+		publish := func(who Account, d Draft) func(tx *store.Tx) error {
+			return func(tx *store.Tx) error { _, err := Publish(tx, who, d); return err }
+		}
+		note := Draft{Kind: Note, Audience: Public, Source: "Hello"}
+		w.refuses(fault.Forbidden, publish(bo, note))
+		w.refuses(fault.Invalid, publish(stu, note))
+		secret := w.publish(amira, Draft{Audience: Me})
+		w.refuses(fault.Invalid, publish(stu, Draft{Kind: Reply, Audience: Me, Source: "I see", InReplyToID: secret.ID}))
+		w.exec("UPDATE users SET state = 'disabled' WHERE account_id = ?", amira.ID)
+		w.refuses(fault.Forbidden, publish(amira, note))
+		theirs := w.picture(stu, "A")
+		w.exec("UPDATE users SET state = 'active' WHERE account_id = ?", amira.ID)
+		w.refuses(fault.Invalid, publish(amira, Draft{Kind: Note, Audience: Public, Source: "Hello", MediaIDs: []int64{theirs.ID}}))
+	})
+}

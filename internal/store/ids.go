@@ -72,6 +72,9 @@ func IDTime(id int64) time.Time { return time.UnixMilli(id >> idBits).UTC() }
 // by time where rows are ordered by ID.
 func FirstIDAt(t time.Time) int64 { return t.UnixMilli() << idBits }
 
+// FirstShortIDAt is FirstIDAt for IDs made by NewShortID.
+func FirstShortIDAt(t time.Time) int64 { return t.Sub(shortEpoch).Milliseconds() << shortBits }
+
 // ShortIDTime returns the time within an ID made by NewShortID.
 func ShortIDTime(id int64) time.Time {
 	return shortEpoch.Add(time.Duration(id>>shortBits) * time.Millisecond)
