@@ -80,7 +80,7 @@ func toldOf(tx *store.Tx, p Post) ([]Target, error) {
 // wipe empties the row and takes out of the tables what hangs on it. The row
 // itself stays, so that its address answers 410 and replies keep their place.
 func wipe(tx *store.Tx, p Post) error {
-	boosts := "SELECT id FROM posts WHERE boost_of_id = ?"
+	boosts := "SELECT id FROM posts WHERE boost_of_id = ? AND deleted_at IS NULL"
 	steps := []struct {
 		sql  string
 		args []any

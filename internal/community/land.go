@@ -49,6 +49,9 @@ func land(tx *store.Tx, l landing) (Post, bool, error) {
 	if err := attachRemote(tx, *p, l.media); err != nil {
 		return *p, true, err
 	}
+	if l.parent != nil && l.parent.DeletedAt != nil {
+		l.parent = nil // it keeps its place, and nobody counts or hears for it
+	}
 	if err := countPost(tx, *p, l.parent, 1); err != nil {
 		return *p, true, err
 	}

@@ -123,3 +123,61 @@ func TestListsAreServedByIndexes(t *testing.T) {
 		}
 	}
 }
+
+// A deed must not search a whole table for what hangs on one post.
+func TestDeedsAreServedByIndexes(t *testing.T) {
+	w := &world{t: t, db: storetest.Open(t)}
+	reader := w.crowd(40, 5_000)
+	bo := w.remote("bo", "elm.test")
+	w.follows(bo, reader)
+	pic := w.picture(reader, "A")
+	for _, analysed := range []bool{false, true} {
+		if analysed {
+			w.exec("ANALYZE")
+		}
+		var s statements
+		w.write(func(plain *store.Tx) error {
+			tx := s.listening(plain)
+			p, err := Publish(tx, reader, Draft{Kind: Note, Audience: Public, Source: "@bo@elm.test #maths", FormID: fmt.Sprint(analysed), MediaIDs: []int64{pic.ID}})
+			if err != nil {
+				return err
+			}
+			r := w.note(bo)
+			r.Kind, r.Parent, r.Mentions = Reply, &p, []int64{reader.ID}
+			reply, _, err := Receive(tx, r)
+			_, err1 := Like(tx, reader, reply.ID)
+			_, err2 := BoostPost(tx, reader, reply.ID)
+			_, err3 := Bookmark(tx, reader, reply.ID)
+			_, err4 := Edit(tx, reader, p.ID, Draft{Source: "@bo@elm.test #again", MediaIDs: []int64{pic.ID}})
+			_, err5 := Load(tx, w.viewer(reader), []Post{p, reply})
+			_, err6 := InboxesFor(tx, Outgoing{Verb: VerbUpdate, ActorID: reader.ID, PostID: &p.ID, Audience: Public})
+			_, _, err7 := Around(tx, w.viewer(reader), reply)
+			_, err8 := RepliesTo(tx, w.viewer(reader), p.ID, store.Page{})
+			_, err9 := Unlike(tx, reader, reply.ID)
+			_, err10 := UnboostPost(tx, reader, reply.ID)
+			_, err11 := ReceiveDelete(tx, "elm.test", r.URI)
+			err12 := tx.Exec("UPDATE attachments SET post_id = NULL WHERE post_id = ?", p.ID).Error
+			_, err13 := Sweep(tx)
+			return cmpErr(err, err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13, Delete(tx, reader, p.ID))
+		})
+		w.read(func(tx *store.Tx) error {
+			for _, sql := range s.sql {
+				var steps []struct{ Detail string }
+				if err := tx.Raw("EXPLAIN QUERY PLAN " + sql).Scan(&steps).Error; err != nil {
+					t.Errorf("%v\n%s", err, sql)
+				}
+				for _, step := range steps {
+					for _, table := range []string{"posts", "follows", "likes", "accounts", "notifications", "home_entries", "post_tags", "post_mentions", "attachments", "deliveries"} {
+						if step.Detail == "SCAN "+table {
+							t.Errorf("analysed %v: %s\n%s", analysed, step.Detail, sql)
+						}
+					}
+					if strings.Contains(sql, "'use'") && strings.Contains(step.Detail, "posts_author") {
+						t.Errorf("analysed %v: %s\n%s", analysed, step.Detail, sql)
+					}
+				}
+			}
+			return nil
+		})
+	}
+}
