@@ -43,7 +43,7 @@ func (db *DB) openPostgres(ctx, background context.Context, o Options, log *ormL
 	}
 	pool := pgOpen(config)
 	pool.SetMaxOpenConns(conns)
-	pool.SetMaxIdleConns(max(2, conns/2))
+	pool.SetMaxIdleConns(conns) // opening one costs more than a hundred queries
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := migrate(ctx, Postgres, pool, o.KeepSchema); err != nil {
 		pool.Close()
