@@ -156,6 +156,10 @@ func (a *archive) table(ctx context.Context, tx *store.Tx, table string) (int64,
 	if err != nil {
 		return 0, err
 	}
+	kinds, err := rows.ColumnTypes()
+	if err != nil {
+		return 0, err
+	}
 	head, err := json.Marshal(columns)
 	if err != nil {
 		return 0, err
@@ -177,6 +181,11 @@ func (a *archive) table(ctx context.Context, tx *store.Tx, table string) (int64,
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return n, err
+		}
+		for i, k := range kinds {
+			if values[i], err = plainValue(values[i], k.DatabaseTypeName()); err != nil {
+				return n, err
+			}
 		}
 		line, err := encodeRow(values)
 		if err != nil {

@@ -110,7 +110,7 @@ func Restore(ctx context.Context, cfg config.Config, log *slog.Logger, name stri
 			return m, fmt.Errorf("%s exists already; restore into an empty place, or move it away", cfg.Database)
 		}
 	}
-	_, newest, err := store.Versions(ctx, ":memory:")
+	newest, err := newestSchema(ctx)
 	if err != nil {
 		return m, err
 	}
@@ -134,6 +134,16 @@ func Restore(ctx context.Context, cfg config.Config, log *slog.Logger, name stri
 		return m, err
 	}
 	return m, db.Write(ctx, func(tx *store.Tx) error { return restoreRows(tx, name, m) })
+}
+
+// newestSchema returns the version of the tables that this program makes.
+func newestSchema(ctx context.Context) (int64, error) {
+	dir, err := os.MkdirTemp("", "chalkring-")
+	if err != nil {
+		return 0, err
+	}
+	_, newest, err := store.Versions(ctx, filepath.Join(dir, "schema.db"))
+	return newest, errors.Join(err, os.RemoveAll(dir))
 }
 
 func emptyFolder(dir string) error {

@@ -36,6 +36,27 @@ func (v bytesValue) MarshalJSON() ([]byte, error) {
 	return []byte(`{"b":"` + base64.StdEncoding.EncodeToString(v.B) + `"}`), nil
 }
 
+// plainValue is a column's value in the one form that both databases take:
+// SQLite gives a boolean as a number and a time as text, and Postgres a small
+// integer as a smaller one.
+func plainValue(v any, columnType string) (any, error) {
+	switch v := v.(type) {
+	case int64:
+		if columnType == "BOOLEAN" {
+			return v != 0, nil
+		}
+	case string:
+		if columnType == "TIMESTAMP" {
+			return time.Parse(time.RFC3339Nano, v)
+		}
+	case int32:
+		return int64(v), nil
+	case float32:
+		return float64(v), nil
+	}
+	return v, nil
+}
+
 func encodeRow(values []any) ([]byte, error) {
 	row := make([]any, len(values))
 	for i, v := range values {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
@@ -27,6 +28,7 @@ func (s *Server) sweeps() []sweep {
 	}
 	return []sweep{
 		{"community", 10 * time.Minute, s.sweepCommunity},
+		{"sign-in", time.Hour, write(auth.Sweep)},
 		{"peers", time.Hour, write(peers.Sweep)},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
 			_, err := media.SweepLoose(tx)
@@ -40,7 +42,7 @@ func (s *Server) sweeps() []sweep {
 // sweepCommunity deletes what served its time, some at a time so that nobody
 // waits long for their turn to write.
 func (s *Server) sweepCommunity(ctx context.Context) error {
-	for more := true; more; {
+	for more := true; more && ctx.Err() == nil; {
 		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
 			more, err = community.Sweep(tx)
 			return err
