@@ -127,7 +127,7 @@ func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, erro
 // roleOf returns what somebody who may sign in here may do.
 func roleOf(tx *store.Tx, account int64) (Role, error) {
 	var roles []Role
-	err := tx.Raw("SELECT role FROM users WHERE account_id = ? AND state = ?", account, Active).Scan(&roles).Error
+	err := tx.Raw("SELECT role FROM users WHERE account_id = ? AND state = ? AND (ends_at IS NULL OR ends_at > ?)", account, Active, tx.Now).Scan(&roles).Error
 	if err == nil && len(roles) == 0 {
 		err = fault.Keyed(fault.Forbidden, "account.inactive", "This account cannot do that here.", nil)
 	}
