@@ -121,10 +121,10 @@ func seenByPeer(p Post, v Viewer) bool {
 	return false
 }
 
-// Withheld says why a post of this audience is not handed to a peer that is
-// entrusted with what the ceiling says and does or does not keep closed
-// audiences: a message catalogue key, or "" if it may be.
-func Withheld(a Audience, ceiling peers.Ceiling, closed bool) string {
+// Beyond says why a post of this audience is not sent to a peer that is
+// entrusted with what the ceiling says: a message catalogue key, or "" if it
+// may be, to those there who are addressed.
+func Beyond(a Audience, ceiling peers.Ceiling) string {
 	need := peers.CeilingPublic
 	switch a {
 	case Public, People:
@@ -135,10 +135,21 @@ func Withheld(a Audience, ceiling peers.Ceiling, closed bool) string {
 	default: // Me and School never travel
 		return "withheld.audience"
 	}
-	switch {
-	case !ceiling.Reaches(need):
+	if !ceiling.Reaches(need) {
 		return "withheld.ceiling"
-	case a != Public && !closed:
+	}
+	return ""
+}
+
+// Withheld says why a post of this audience is not handed to a peer as a whole,
+// which fetches it or gets it for everyone there: besides what Beyond says, only
+// software that keeps closed audiences gets what is not public. Some make a
+// public topic of whatever they can fetch.
+func Withheld(a Audience, ceiling peers.Ceiling, closed bool) string {
+	if why := Beyond(a, ceiling); why != "" {
+		return why
+	}
+	if a != Public && !closed {
 		return "withheld.closed"
 	}
 	return ""

@@ -45,3 +45,10 @@ func Spreading(tx *store.Tx, post int64) (bool, error) {
 	err := tx.Raw("SELECT COUNT(*) FROM outgoing WHERE post_id = ? AND state = 'waiting'", post).Scan(&n).Error
 	return n > 0, err
 }
+
+// CountServers returns how many servers a post was sent to.
+func CountServers(tx *store.Tx, post int64) (int, error) {
+	var n int
+	err := tx.Raw("SELECT COUNT(DISTINCT host) FROM deliveries WHERE post_id = ? AND state = 'delivered'", post).Scan(&n).Error
+	return n, err
+}

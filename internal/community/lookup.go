@@ -60,3 +60,18 @@ func PostsByID(tx *store.Tx, v Viewer, ids []int64) (map[int64]Post, error) {
 	}
 	return posts, nil
 }
+
+// InHome reports whether a post stands in somebody's home list.
+func InHome(tx *store.Tx, account, post int64) (bool, error) {
+	var n int64
+	err := tx.Raw("SELECT COUNT(*) FROM home_entries WHERE account_id = ? AND post_id = ?", account, post).Scan(&n).Error
+	return n > 0, err
+}
+
+// IsFace reports whether a stored file is the picture of an account of this
+// server, which everyone may see.
+func IsFace(tx *store.Tx, name string) (bool, error) {
+	var n int64
+	err := tx.Raw("SELECT COUNT(*) FROM accounts WHERE host = '' AND suspended_at IS NULL AND deleted_at IS NULL AND (avatar = ? OR header = ?)", name, name).Scan(&n).Error
+	return n > 0 && name != "", err
+}

@@ -102,9 +102,7 @@ func (c *collecting) post(audience Audience) error {
 		}
 	}
 	if audience == Network {
-		err := c.add(`SELECT p.host, COALESCE(h.shared_inbox, '') AS inbox FROM peers p LEFT JOIN hosts h ON h.host = p.host
-			WHERE p.standing = ? AND p.ceiling IN ? ORDER BY p.host`, peers.Allowed, []peers.Ceiling{peers.CeilingNetwork, peers.CeilingGroup})
-		if err != nil {
+		if err := c.network(); err != nil {
 			return err
 		}
 	}
@@ -123,6 +121,40 @@ func (c *collecting) post(audience Audience) error {
 	}
 	// A changed public post goes to whoever has the old one.
 	return c.add("SELECT DISTINCT host, inbox FROM deliveries WHERE post_id = ? AND state <> 'withheld'", *c.o.PostID)
+}
+
+// network gathers the peers whose members a post for the network is for. One
+// whose software does not keep closed audiences gets it for the author's
+// followers there alone.
+func (c *collecting) network() error {
+	var rows []struct {
+		Target
+		Closed bool
+		Met    bool
+	}
+	err := c.tx.Raw(`SELECT p.host, COALESCE(h.shared_inbox, '') AS inbox, COALESCE(h.closed_audiences, FALSE) AS closed, h.met_at IS NOT NULL AS met
+		FROM peers p LEFT JOIN hosts h ON h.host = p.host
+		WHERE p.standing = ? AND p.ceiling IN ? ORDER BY p.host`, peers.Allowed, []peers.Ceiling{peers.CeilingNetwork, peers.CeilingGroup}).Scan(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		t := r.Target
+		switch {
+		case r.Met && !r.Closed: // for its followers it was found before
+			if slices.ContainsFunc(c.found, func(have Target) bool { return have.Host == t.Host }) {
+				continue
+			}
+			t.Inbox, t.Withheld = t.Host, "withheld.closed"
+		case t.Inbox == "":
+			t.Inbox, t.Withheld = t.Host, withheldNoInbox
+		}
+		if !c.seen[t.Inbox] {
+			c.seen[t.Inbox] = true
+			c.found = append(c.found, t)
+		}
+	}
+	return nil
 }
 
 // followers gathers the servers of the actor's followers. The database merges
@@ -179,21 +211,13 @@ func judge(tx *store.Tx, found []Target, carries Audience) ([]Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := peers.HostsByName(tx, hosts)
-	if err != nil {
-		return nil, err
-	}
 	for i := range found {
 		t := &found[i]
 		switch {
 		case !admitted[t.Host]:
 			t.Withheld = withheldPeer
-		default:
-			host := known[t.Host]
-			why := Withheld(carries, ceilings[t.Host], host.ClosedAudiences)
-			if why != "" && (t.Withheld == "" || host.MetAt != nil) { // before it is met nobody knows what its software keeps
-				t.Withheld = why
-			}
+		case t.Withheld == "":
+			t.Withheld = Beyond(carries, ceilings[t.Host])
 		}
 	}
 	return found, nil

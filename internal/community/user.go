@@ -565,3 +565,10 @@ func pending(tx *store.Tx, by, id int64) (Person, error) {
 	}
 	return p, err
 }
+
+// CountPending returns how many people have asked for an account and wait.
+func CountPending(tx *store.Tx) (int, error) {
+	var n int
+	err := tx.Raw("SELECT COUNT(*) FROM users WHERE state = 'pending'").Scan(&n).Error
+	return n, err
+}

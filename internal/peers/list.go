@@ -134,3 +134,12 @@ func rows(tx *store.Tx, entries []Peer) ([]Row, error) {
 	}
 	return list, err
 }
+
+// CountAllowed returns how many servers are connected: allowed, and covered by
+// no block.
+func CountAllowed(tx *store.Tx) (int, error) {
+	var n int
+	err := tx.Raw(`SELECT COUNT(*) FROM peers LEFT JOIN hosts ON hosts.host = peers.host
+		WHERE peers.standing = 'allowed' AND (hosts.host IS NULL OR NOT hosts.blocked)`).Scan(&n).Error
+	return n, err
+}
