@@ -186,7 +186,11 @@ func (f format) configOf(data []byte) (c image.Config, err error) {
 
 func (f format) decodeAll(data []byte) (img image.Image, err error) {
 	defer tripped(&err)
-	return f.decode(bytes.NewReader(data))
+	img, err = f.decode(bytes.NewReader(data))
+	if err == nil && img.Bounds().Empty() { // a GIF's first frame has a size of its own
+		err = errors.New("no pixels")
+	}
+	return img, err
 }
 
 func tripped(err *error) {

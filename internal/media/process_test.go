@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -13,6 +14,7 @@ import (
 	"image/png"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/fault"
 )
@@ -259,6 +261,7 @@ func TestProcessRefuses(t *testing.T) {
 		{"PNG bomb", huge, fault.Invalid, "media.too_many_pixels"},
 		{"PNG bomb beyond 32 bits", wide, fault.Invalid, ""},
 		{"GIF bomb", gifHuge, fault.Invalid, "media.too_many_pixels"},
+		{"GIF whose frame is empty", []byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x00\x00\x00\x02\x02D\x01\x00;"), fault.Invalid, "media.damaged"},
 		{"too many bytes", make([]byte, 10<<20+1), fault.TooLarge, "media.too_large"},
 	}
 	for _, tt := range tests {
@@ -330,6 +333,8 @@ func FuzzProcess(f *testing.F) {
 	f.Add([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"))
 	limits := Limits{Bytes: 1 << 16, Pixels: 1 << 14, Memory: 1 << 20, Side: 16, Preview: 4}
 	f.Fuzz(func(t *testing.T, file []byte) {
+		late := time.AfterFunc(10*time.Second, func() { panic(fmt.Sprintf("Process(%q) does not end", file)) })
+		defer late.Stop()
 		p, err := Process(context.Background(), bytes.NewReader(file), limits)
 		if err != nil {
 			if fault.Of(err).Kind == fault.Internal {
