@@ -176,8 +176,3 @@ func Unmute(tx *store.Tx, me, target Account) error {
 	tx.Announce(AccountChanged, me.ID)
 	return tx.Where("account_id = ? AND target_id = ?", me.ID, target.ID).Delete(&MuteRow{}).Error
 }
-
-// sweepMutes deletes mutes that have ended.
-func sweepMutes(tx *store.Tx) error {
-	return tx.Exec("DELETE FROM mutes WHERE expires_at IS NOT NULL AND expires_at < ?", tx.Now).Error
-}

@@ -124,17 +124,10 @@ func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, erro
 	return in, nil
 }
 
-// roleOf returns what somebody who may sign in here may do.
+// roleOf returns what somebody who may write here now may do.
 func roleOf(tx *store.Tx, account int64) (Role, error) {
-	var roles []Role
-	err := tx.Raw("SELECT role FROM users WHERE account_id = ? AND state = ? AND (ends_at IS NULL OR ends_at > ?)", account, Active, tx.Now).Scan(&roles).Error
-	if err == nil && len(roles) == 0 {
-		err = fault.Keyed(fault.Forbidden, "account.inactive", "This account cannot do that here.", nil)
-	}
-	if err != nil {
-		return "", err
-	}
-	return roles[0], nil
+	u, err := writer(tx, account)
+	return u.Role, err
 }
 
 // attach gives pictures to a post, in the order they are named.
