@@ -2,10 +2,15 @@ package testnet_test
 
 import (
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/chalkring/chalkring/internal/app"
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/testnet"
 )
 
@@ -55,6 +60,35 @@ func TestHeldDeliveriesLeaveOnceAllowed(t *testing.T) {
 		oak.Admin().Allow("elm.test")
 		net.Settle()
 		bo.WantHome("Retrieval grids", "Exit tickets in five minutes")
+	})
+}
+
+// What a command in another process decides takes effect at once, and what
+// was held leaves within the second.
+func TestDecisionsOfAnotherProcess(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		amira, bo, oak, elm := twoSchools(net)
+		elm.Stop()
+		amira.Publish("Exit tickets in five minutes")
+		oak.Despair("elm.test")
+		oak.Admin().RemovePeer("elm.test")
+		elm.Resume()
+		net.Settle()
+		bo.WantHome()
+
+		beside, err := app.OpenDB(t.Context(), oak.Config(), slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = beside.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := peers.Allow(tx, 0, "elm.test", peers.Entry{})
+			return err
+		})
+		if err := errors.Join(err, beside.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		net.Settle()
+		bo.WantHome("Exit tickets in five minutes")
 	})
 }
 

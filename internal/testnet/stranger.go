@@ -29,10 +29,11 @@ const activityJSON = "application/activity+json"
 // and whatever documents a test gives it, signs its requests itself and can
 // sign them wrongly, and takes what is delivered to it as the test says.
 type Stranger struct {
-	net  *Net
-	t    testing.TB
-	Host string
-	Key  *rsa.PrivateKey // of all its actors
+	t      testing.TB
+	scheme string
+	client *http.Client
+	Host   string
+	Key    *rsa.PrivateKey // of all its actors
 
 	mu        sync.Mutex
 	documents map[string]any // by path
@@ -60,24 +61,41 @@ func (r Received) ID() string { return fmt.Sprint(r.Activity["id"]) }
 // until Inbox says otherwise.
 func (n *Net) Stranger(host string) *Stranger {
 	n.t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	s := &Stranger{net: n, t: n.t, Host: host, Key: key, documents: map[string]any{}, fetched: map[string]int{}}
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	n.place(host, plain)
+	return newStranger(n.t, host, "https", n.Client(), tls.NewListener(plain, n.ca.serverConfig(n.t, host)))
+}
+
+// PlainStranger is a Stranger that speaks plain http on a port of localhost,
+// for tests of servers that run as processes of their own.
+func PlainStranger(t testing.TB) *Stranger {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	return newStranger(t, host, "http", &http.Client{Timeout: 20 * time.Second}, l)
+}
+
+func newStranger(t testing.TB, host, scheme string, client *http.Client, l net.Listener) *Stranger {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Stranger{t: t, scheme: scheme, client: client, Host: host, Key: key, documents: map[string]any{}, fetched: map[string]int{}}
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(tls.NewListener(plain, n.ca.serverConfig(n.t, host))) }() // ends with Close
-	n.t.Cleanup(func() { _ = server.Close() })
+	go func() { _ = server.Serve(l) }() // ends with Close
+	t.Cleanup(func() { _ = server.Close() })
 	return s
 }
 
 // URL returns the address of a path on the stranger.
-func (s *Stranger) URL(path string) string { return "https://" + s.Host + path }
+func (s *Stranger) URL(path string) string { return s.scheme + "://" + s.Host + path }
 
 // Actor returns the address of an actor of that name; every name exists.
 func (s *Stranger) Actor(name string) string { return s.URL("/users/" + name) }
@@ -215,9 +233,18 @@ type Signing struct {
 // Send posts an activity to a server's shared inbox and returns its answer.
 func (s *Stranger) Send(to *Server, activity map[string]any, how ...Signing) (status int, body string) {
 	s.t.Helper()
+	status, body, err := s.Post("https://"+to.Host+"/inbox", activity, how...)
+	if err != nil {
+		s.t.Fatalf("%s sends to %s: %v", s.Host, to.Host, err)
+	}
+	return status, body
+}
+
+// Post posts an activity to an inbox. It fails when no answer came.
+func (s *Stranger) Post(inbox string, activity map[string]any, how ...Signing) (status int, body string, err error) {
 	text, err := json.Marshal(activity)
 	if err != nil {
-		s.t.Fatal(err)
+		return 0, "", err
 	}
 	sign := Signing{}
 	if len(how) > 0 {
@@ -226,7 +253,7 @@ func (s *Stranger) Send(to *Server, activity map[string]any, how ...Signing) (st
 	if sign.Actor == "" {
 		sign.Actor, _ = activity["actor"].(string)
 	}
-	return s.request(http.MethodPost, "https://"+to.Host+"/inbox", text, sign)
+	return s.request(http.MethodPost, inbox, text, sign)
 }
 
 // Get asks for a document and returns the answer.
@@ -236,14 +263,17 @@ func (s *Stranger) Get(address string, how ...Signing) (status int, body string)
 	if len(how) > 0 {
 		sign = how[0]
 	}
-	return s.request(http.MethodGet, address, nil, sign)
+	status, body, err := s.request(http.MethodGet, address, nil, sign)
+	if err != nil {
+		s.t.Fatalf("%s asks for %s: %v", s.Host, address, err)
+	}
+	return status, body
 }
 
-func (s *Stranger) request(method, address string, body []byte, how Signing) (int, string) {
-	s.t.Helper()
+func (s *Stranger) request(method, address string, body []byte, how Signing) (int, string, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		s.t.Fatal(err)
+		return 0, "", err
 	}
 	sent := body
 	if how.Body != nil {
@@ -251,33 +281,31 @@ func (s *Stranger) request(method, address string, body []byte, how Signing) (in
 	}
 	req, err := http.NewRequestWithContext(s.t.Context(), method, address, bytes.NewReader(sent))
 	if err != nil {
-		s.t.Fatal(err)
+		return 0, "", err
 	}
 	req.Header.Set("Accept", activityJSON)
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", activityJSON)
 	}
 	if !how.Unsigned {
-		s.sign(req, u, body, how)
+		if err := s.sign(req, u, body, how); err != nil {
+			return 0, "", err
+		}
 	}
-	res, err := s.net.Client().Do(req)
+	res, err := s.client.Do(req)
 	if err != nil {
-		s.t.Fatalf("%s asks %s: %v", s.Host, u.Host, err)
+		return 0, "", err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return res.StatusCode, string(answer)
+	return res.StatusCode, string(answer), err
 }
 
 // sign puts a signature on a request, by hand, so that it does not agree with
 // the servers' own code by being the same code.
 //
 // draft-cavage-http-signatures-12, sections 2 and 4; RFC 3230 (Digest).
-func (s *Stranger) sign(req *http.Request, u *url.URL, body []byte, how Signing) {
-	s.t.Helper()
+func (s *Stranger) sign(req *http.Request, u *url.URL, body []byte, how Signing) error {
 	if how.Actor == "" {
 		how.Actor = s.URL("/actor")
 	}
@@ -321,10 +349,11 @@ func (s *Stranger) sign(req *http.Request, u *url.URL, body []byte, how Signing)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, how.Key, crypto.SHA256, sum[:])
 	if err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	req.Header.Set("Signature", fmt.Sprintf(`keyId=%s,algorithm="rsa-sha256",headers=%s,signature="%s"`,
 		strconv.Quote(how.KeyID), strconv.Quote(strings.Join(how.Headers, " ")), base64.StdEncoding.EncodeToString(signature)))
+	return nil
 }
 
 // Note makes a Create of a public note by one of the stranger's actors.
