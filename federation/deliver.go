@@ -64,6 +64,17 @@ const (
 	cancelled                // we are stopping; nothing happened
 )
 
+// deliverLanes delivers what waits for one host, for that is how its lanes are
+// handed out.
+func (f *Federation) deliverLanes(ctx context.Context, lanes []*lane) error {
+	for _, l := range lanes {
+		if err := f.deliverLane(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // deliverLane delivers what waits for a host, in order, one at a time. What a
 // peer took is on disk before the lane is given back.
 func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
@@ -114,13 +125,14 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery,
 			break
 		}
 		if time.Since(since) > acknowledgeEvery {
-			if err := f.acknowledge(ctx, l, done, func(tx *store.Tx) error { return f.deliveries.keep(tx, l) }); err != nil {
+			if err := f.acknowledge(ctx, l, done, f.deliveries.keep); err != nil {
 				return false, err
 			}
 			done, since = done[:0], time.Now()
 		}
 	}
-	err = f.acknowledge(ctx, l, done, func(tx *store.Tx) error {
+	given := true
+	err = f.acknowledge(ctx, l, done, func(tx *store.Tx, l *lane) error {
 		switch last.verdict {
 		case notNow:
 			return f.deliveries.hold(tx, l, time.Hour, last.reason)
@@ -129,19 +141,31 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery,
 				return err
 			}
 			return f.expire(tx, l)
-		case cancelled:
+		case cancelled: // whoever runs the lanes gives it back
+			given = false
 			return nil
 		}
-		more, err = f.deliveries.leave(tx, l)
+		held, err := f.deliveries.holds(tx, l)
+		if err != nil || len(held) == 0 { // lost: whoever has it now goes on
+			return err
+		}
+		left, err := f.deliveries.leave(tx, l)
+		given = len(left) > 0
 		return err
 	})
-	return more && last.verdict != cancelled, err
+	if err == nil && given {
+		f.deliveries.gave(l)
+	}
+	return err == nil && !given && last.verdict != cancelled, err
 }
 
-// acknowledge records what attempts came to, and what follows for the lane, in
-// one transaction. It is carried through also when we are stopping.
-func (f *Federation) acknowledge(ctx context.Context, l *lane, done []answered, then func(tx *store.Tx) error) error {
-	return f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+// acknowledge records what attempts came to, and by then what follows for the
+// lane, in one transaction. It is carried through also when we are stopping.
+func (f *Federation) acknowledge(ctx context.Context, l *lane, done []answered, then func(tx *store.Tx, l *lane) error) error {
+	var after lane // as the transaction, which may be run again, leaves it
+	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		after = *l
+		l := &after
 		var took []int64
 		for _, d := range done {
 			var err error
@@ -170,8 +194,12 @@ func (f *Federation) acknowledge(ctx context.Context, l *lane, done []answered, 
 				return err
 			}
 		}
-		return then(tx)
+		return then(tx, l)
 	})
+	if err == nil {
+		*l = after
+	}
+	return err
 }
 
 // acknowledgeRefusal records a peer's last word. Who answers what belongs to
@@ -220,7 +248,7 @@ func (f *Federation) deliver(ctx context.Context, host string, d *delivery, key 
 		a.verdict, a.reason = notNow, notConnected
 		if !peers.Refused(err) {
 			f.log.Error("policy not read", "host", host, "err", err)
-			a.verdict, a.reason = tryLater, "delivery.internal"
+			a.verdict, a.reason = tryLater, internalTrouble
 		}
 		return a
 	}

@@ -56,6 +56,7 @@ type Federation struct {
 	retryFor time.Duration
 	metrics  *metrics
 
+	intake     intake
 	incoming   *lanes
 	deliveries *lanes
 	spreadNow  chan struct{}
@@ -88,14 +89,15 @@ func New(d Deps) *Federation {
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1),
 		asideRoom: make(chan struct{}, mostAside)}
-	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLane)
-	f.deliveries = newLanes(d.DB, d.Log, deliveriesQueue, d.Hosts, f.deliverLane)
+	f.intake.db = d.DB
+	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLanes)
+	f.incoming.together = true
+	f.deliveries = newLanes(d.DB, d.Log, deliveriesQueue, d.Hosts, f.deliverLanes)
 	return f
 }
 
-// mostReceiving is how many hosts' activities are worked at once. The database
-// is the narrow place; more would only wait there.
-const mostReceiving = 16
+// mostReceiving is how many hosts' activities are worked at once.
+const mostReceiving = 64
 
 // Run works the queues until ctx ends, and returns when the last worker has
 // put down what it held.

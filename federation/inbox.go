@@ -130,17 +130,7 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if !handled[env.Type] {
 		return "ignored", nil
 	}
-	fresh := false
-	err = f.db.Batch(r.Context(), func(tx *store.Tx) error {
-		// One row per activity, so that a repeat is harmless.
-		res := tx.Exec(`INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (activity_id) DO NOTHING`, tx.NewID(), host, env.ID, env.Actor, env.Type, body, tx.Now)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
-		}
-		fresh = true
-		return enter(tx, incomingQueue, host)
-	})
+	fresh, err := f.intake.store(&comer{host: host, id: env.ID, actor: env.Actor, kind: env.Type, body: body})
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +30,9 @@ const (
 	probeEvery = 24 * time.Hour
 )
 
+// internalTrouble is why a lane is paused that failed for reasons of our own.
+const internalTrouble = "delivery.internal"
+
 // noLease is in node_until of a lane that nobody works.
 var noLease = time.Unix(0, 0).UTC()
 
@@ -50,6 +55,8 @@ type lane struct {
 	Failures     int64
 	FailingSince *time.Time
 	until        time.Time
+	given        bool // back: another may have it
+	slow         bool // receiving: it waits for other servers, and so is worked alone
 }
 
 // failingFor is how long the lane has met nothing but failures.
@@ -68,16 +75,19 @@ type lanes struct {
 	log   *slog.Logger
 	queue string
 	most  int // hosts at once
-	// work does what waits in a lane and ends in leave or pause. An error is
-	// a failure of our own: the lane is paused.
-	work func(ctx context.Context, l *lane) error
+	// together has lanes that become due at the same time worked by one call.
+	together bool
+	// work does what waits in the lanes, and gives each back by leave, pause
+	// or hold. An error is a failure of our own: what it still has is paused.
+	work func(ctx context.Context, lanes []*lane) error
 
+	workers sync.WaitGroup
 	wake    chan struct{}
 	mu      sync.Mutex
 	running map[string]bool // hosts being worked here; true: news came meanwhile
 }
 
-func newLanes(db *store.DB, log *slog.Logger, queue string, most int, work func(context.Context, *lane) error) *lanes {
+func newLanes(db *store.DB, log *slog.Logger, queue string, most int, work func(context.Context, []*lane) error) *lanes {
 	return &lanes{db: db, log: log.With("queue", queue), queue: queue, most: most, work: work,
 		wake: make(chan struct{}, 1), running: map[string]bool{}}
 }
@@ -101,8 +111,7 @@ func (q *lanes) poke(host string) {
 
 // run claims lanes as they become due until ctx ends, and waits for its workers.
 func (q *lanes) run(ctx context.Context) {
-	var workers sync.WaitGroup
-	defer workers.Wait()
+	defer q.workers.Wait()
 	if q.db.Dialect() == store.SQLite { // leases of a process that is no more
 		if err := q.db.Write(ctx, func(tx *store.Tx) error {
 			return tx.Exec("UPDATE lanes SET node = '', node_until = ? WHERE queue = ? AND node <> ''", noLease, q.queue).Error
@@ -124,8 +133,12 @@ func (q *lanes) run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			q.log.Error("lanes not claimed", "err", err)
 		}
-		for _, l := range claimed {
-			workers.Go(func() { q.attend(ctx, l) })
+		if q.together && len(claimed) > 0 {
+			q.attend(ctx, claimed)
+		} else {
+			for _, l := range claimed {
+				q.attend(ctx, []*lane{l})
+			}
 		}
 		timer.Reset(q.untilNext(ctx))
 	}
@@ -167,62 +180,111 @@ func (q *lanes) claim(ctx context.Context) ([]*lane, error) {
 	return got, nil
 }
 
-// attend works one lane that this node holds.
-func (q *lanes) attend(ctx context.Context, l *lane) {
-	if err := q.work(ctx, l); err != nil && ctx.Err() == nil {
-		q.log.Error("lane failed", "host", l.Host, "err", err)
-		if err := q.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-			return q.pause(tx, l, pauseAfter(l.Failures+1), "internal")
-		}); err != nil {
-			q.log.Error("lane not paused", "host", l.Host, "err", err)
+// attend has lanes that this node holds worked, besides whatever else is done.
+func (q *lanes) attend(ctx context.Context, group []*lane) {
+	q.workers.Go(func() {
+		err := q.work(ctx, group)
+		var kept []*lane
+		for _, l := range group {
+			if !l.given {
+				kept = append(kept, l)
+			}
 		}
-	} else if ctx.Err() != nil { // stopping: let another node go on at once
-		if err := q.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-			return tx.Exec("UPDATE lanes SET node = '', node_until = ? WHERE queue = ? AND host = ? AND node = ?",
-				noLease, q.queue, l.Host, tx.Node()).Error
-		}); err != nil {
-			q.log.Error("lane not given back", "host", l.Host, "err", err)
+		failed := err != nil && ctx.Err() == nil
+		if failed {
+			q.log.Error("lanes failed", "hosts", len(kept), "err", err)
 		}
-	}
+		if len(kept) == 0 {
+			return
+		}
+		err = q.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+			for _, l := range kept {
+				if failed {
+					if err := q.pause(tx, l, pauseAfter(l.Failures+1), internalTrouble); err != nil {
+						return err
+					}
+					continue
+				}
+				// stopping: let another node go on at once
+				if err := tx.Exec("UPDATE lanes SET node = '', node_until = ? WHERE queue = ? AND host = ? AND node = ?",
+					noLease, q.queue, l.Host, tx.Node()).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			q.log.Error("lanes not given back", "hosts", len(kept), "err", err)
+		}
+		q.gave(kept...)
+	})
+}
+
+// gave notes, after the commit, that lanes were given back.
+func (q *lanes) gave(lanes ...*lane) {
 	q.mu.Lock()
-	again := q.running[l.Host]
-	full := len(q.running) >= q.most
-	delete(q.running, l.Host)
+	again := len(q.running) >= q.most
+	for _, l := range lanes {
+		l.given = true
+		again = again || q.running[l.Host]
+		delete(q.running, l.Host)
+	}
 	q.mu.Unlock()
-	if again || full {
+	if again {
 		q.poke("")
 	}
 }
 
-// leave gives a lane back if nothing waits in it, in the transaction that
-// records the last of its work. Otherwise it keeps the lease alive and reports
-// that there is more. Whoever adds a row also writes the lane's, so the lock
-// on it makes sure that no row is overlooked.
-func (q *lanes) leave(tx *store.Tx, l *lane) (more bool, err error) {
-	if held, err := q.holds(tx, l); err != nil || !held {
-		return false, err
+// leave gives those of the lanes back in which nothing waits, in the
+// transaction that records the last of their work, and returns them; the
+// others it keeps. The transaction must have asked holds: whoever adds a row
+// also writes the lane's, so the lock on it makes sure that no row is
+// overlooked.
+func (q *lanes) leave(tx *store.Tx, lanes ...*lane) (left []*lane, err error) {
+	hosts := make([]string, len(lanes))
+	for i, l := range lanes {
+		hosts[i] = l.Host
 	}
-	var waiting []int64
-	if err := tx.Raw("SELECT id FROM "+q.queue+" WHERE host = ? AND state = 'waiting' LIMIT 1", l.Host).Scan(&waiting).Error; err != nil {
-		return false, err
+	var empty []string
+	err = tx.Raw(`UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
+		WHERE queue = ? AND host IN ? AND NOT EXISTS (SELECT 1 FROM `+q.queue+` w WHERE w.host = lanes.host AND w.state = 'waiting') RETURNING host`,
+		noLease, q.queue, hosts).Scan(&empty).Error
+	if err != nil {
+		return nil, err
 	}
-	if len(waiting) > 0 {
-		return true, q.keep(tx, l)
+	for _, l := range lanes {
+		if slices.Contains(empty, l.Host) {
+			left = append(left, l)
+		} else if err := q.keep(tx, l); err != nil {
+			return nil, err
+		}
 	}
-	return false, tx.Exec(`UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
-		WHERE queue = ? AND host = ?`, noLease, q.queue, l.Host).Error
+	return left, nil
 }
 
-// holds reports whether the lane is still this node's, and keeps it so while
-// the transaction lasts. It may have been lost while its worker waited for
-// another server.
-func (q *lanes) holds(tx *store.Tx, l *lane) (bool, error) {
+// holds returns which of the lanes are still this node's, and keeps them so
+// while the transaction lasts. One may have been lost while its worker waited
+// for another server.
+func (q *lanes) holds(tx *store.Tx, lanes ...*lane) ([]*lane, error) {
 	if tx.Dialect() != store.Postgres {
-		return true, nil
+		return lanes, nil
 	}
-	var node []string
-	err := tx.Raw("SELECT node FROM lanes WHERE queue = ? AND host = ? FOR UPDATE", q.queue, l.Host).Scan(&node).Error
-	return len(node) == 1 && node[0] == tx.Node(), err
+	hosts := make([]string, len(lanes))
+	for i, l := range lanes {
+		hosts[i] = l.Host
+	}
+	var held []string
+	err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND host IN ? AND node = ? ORDER BY host FOR UPDATE", q.queue, hosts, tx.Node()).Scan(&held).Error
+	if err != nil {
+		return nil, err
+	}
+	var kept []*lane
+	for _, l := range lanes {
+		if slices.Contains(held, l.Host) {
+			kept = append(kept, l)
+		}
+	}
+	return kept, nil
 }
 
 // keep renews the lease when half of it is gone.
@@ -238,17 +300,17 @@ func (q *lanes) keep(tx *store.Tx, l *lane) error {
 // failed for long is parked: it is tried once a day and at the host's next sign
 // of life.
 func (q *lanes) pause(tx *store.Tx, l *lane, wait time.Duration, why string) error {
-	l.Failures++
-	if l.FailingSince == nil {
-		l.FailingSince = &tx.Now
+	since := tx.Now
+	if l.FailingSince != nil {
+		since = *l.FailingSince
 	}
 	var parked *time.Time
-	if l.failingFor(tx.Now) >= parkAfter {
+	if tx.Now.Sub(since) >= parkAfter {
 		parked, wait = &tx.Now, probeEvery
 	}
 	return tx.Exec(`UPDATE lanes SET node = '', node_until = ?, failures = ?, failing_since = ?, next_at = ?, parked_at = ?, error = ?
 		WHERE queue = ? AND host = ?`,
-		noLease, l.Failures, l.FailingSince, tx.Now.Add(wait), parked, why, q.queue, l.Host).Error
+		noLease, l.Failures+1, since, tx.Now.Add(wait), parked, why, q.queue, l.Host).Error
 }
 
 // hold gives a lane back until later, without counting a failure: what waits
@@ -296,27 +358,42 @@ func (q *lanes) probe(ctx context.Context) {
 	}
 }
 
-// enter notes in the adding transaction that rows wait for a host.
-func enter(tx *store.Tx, queue, host string) error {
-	err := tx.Exec(`INSERT INTO lanes (queue, host, waiting, next_at, node_until) VALUES (?, ?, TRUE, ?, ?)
-		ON CONFLICT (queue, host) DO UPDATE SET waiting = TRUE WHERE NOT lanes.waiting`, queue, host, tx.Now, noLease).Error
-	if err != nil {
+// enter notes in the adding transaction that rows wait for hosts.
+func enter(tx *store.Tx, queue string, hosts ...string) error {
+	hosts = slices.Sorted(slices.Values(hosts)) // so that two transactions lock lanes in one order
+	var sql strings.Builder
+	sql.WriteString("INSERT INTO lanes (queue, host, waiting, next_at, node_until) VALUES ")
+	args := make([]any, 0, 4*len(hosts))
+	for i, host := range hosts {
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		sql.WriteString("(?, ?, TRUE, ?, ?)")
+		args = append(args, queue, host, tx.Now, noLease)
+	}
+	sql.WriteString(" ON CONFLICT (queue, host) DO UPDATE SET waiting = TRUE WHERE NOT lanes.waiting")
+	if err := tx.Exec(sql.String(), args...).Error; err != nil {
 		return err
 	}
-	tx.AnnounceKey(topicOf(queue), host)
+	for _, host := range hosts {
+		tx.AnnounceKey(topicOf(queue), host)
+	}
 	return nil
 }
 
-// alive notes a sign of life of a host: what was put off because it seemed
-// dead is tried now.
-func alive(tx *store.Tx, host string) error {
-	res := tx.Exec(`UPDATE lanes SET parked_at = NULL, next_at = ? WHERE queue = ? AND host = ? AND waiting
-		AND (parked_at IS NOT NULL OR failures > 0 AND next_at > ?)`, tx.Now, deliveriesQueue, host, tx.Now.Add(time.Minute))
-	if res.Error != nil || res.RowsAffected == 0 {
-		return res.Error
+// alive notes signs of life of hosts: what was put off because one seemed dead
+// is tried now.
+func alive(tx *store.Tx, hosts ...string) error {
+	if len(hosts) == 0 {
+		return nil
 	}
-	tx.AnnounceKey(DeliveriesQueued, host)
-	return nil
+	var woken []string
+	err := tx.Raw(`UPDATE lanes SET parked_at = NULL, next_at = ? WHERE queue = ? AND host IN ? AND waiting
+		AND (parked_at IS NOT NULL OR failures > 0 AND next_at > ?) RETURNING host`, tx.Now, deliveriesQueue, hosts, tx.Now.Add(time.Minute)).Scan(&woken).Error
+	for _, host := range woken {
+		tx.AnnounceKey(DeliveriesQueued, host)
+	}
+	return err
 }
 
 func topicOf(queue string) store.Topic {

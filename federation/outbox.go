@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
@@ -139,20 +140,22 @@ func (f *Federation) spreadOne(tx *store.Tx, r rendered) error {
 		return res.Error
 	}
 	f.metrics.spread.Inc()
-	entered := map[string]bool{}
+	var hosts []string
 	for i := 0; i < len(r.targets); i += deliveryBatch {
 		part := r.targets[i:min(i+deliveryBatch, len(r.targets))]
 		if err := insertDeliveries(tx, r.row, part); err != nil {
 			return err
 		}
 		for _, t := range part {
-			if t.Withheld != "" || entered[t.Host] {
-				continue
+			if t.Withheld == "" {
+				hosts = append(hosts, t.Host)
 			}
-			entered[t.Host] = true
-			if err := enter(tx, deliveriesQueue, t.Host); err != nil {
-				return err
-			}
+		}
+	}
+	slices.Sort(hosts)
+	for part := range slices.Chunk(slices.Compact(hosts), deliveryBatch) {
+		if err := enter(tx, deliveriesQueue, part...); err != nil {
+			return err
 		}
 	}
 	return nil

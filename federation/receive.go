@@ -1,8 +1,10 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,8 +17,8 @@ import (
 )
 
 const (
-	// mostRound is how many activities of a host are worked in one transaction.
-	mostRound = 32
+	// mostRound is about how many activities are worked in one transaction.
+	mostRound = 64
 	// fetchRound is how long a round may take to fetch what it needs; the rest
 	// is tried later.
 	fetchRound = 15 * time.Second
@@ -27,6 +29,7 @@ const (
 // arrived is a row of the queue incoming, and what became of it.
 type arrived struct {
 	ID         int64
+	Host       string
 	ActorURI   string
 	Type       string
 	Body       []byte
@@ -40,39 +43,102 @@ type arrived struct {
 	err      error
 }
 
-// receiveLane works what a host sent, in its order, a round at a time.
-func (f *Federation) receiveLane(ctx context.Context, l *lane) error {
-	for ctx.Err() == nil {
-		var rows []*arrived
-		admitted := true
-		err := f.db.Read(ctx, func(tx *store.Tx) error {
-			if err := peers.Check(tx, l.Host); err != nil {
-				if !peers.Refused(err) {
-					return err
-				}
-				admitted = false
-			}
-			return tx.Raw(`SELECT id, actor_uri, type, body, attempts, received_at FROM incoming
-				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?`, l.Host, mostRound).Scan(&rows).Error
-		})
+// receiveLanes works what hosts sent, each host's in its order, a round of all
+// of them at a time. A host whose activities need something of other servers
+// goes on alone, so that the others need not wait for it.
+func (f *Federation) receiveLanes(ctx context.Context, group []*lane) error {
+	for len(group) > 0 && ctx.Err() == nil {
+		rows, err := f.round(ctx, group)
 		if err != nil {
 			return err
 		}
-		for _, row := range rows {
-			f.prepare(row, admitted)
+		for _, l := range group {
+			l.slow = l.slow || slices.ContainsFunc(rows, func(row *arrived) bool { return row.Host == l.Host && f.needs(ctx, row) != "" })
 		}
-		if admitted {
+		if len(group) > 1 {
+			var slow []*lane
+			group, slow = part(group)
+			for _, l := range slow {
+				f.incoming.attend(ctx, []*lane{l})
+			}
+			rows = slices.DeleteFunc(rows, func(row *arrived) bool {
+				return slices.ContainsFunc(slow, func(l *lane) bool { return l.Host == row.Host })
+			})
+		} else if group[0].slow {
 			f.fetchFor(ctx, rows)
 		}
-		more, err := f.work(ctx, l, rows)
-		if err != nil || !more {
+		left, err := f.work(ctx, group, rows)
+		if err != nil {
 			return err
 		}
+		f.incoming.gave(left...)
+		group = slices.DeleteFunc(slices.Clone(group), func(l *lane) bool { return l.given })
 		if deferred(rows) { // nothing but what must wait for somebody else
-			return f.db.Batch(ctx, func(tx *store.Tx) error { return f.incoming.hold(tx, l, 5*time.Second, "") })
+			return f.rest(ctx, group)
 		}
 	}
 	return nil
+}
+
+// rest gives lanes back for a moment.
+func (f *Federation) rest(ctx context.Context, group []*lane) error {
+	err := f.db.Batch(ctx, func(tx *store.Tx) error {
+		for _, l := range group {
+			if err := f.incoming.hold(tx, l, 5*time.Second, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		f.incoming.gave(group...)
+	}
+	return err
+}
+
+// part divides lanes into those that can go on together and the slow ones.
+func part(group []*lane) (together, slow []*lane) {
+	for _, l := range group {
+		if l.slow {
+			slow = append(slow, l)
+		} else {
+			together = append(together, l)
+		}
+	}
+	return together, slow
+}
+
+// round reads the next activities of each host, and the policy about it.
+func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, error) {
+	var rows []*arrived
+	var admitted map[string]bool
+	hosts := make([]string, len(group))
+	var sql strings.Builder
+	args := make([]any, 0, 2*len(group))
+	each := max(mostRound/len(group), 4)
+	for i, l := range group {
+		hosts[i] = l.Host
+		if i > 0 {
+			sql.WriteString(" UNION ALL ")
+		}
+		sql.WriteString(`SELECT * FROM (SELECT id, host, actor_uri, type, body, attempts, received_at FROM incoming
+			WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) r`)
+		args = append(args, l.Host, each)
+	}
+	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
+		if admitted, err = peers.Admitted(tx, hosts); err != nil {
+			return err
+		}
+		return tx.Raw(sql.String(), args...).Scan(&rows).Error
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(rows, func(a, b *arrived) int { return cmp.Compare(a.ID, b.ID) })
+	for _, row := range rows {
+		f.prepare(row, admitted[row.Host])
+	}
+	return rows, nil
 }
 
 func deferred(rows []*arrived) bool {
@@ -120,46 +186,48 @@ func (row *arrived) decide(outcome string, err error) {
 // finished reports whether the row need not be looked at again.
 func (row *arrived) finished() bool { return row.outcome != "failed" && row.outcome != "later" }
 
-// work gives each activity of a round its effect, in one transaction. If one of
-// them fails, all are tried again, each so that it can fail alone.
-func (f *Federation) work(ctx context.Context, l *lane, rows []*arrived) (more bool, err error) {
+// work gives each activity of a round its effect, in one transaction, and
+// returns the lanes that are done with. If an activity fails, all are tried
+// again, each so that it can fail alone.
+func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (left []*lane, err error) {
 	apart := false
 	round := func(tx *store.Tx) error {
-		if held, err := f.incoming.holds(tx, l); err != nil || !held {
-			more = false
+		held, err := f.incoming.holds(tx, group...)
+		if err != nil {
 			return err
 		}
+		left = lost(group, held)
 		b := newBook(tx)
 		var done []int64
 		for _, row := range rows {
-			if err := f.workOne(tx, b, l, row, apart); err != nil {
+			if slices.ContainsFunc(left, func(l *lane) bool { return l.Host == row.Host }) {
+				row.decide("lost", nil)
+				continue
+			}
+			if err := f.workOne(tx, b, row, apart); err != nil {
 				return err
 			}
 			if row.finished() {
 				done = append(done, row.ID)
 			}
 		}
-		if err := f.settle(tx, rows, done); err != nil {
+		if err := f.settle(tx, rows, done); err != nil || len(held) == 0 {
 			return err
 		}
-		if len(rows) > 0 {
-			if err := peers.NoteIn(tx, l.Host); err != nil {
-				return err
-			}
-			if err := alive(tx, l.Host); err != nil {
-				return err
-			}
+		if err := f.signs(tx, rows); err != nil {
+			return err
 		}
-		more, err = f.incoming.leave(tx, l)
+		empty, err := f.incoming.leave(tx, held...)
+		left = append(left, empty...)
 		return err
 	}
 	if err := f.db.Batch(ctx, round); err != nil {
 		if ctx.Err() != nil {
-			return false, err
+			return nil, err
 		}
 		apart = true
 		if err := f.db.Write(ctx, round); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	now := f.db.Now()
@@ -167,16 +235,50 @@ func (f *Federation) work(ctx context.Context, l *lane, rows []*arrived) (more b
 		f.metrics.received.WithLabelValues(row.Type, row.outcome).Inc()
 		f.metrics.visible.Observe(now.Sub(row.ReceivedAt).Seconds())
 		if row.outcome == "failed" {
-			f.log.Error("activity failed", "id", row.ID, "type", row.Type, "host", l.Host, "attempts", row.Attempts+1, "err", row.err)
+			f.log.Error("activity failed", "id", row.ID, "type", row.Type, "host", row.Host, "attempts", row.Attempts+1, "err", row.err)
 		}
 	}
 	f.fetchParents(ctx, rows)
-	return more, nil
+	return left, nil
+}
+
+// lost returns the lanes that are no longer held.
+func lost(group, held []*lane) []*lane {
+	var gone []*lane
+	for _, l := range group {
+		if !slices.Contains(held, l) {
+			gone = append(gone, l)
+		}
+	}
+	return gone
+}
+
+// signsEvery is how often at most it is noted when a host was last heard.
+const signsEvery = time.Minute
+
+// signs notes that hosts are alive.
+func (f *Federation) signs(tx *store.Tx, rows []*arrived) error {
+	var hosts []string
+	for _, row := range rows {
+		if row.outcome != "lost" && !slices.Contains(hosts, row.Host) {
+			hosts = append(hosts, row.Host)
+		}
+	}
+	for _, host := range hosts {
+		if f.refetched.recent("sign "+host, tx.Now, signsEvery) {
+			continue
+		}
+		if err := peers.NoteIn(tx, host); err != nil {
+			return err
+		}
+		tx.AfterCommit(func() { f.refetched.allow("sign "+host, tx.Now, signsEvery) })
+	}
+	return alive(tx, hosts...)
 }
 
 // workOne gives one activity its effect. A refusal is an outcome; only a
 // failure of our own is an error, and with apart set not even that.
-func (f *Federation) workOne(tx *store.Tx, b *book, l *lane, row *arrived, apart bool) error {
+func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) error {
 	if row.decided {
 		return nil
 	}
@@ -184,7 +286,7 @@ func (f *Federation) workOne(tx *store.Tx, b *book, l *lane, row *arrived, apart
 	do := func(tx *store.Tx) error {
 		b.tx = tx
 		var err error
-		row.outcome, err = f.apply(b, l.Host, row)
+		row.outcome, err = f.apply(b, row)
 		return err
 	}
 	var err error
@@ -257,7 +359,7 @@ func clip(s string) string {
 
 // apply gives an activity its effect. Who did it is certain: the key that
 // signed the request is the actor's.
-func (f *Federation) apply(b *book, host string, row *arrived) (outcome string, err error) {
+func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	actor, err := b.account(row.ActorURI)
 	if err != nil {
 		return "", err
@@ -275,7 +377,7 @@ func (f *Federation) apply(b *book, host string, row *arrived) (outcome string, 
 	case "Update":
 		return f.receiveUpdate(b, *actor, row)
 	case "Delete":
-		return f.receiveDelete(b, *actor, host, a)
+		return f.receiveDelete(b, *actor, row.Host, a)
 	case "Follow":
 		return f.receiveFollow(b, *actor, a)
 	case "Accept":
@@ -294,17 +396,26 @@ func (f *Federation) apply(b *book, host string, row *arrived) (outcome string, 
 	return "", fmt.Errorf("%s is stored but not worked", row.Type)
 }
 
-// fetchFor fetches what a round needs and the tables have not: the posts that
-// are passed on. It happens before the transaction.
+// needs returns the address of what an activity needs and the tables have not:
+// a post that is passed on.
+func (f *Federation) needs(ctx context.Context, row *arrived) string {
+	if row.Type != "Announce" || row.decided {
+		return ""
+	}
+	address := announced(&row.activity)
+	if address == "" || f.site.Local(address) || f.knows(ctx, address) {
+		return ""
+	}
+	return address
+}
+
+// fetchFor fetches what a round needs, before its transaction.
 func (f *Federation) fetchFor(ctx context.Context, rows []*arrived) {
 	ctx, cancel := context.WithTimeout(ctx, fetchRound)
 	defer cancel()
 	for _, row := range rows {
-		if row.Type != "Announce" || row.decided {
-			continue
-		}
-		address := announced(&row.activity)
-		if address == "" || f.site.Local(address) || f.knows(ctx, address) {
+		address := f.needs(ctx, row)
+		if address == "" {
 			continue
 		}
 		host, err := iri.HostOf(address)
