@@ -90,9 +90,9 @@ func Sweep(tx *store.Tx) error {
 		sql  string
 		args []any
 	}{
-		{"DELETE FROM sessions WHERE expires_at < ?", []any{tx.Now}},
-		{"DELETE FROM attempts WHERE reset_at < ?", []any{tx.Now}},
-		{"DELETE FROM oauth_codes WHERE expires_at < ?", []any{tx.Now}},
+		{"DELETE FROM sessions WHERE expires_at <= ?", []any{tx.Now}},
+		{"DELETE FROM attempts WHERE reset_at <= ?", []any{tx.Now}},
+		{"DELETE FROM oauth_codes WHERE expires_at <= ?", []any{tx.Now}},
 		{"DELETE FROM oauth_tokens WHERE revoked_at < ?", []any{tx.Now.Add(-keepRevoked)}},
 		{"DELETE FROM oauth_apps WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM oauth_tokens WHERE app_id = oauth_apps.id)",
 			[]any{tx.Now.Add(-keepUnusedApp)}},
