@@ -206,15 +206,17 @@ func CountsOf(tx *store.Tx, ids []int64) (map[int64]AccountCounts, error) {
 
 // KeyByKeyID returns the key with this IRI and whose it is.
 func KeyByKeyID(tx *store.Tx, keyID string) (Account, AccountKey, error) {
-	var k AccountKey
-	err := tx.Where("key_id = ?", keyID).Take(&k).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return Account{}, k, fault.Keyed(fault.NotFound, "account.key_none", "This key is not known here.", nil)
-	} else if err != nil {
-		return Account{}, k, err
+	var found struct {
+		Account
+		Key AccountKey `gorm:"embedded;embeddedPrefix:key_"`
 	}
-	a, err := AccountByID(tx, k.AccountID)
-	return a, k, err
+	err := tx.Table("account_keys").Joins("JOIN accounts ON accounts.id = account_keys.account_id").
+		Select("accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id, account_keys.public_key AS key_public_key, account_keys.fetched_at AS key_fetched_at").
+		Where("account_keys.key_id = ?", keyID).Take(&found).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Account{}, AccountKey{}, fault.Keyed(fault.NotFound, "account.key_none", "This key is not known here.", nil)
+	}
+	return found.Account, found.Key, err
 }
 
 // KeyOf returns an account's key.
@@ -468,14 +470,16 @@ func DeleteRemote(tx *store.Tx, a Account) error {
 
 // forget empties everything that an account wrote and unties it from everybody.
 func forget(tx *store.Tx, id int64) error {
+	// as countPost has counted them: those that whoever sees the parent may see
+	replies := `SELECT COUNT(*) FROM posts r WHERE r.in_reply_to_id = posts.id AND r.author_id = @id AND r.deleted_at IS NULL
+		AND ` + rankSQL("posts.audience") + ` <= ` + rankSQL("r.audience")
 	for _, step := range []string{
 		// figures of others first, while the rows that they count are there
 		`UPDATE posts SET likes_count = likes_count - 1 WHERE likes_count > 0 AND id IN (SELECT post_id FROM likes WHERE account_id = @id)`,
 		`UPDATE posts SET boosts_count = boosts_count - 1 WHERE boosts_count > 0 AND id IN
 			(SELECT boost_of_id FROM posts WHERE author_id = @id AND boost_of_id IS NOT NULL AND deleted_at IS NULL)`,
-		`UPDATE posts SET replies_count = replies_count - (SELECT COUNT(*) FROM posts r WHERE r.in_reply_to_id = posts.id
-				AND r.author_id = @id AND r.deleted_at IS NULL)
-			WHERE replies_count > 0 AND id IN (SELECT in_reply_to_id FROM posts WHERE author_id = @id AND in_reply_to_id IS NOT NULL AND deleted_at IS NULL)`,
+		`UPDATE posts SET replies_count = replies_count - (` + replies + `), uses_count = uses_count - (` + replies + ` AND r.kind = 'acknowledgement')
+			WHERE id IN (SELECT in_reply_to_id FROM posts WHERE author_id = @id AND in_reply_to_id IS NOT NULL AND deleted_at IS NULL)`,
 		`UPDATE account_counts SET followers = followers - 1 WHERE followers > 0 AND account_id IN
 			(SELECT target_id FROM follows WHERE follower_id = @id AND state = 'accepted')`,
 		`UPDATE account_counts SET following = following - 1 WHERE following > 0 AND account_id IN

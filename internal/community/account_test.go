@@ -156,6 +156,10 @@ func TestDeleteRemote(t *testing.T) {
 		reply := w.note(cy)
 		reply.InReplyToURI, reply.Parent = w.db.Site().Post(mine.ID), &mine
 		w.receive(reply)
+		secret := w.note(cy) // not counted, so not to be taken off either
+		secret.InReplyToURI, secret.Parent, secret.Audience, secret.Mentions = w.db.Site().Post(mine.ID), &mine, People, []int64{amira.ID}
+		w.receive(secret)
+		own := w.publish(amira, Draft{Kind: Reply, InReplyToID: mine.ID})
 		for range 2 {
 			w.write(func(tx *store.Tx) error {
 				a, err := AccountByID(tx, cy.ID)
@@ -167,8 +171,8 @@ func TestDeleteRemote(t *testing.T) {
 		}
 		w.wantFigures(amira, 0, 0)
 		w.wantTold(amira)
-		wantIDs(t, "home", w.home(amira), mine.ID)
-		if p := w.stored(mine.ID); p.RepliesCount != 0 {
+		wantIDs(t, "home", w.home(amira), own.ID, mine.ID)
+		if p := w.stored(mine.ID); p.RepliesCount != 1 {
 			t.Errorf("%d replies counted", p.RepliesCount)
 		}
 		var left Post
