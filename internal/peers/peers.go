@@ -129,18 +129,34 @@ func Check(tx *store.Tx, host string) error {
 	if h, err := iri.NormaliseHost(host, iri.IsDev(tx.Site.Host)); err != nil || h != host || h == tx.Site.Host {
 		return notAdmitted(host)
 	}
-	mode, err := ModeOf(tx)
+	entries := map[string]Standing{}
+	mode, err := decisions(tx, withParents(host), entries)
 	if err != nil {
 		return err
 	}
-	standing, err := StandingOf(tx, host)
-	if err != nil {
-		return err
-	}
-	if !mode.Admits(standing) {
+	if !mode.Admits(decide(host, entries)) {
 		return notAdmitted(host)
 	}
 	return nil
+}
+
+// decisions reads the mode and the entries of hosts in one question: every
+// message that comes or goes asks it.
+func decisions(tx *store.Tx, hosts []string, into map[string]Standing) (Mode, error) {
+	var rows []struct {
+		Mode     Mode
+		Host     string
+		Standing Standing
+	}
+	err := tx.Raw(`SELECT site.mode, COALESCE(peers.host, '') AS host, COALESCE(peers.standing, '') AS standing
+		FROM site LEFT JOIN peers ON peers.host IN ? WHERE site.id = 1`, hosts).Scan(&rows).Error
+	if err != nil || len(rows) == 0 { // no site yet: closed
+		return Allowlist, err
+	}
+	for _, r := range rows {
+		into[r.Host] = r.Standing
+	}
+	return rows[0].Mode, nil
 }
 
 func notAdmitted(host string) error {
@@ -174,13 +190,11 @@ func Admitted(tx *store.Tx, hosts []string) (map[string]bool, error) {
 	if len(names) == 0 {
 		return map[string]bool{}, nil
 	}
-	mode, err := ModeOf(tx)
-	if err != nil {
-		return nil, err
-	}
+	var mode Mode
 	entries := make(map[string]Standing, len(names))
 	for part := range chunks(names, 400) {
-		if err := standings(tx, part, entries); err != nil {
+		var err error
+		if mode, err = decisions(tx, part, entries); err != nil {
 			return nil, err
 		}
 	}
