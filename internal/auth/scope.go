@@ -82,3 +82,14 @@ func (s Scopes) allowAll(needs []string) bool {
 // Within reports whether everything s covers is covered by the other scopes
 // too: a token may have less than its app asked for at first, never more.
 func (s Scopes) Within(other Scopes) bool { return other.allowAll(s) }
+
+// AllScopes lists every scope that a token may be given.
+func AllScopes() []string {
+	all := []string{"profile", "read", "write", "follow", "push"}
+	for _, whole := range []string{"read", "write"} {
+		for _, part := range parts[whole] {
+			all = append(all, whole+":"+part)
+		}
+	}
+	return all
+}

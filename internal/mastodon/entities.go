@@ -1,0 +1,376 @@
+package mastodon
+
+import (
+	"encoding/json"
+	"html"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/media"
+)
+
+// stamp is a moment with exactly three digits of milliseconds and Z, the form
+// that Mastodon's clients parse.
+type stamp string
+
+func stampOf(t time.Time) stamp { return stamp(t.UTC().Format("2006-01-02T15:04:05.000Z")) }
+
+func stampOrNull(t *time.Time) *stamp {
+	if t == nil {
+		return nil
+	}
+	s := stampOf(*t)
+	return &s
+}
+
+// Account is Mastodon's Account entity.
+type Account struct {
+	ID              int64          `json:"id,string"`
+	Username        string         `json:"username"`
+	Acct            string         `json:"acct"`
+	DisplayName     string         `json:"display_name"`
+	Locked          bool           `json:"locked"`
+	Bot             bool           `json:"bot"`
+	Discoverable    bool           `json:"discoverable"`
+	Indexable       bool           `json:"indexable"`
+	Group           bool           `json:"group"`
+	CreatedAt       stamp          `json:"created_at"`
+	Note            string         `json:"note"`
+	URL             string         `json:"url"`
+	URI             string         `json:"uri"`
+	Avatar          string         `json:"avatar"`
+	AvatarStatic    string         `json:"avatar_static"`
+	Header          string         `json:"header"`
+	HeaderStatic    string         `json:"header_static"`
+	FollowersCount  int64          `json:"followers_count"`
+	FollowingCount  int64          `json:"following_count"`
+	StatusesCount   int64          `json:"statuses_count"`
+	LastStatusAt    *string        `json:"last_status_at"`
+	HideCollections bool           `json:"hide_collections"`
+	Noindex         bool           `json:"noindex"`
+	Emojis          []struct{}     `json:"emojis"`
+	Fields          []Field        `json:"fields"`
+	Roles           []struct{}     `json:"roles"`
+	Suspended       bool           `json:"suspended,omitempty"`
+	Source          *AccountSource `json:"source,omitempty"`
+	Role            *AccountRole   `json:"role,omitempty"`
+}
+
+// Field is a line of a profile.
+type Field struct {
+	Name       string `json:"name"`
+	Value      string `json:"value"`
+	VerifiedAt *stamp `json:"verified_at"`
+}
+
+// AccountSource is what only the account's owner is told (CredentialAccount).
+type AccountSource struct {
+	Privacy             string  `json:"privacy"`
+	Sensitive           bool    `json:"sensitive"`
+	Language            *string `json:"language"`
+	Note                string  `json:"note"`
+	Fields              []Field `json:"fields"`
+	FollowRequestsCount int64   `json:"follow_requests_count"`
+	Discoverable        bool    `json:"discoverable"`
+	Indexable           bool    `json:"indexable"`
+	HideCollections     bool    `json:"hide_collections"`
+}
+
+// AccountRole is the owner's role on this instance.
+type AccountRole struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Color       string `json:"color"`
+	Permissions string `json:"permissions"`
+	Highlighted bool   `json:"highlighted"`
+}
+
+// Status is Mastodon's Status entity. The reader's own marks are absent for
+// readers without a token.
+type Status struct {
+	ID                 int64        `json:"id,string"`
+	CreatedAt          stamp        `json:"created_at"`
+	InReplyToID        *int64       `json:"in_reply_to_id,string"`
+	InReplyToAccountID *int64       `json:"in_reply_to_account_id,string"`
+	Sensitive          bool         `json:"sensitive"`
+	SpoilerText        string       `json:"spoiler_text"`
+	Visibility         string       `json:"visibility"`
+	LocalOnly          bool         `json:"local_only"`
+	Language           *string      `json:"language"`
+	URI                string       `json:"uri"`
+	URL                *string      `json:"url"`
+	RepliesCount       int64        `json:"replies_count"`
+	ReblogsCount       int64        `json:"reblogs_count"`
+	FavouritesCount    int64        `json:"favourites_count"`
+	EditedAt           *stamp       `json:"edited_at"`
+	Content            string       `json:"content"`
+	Text               *string      `json:"text,omitempty"`
+	Reblog             *Status      `json:"reblog"`
+	Application        *struct{}    `json:"application"`
+	Account            Account      `json:"account"`
+	MediaAttachments   []Attachment `json:"media_attachments"`
+	Mentions           []Mention    `json:"mentions"`
+	Tags               []StatusTag  `json:"tags"`
+	Emojis             []struct{}   `json:"emojis"`
+	Card               *struct{}    `json:"card"`
+	Poll               *struct{}    `json:"poll"`
+	Favourited         *bool        `json:"favourited,omitempty"`
+	Reblogged          *bool        `json:"reblogged,omitempty"`
+	Muted              *bool        `json:"muted,omitempty"`
+	Bookmarked         *bool        `json:"bookmarked,omitempty"`
+	Pinned             *bool        `json:"pinned,omitempty"`
+	Filtered           *[]struct{}  `json:"filtered,omitempty"`
+}
+
+// Mention names an account that a status addresses.
+type Mention struct {
+	ID       int64  `json:"id,string"`
+	Username string `json:"username"`
+	URL      string `json:"url"`
+	Acct     string `json:"acct"`
+}
+
+// StatusTag is a hashtag of a status.
+type StatusTag struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+// Attachment is Mastodon's MediaAttachment entity.
+type Attachment struct {
+	ID          int64           `json:"id,string"`
+	Type        string          `json:"type"`
+	URL         string          `json:"url"`
+	PreviewURL  string          `json:"preview_url"`
+	RemoteURL   *string         `json:"remote_url"`
+	Meta        json.RawMessage `json:"meta"`
+	Description *string         `json:"description"`
+	Blurhash    *string         `json:"blurhash"`
+}
+
+// Relationship says how the reader stands to an account.
+type Relationship struct {
+	ID                  int64    `json:"id,string"`
+	Following           bool     `json:"following"`
+	ShowingReblogs      bool     `json:"showing_reblogs"`
+	Notifying           bool     `json:"notifying"`
+	Languages           []string `json:"languages"`
+	FollowedBy          bool     `json:"followed_by"`
+	Blocking            bool     `json:"blocking"`
+	BlockedBy           bool     `json:"blocked_by"`
+	Muting              bool     `json:"muting"`
+	MutingNotifications bool     `json:"muting_notifications"`
+	Requested           bool     `json:"requested"`
+	RequestedBy         bool     `json:"requested_by"`
+	DomainBlocking      bool     `json:"domain_blocking"`
+	Endorsed            bool     `json:"endorsed"`
+	Note                string   `json:"note"`
+}
+
+// Notification is Mastodon's Notification entity.
+type Notification struct {
+	ID        int64   `json:"id,string"`
+	Type      string  `json:"type"`
+	CreatedAt stamp   `json:"created_at"`
+	GroupKey  string  `json:"group_key"`
+	Account   Account `json:"account"`
+	Status    *Status `json:"status,omitempty"`
+}
+
+// shape turns what the community holds into what a client is shown.
+type shape struct {
+	site iri.Site
+	// signedIn is whether the reader has a token; only then has a status marks.
+	signedIn bool
+}
+
+func (s shape) account(a community.Account, c community.AccountCounts) Account {
+	out := Account{
+		ID: a.ID, Username: a.Username, Acct: acct(a), DisplayName: a.DisplayName, Locked: a.Locked,
+		Bot: a.ActorType == "Service" || a.ActorType == "Application", Group: a.ActorType == "Group",
+		Discoverable: a.Discoverable, Indexable: a.Indexable, Noindex: !a.Indexable, HideCollections: true,
+		CreatedAt: stampOf(a.CreatedAt.UTC().Truncate(24 * time.Hour)), Note: a.BioHTML,
+		URL: s.profile(a), URI: s.actor(a),
+		FollowersCount: c.Followers, FollowingCount: c.Following, StatusesCount: c.Posts,
+		Emojis: []struct{}{}, Fields: fields(a.Fields), Roles: []struct{}{},
+	}
+	if c.LastPostAt != nil {
+		day := c.LastPostAt.UTC().Format(time.DateOnly)
+		out.LastStatusAt = &day
+	}
+	out.Avatar = s.picture(a, a.Avatar, "avatar")
+	out.Header = s.picture(a, a.Header, "header")
+	out.AvatarStatic, out.HeaderStatic = out.Avatar, out.Header
+	if a.Gone() {
+		out.Suspended, out.DisplayName, out.Note, out.Fields = true, "", "", []Field{}
+	}
+	return out
+}
+
+// picture is the address of an account's picture: the uploaded one, another
+// server's through our proxy, or the mark that the pages draw.
+func (s shape) picture(a community.Account, name, which string) string {
+	switch {
+	case name != "" && a.Local():
+		return s.site.Media(name)
+	case name != "":
+		return s.site.Base() + "/media/" + which + "/" + strconv.FormatInt(a.ID, 10)
+	}
+	return s.site.Base() + "/mark/" + which + "/" + strconv.FormatInt(a.ID, 10) + ".png"
+}
+
+func (s shape) actor(a community.Account) string {
+	if a.URI != nil {
+		return *a.URI
+	}
+	return s.site.Actor(a.ID)
+}
+
+func (s shape) profile(a community.Account) string {
+	switch {
+	case a.Local():
+		return s.site.Profile(a.Username)
+	case a.URL != "":
+		return a.URL
+	}
+	return s.actor(a)
+}
+
+func acct(a community.Account) string {
+	if a.Local() {
+		return a.Username
+	}
+	return a.Username + "@" + a.Host
+}
+
+func fields(from []community.Field) []Field {
+	out := make([]Field, 0, len(from))
+	for _, f := range from {
+		out = append(out, Field{Name: f.Name, Value: f.Value})
+	}
+	return out
+}
+
+// visibility is the nearest of Mastodon's four words. It is never wider than
+// the audience (PRODUCT: audiences, column "visibility").
+func visibility(p community.Post) string {
+	switch p.Audience {
+	case community.Public:
+		if p.Unlisted {
+			return "unlisted"
+		}
+		return "public"
+	case community.Network:
+		return "unlisted"
+	case community.Followers, community.School, community.Group:
+		return "private"
+	}
+	return "direct"
+}
+
+func (s shape) status(v community.View) Status {
+	p := v.Post
+	out := Status{
+		ID: p.ID, CreatedAt: stampOf(p.CreatedAt), Sensitive: p.Sensitive, SpoilerText: p.Warning,
+		Visibility: visibility(p), LocalOnly: p.Audience == community.School, Language: text(p.Language),
+		URI: s.postURI(p), URL: text(s.postURL(p)),
+		RepliesCount: p.RepliesCount, ReblogsCount: p.BoostsCount, FavouritesCount: p.LikesCount,
+		EditedAt: stampOrNull(p.EditedAt), Content: content(p), Account: s.account(v.Author, v.AuthorCounts),
+		InReplyToID: p.InReplyToID, InReplyToAccountID: p.InReplyToAuthor,
+		MediaAttachments: s.attachments(v.Media), Emojis: []struct{}{},
+		Mentions: make([]Mention, 0, len(v.Mentions)), Tags: make([]StatusTag, 0, len(v.Tags)),
+	}
+	for _, a := range v.Mentions {
+		out.Mentions = append(out.Mentions, Mention{ID: a.ID, Username: a.Username, URL: s.profile(a), Acct: acct(a)})
+	}
+	for _, t := range v.Tags {
+		out.Tags = append(out.Tags, StatusTag{Name: t.Tag, URL: s.site.Tag(t.Tag)})
+	}
+	if v.Boosted != nil {
+		inner := s.status(*v.Boosted)
+		out.Reblog, out.Content = &inner, inner.Content
+	}
+	if s.signedIn {
+		no, none := false, []struct{}{}
+		out.Favourited, out.Reblogged, out.Bookmarked, out.Muted = &v.Mine.Liked, &v.Mine.Boosted, &v.Mine.Bookmarked, &v.Mine.Muted
+		out.Filtered = &none
+		if v.Mine.Author {
+			out.Pinned = &no
+		}
+	}
+	return out
+}
+
+// content is the post's text. Clients have no place for a title, so that it
+// stands above the text.
+func content(p community.Post) string {
+	if p.Title == "" {
+		return p.HTML
+	}
+	return "<p><strong>" + html.EscapeString(p.Title) + "</strong></p>" + p.HTML
+}
+
+func (s shape) postURI(p community.Post) string {
+	if p.URI != nil {
+		return *p.URI
+	}
+	if p.Kind == community.Boost {
+		return s.site.Activity(p.ID)
+	}
+	return s.site.Post(p.ID)
+}
+
+func (s shape) postURL(p community.Post) string {
+	switch {
+	case p.URI == nil:
+		return s.site.Page(p.ID)
+	case p.URL != "":
+		return p.URL
+	}
+	return *p.URI
+}
+
+func (s shape) attachments(from []media.Attachment) []Attachment {
+	out := make([]Attachment, 0, len(from))
+	for _, a := range from {
+		out = append(out, s.attachment(a))
+	}
+	return out
+}
+
+func (s shape) attachment(a media.Attachment) Attachment {
+	out := Attachment{ID: a.ID, Type: "image", Description: text(a.Alt), Blurhash: text(a.Blurhash), RemoteURL: text(a.RemoteURL)}
+	if !strings.HasPrefix(a.Mime, "image/") {
+		out.Type = "unknown"
+	}
+	if a.RemoteURL != "" {
+		out.URL = s.site.Base() + "/media/remote/" + strconv.FormatInt(a.ID, 10)
+		out.PreviewURL = out.URL
+	} else {
+		out.URL, out.PreviewURL = s.site.Media(a.Name), s.site.Media(a.Preview)
+	}
+	type size struct {
+		Width  int64   `json:"width"`
+		Height int64   `json:"height"`
+		Size   string  `json:"size"`
+		Aspect float64 `json:"aspect"`
+	}
+	meta := map[string]any{"focus": map[string]float64{"x": a.FocusX, "y": a.FocusY}}
+	if a.Width > 0 && a.Height > 0 {
+		w, h := int64(a.Width), int64(a.Height)
+		meta["original"] = size{w, h, strconv.FormatInt(w, 10) + "x" + strconv.FormatInt(h, 10), float64(w) / float64(h)}
+	}
+	out.Meta, _ = json.Marshal(meta) // a map of numbers and strings
+	return out
+}
+
+// text is s, or null where there is none.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

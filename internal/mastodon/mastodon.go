@@ -1,0 +1,297 @@
+// Package mastodon is the door for apps: the client API that programs written
+// for Mastodon speak. Reads go straight to the community's questions, deeds to
+// its deeds; what the door adds is the shape of the answers.
+package mastodon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/chalkring/chalkring/internal/auth"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Lookup finds what this server does not know yet by asking the server that
+// does: a person by handle or address, a post by address.
+type Lookup interface {
+	Resolve(ctx context.Context, handle string) (community.Account, error)
+	ResolvePost(ctx context.Context, address string) (community.Post, error)
+}
+
+// Deps are what the door stands on.
+type Deps struct {
+	DB        *store.DB
+	Auth      *auth.Auth
+	Library   *media.Library
+	Lookup    Lookup
+	Log       *slog.Logger
+	Version   string
+	MaxUpload int64                           // bytes of one picture
+	Address   func(r *http.Request) string    // the IP address a request came from, for limits
+	Note      func(http.Handler) http.Handler // runs where the matched route is known; nil: nothing
+}
+
+// API answers the client API.
+type API struct {
+	Deps
+	site iri.Site
+}
+
+// New returns the door.
+func New(d Deps) *API { return &API{Deps: d, site: d.DB.Site()} }
+
+// call is one request: who asks, with what.
+type call struct {
+	params
+	w      http.ResponseWriter
+	r      *http.Request
+	access auth.Access
+	me     community.Account // the zero value for a guest
+	viewer community.Viewer
+}
+
+func (c *call) signedIn() bool { return c.me.ID != 0 }
+
+// endpoint answers a call with what becomes the answer's JSON.
+type endpoint func(c *call) (any, error)
+
+// Routes mounts the client API, and what of OAuth is no page.
+func (a *API) Routes(r *mux.Router) {
+	api := mux.NewRouter()
+	if a.Note != nil {
+		api.Use(a.Note)
+	}
+	a.timelineRoutes(api) // asked most often; the mux tries its routes in order
+	a.notificationRoutes(api)
+	a.statusRoutes(api)
+	a.accountRoutes(api)
+	a.instanceRoutes(api)
+	a.mediaRoutes(api)
+	a.oauthRoutes(api)
+	// A route that is not there is 404 whatever the method: clients try one
+	// address after the other and go on at 404 only (Enafore).
+	none := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, fault.New(fault.NotFound, "There is nothing at this address of the API."))
+	})
+	api.NotFoundHandler, api.MethodNotAllowedHandler = none, none
+	door := cors(untrailed(api))
+	r.PathPrefix("/api/").Handler(door)
+	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/.well-known/oauth-authorization-server"} {
+		r.Handle(path, door)
+		r.Handle(path+"/", door)
+	}
+}
+
+// cors lets pages of any origin call the API: no cookie opens it.
+//
+// WHATWG Fetch, section 3.3 (CORS protocol).
+func cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", "Link, X-Request-Id")
+		if r.Method == http.MethodOptions {
+			h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+			h.Set("Access-Control-Max-Age", "7200")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// untrailed takes a slash off the end of the path, which some clients put
+// there and which must not change the answer.
+func untrailed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := strings.TrimRight(r.URL.Path, "/"); path != r.URL.Path {
+			there := *r.URL
+			there.Path, there.RawPath = path, strings.TrimRight(r.URL.RawPath, "/")
+			r = r.WithContext(r.Context())
+			r.URL = &there
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// open is an endpoint for everyone; who sends a token is known, and the token
+// must cover the scope.
+func (a *API) open(scope string, fn endpoint) http.HandlerFunc {
+	return a.handle(scope, false, fn)
+}
+
+// members is an endpoint for people who are signed in through an app that was
+// given the scope.
+func (a *API) members(scope string, fn endpoint) http.HandlerFunc {
+	return a.handle(scope, true, fn)
+}
+
+func (a *API) handle(scope string, members bool, fn endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer, err := a.answer(w, r, scope, members, fn)
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		a.write(w, r, http.StatusOK, answer)
+	}
+}
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request, scope string, members bool, fn endpoint) (any, error) {
+	c := &call{w: w, r: r}
+	if token := bearerToken(r); token != "" {
+		access, err := a.Auth.Bearer(r.Context(), token)
+		if err != nil {
+			return nil, err
+		}
+		c.access, c.me = access, access.Person.Account
+		if c.me.ID != 0 {
+			c.viewer = community.Viewer{ID: c.me.ID, Local: true}
+		}
+	}
+	if members && c.access.Token.ID == 0 {
+		return nil, fault.New(fault.Unauthorized, "The access token is missing. Sign in first.")
+	}
+	if members && !c.signedIn() {
+		return nil, fault.New(fault.Invalid, "This method requires an authenticated user.")
+	}
+	if c.signedIn() && scope != "" {
+		if err := c.access.Need(scope); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if c.params, err = paramsOf(w, r); err != nil {
+		return nil, err
+	}
+	return fn(c)
+}
+
+// bearerToken is the token of the request (RFC 6750, section 2.1).
+func bearerToken(r *http.Request) string {
+	kind, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(kind, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// fail is where failures end: as JSON with one sentence.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := fault.Of(err)
+	if f.Kind == fault.Internal {
+		if r.Context().Err() != nil {
+			return // whoever asked has gone
+		}
+		a.Log.ErrorContext(r.Context(), "api call failed", "route", routeOf(r), "err", err)
+	}
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())+1))
+	}
+	body := map[string]any{"error": f.Error()}
+	if len(f.Fields) > 1 || len(f.Fields) == 1 && f.Message == "" {
+		words := make([]string, len(f.Fields))
+		for i, field := range f.Fields {
+			words[i] = field.Message
+		}
+		body["error"] = strings.Join(words, " ")
+	}
+	a.write(w, r, f.Kind.Status(), body)
+}
+
+// routeOf is the request's route for the log, without what names people or posts.
+func routeOf(r *http.Request) string {
+	if route := mux.CurrentRoute(r); route != nil {
+		if t, err := route.GetPathTemplate(); err == nil {
+			return t
+		}
+	}
+	return "/api"
+}
+
+// write answers with JSON. Every answer has a body: some clients take none for
+// a failure.
+func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // the content type says that it is no page
+	if err := e.Encode(answer); err != nil {
+		a.Log.ErrorContext(r.Context(), "answer cannot be encoded", "route", routeOf(r), "err", err)
+		http.Error(w, `{"error":"Something went wrong on this server."}`, http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private, no-store")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // a client that left is no failure of ours
+}
+
+// read runs a question for a call.
+func (a *API) read(c *call, fn func(tx *store.Tx) error) error {
+	return a.DB.Read(c.r.Context(), fn)
+}
+
+// deed runs a deed for a call.
+func (a *API) deed(c *call, fn func(tx *store.Tx) error) error {
+	return a.DB.Write(c.r.Context(), fn)
+}
+
+// shape is how this caller is shown things.
+func (a *API) shape(c *call) shape { return shape{site: a.site, signedIn: c.signedIn()} }
+
+// idOf reads the number in the path. What is none names nothing.
+func (c *call) idOf(name string) (int64, error) {
+	n, ok := iri.ParseID(mux.Vars(c.r)[name])
+	if !ok {
+		return 0, notFound()
+	}
+	return n, nil
+}
+
+func notFound() error { return fault.New(fault.NotFound, "Record not found") }
+
+// link tells where the list goes on, in both directions. first and last are
+// the places of the first and last row shown.
+//
+// RFC 8288, section 3.
+func (a *API) link(c *call, page store.Page, n int, first, last int64) {
+	if n == 0 {
+		return
+	}
+	q := url.Values{}
+	for name, values := range c.r.URL.Query() {
+		if name != "max_id" && name != "since_id" && name != "min_id" {
+			q[name] = values
+		}
+	}
+	at := func(name string, id int64, rel string) string {
+		q.Set(name, strconv.FormatInt(id, 10))
+		defer q.Del(name)
+		return fmt.Sprintf(`<%s%s?%s>; rel="%s"`, a.site.Base(), c.r.URL.Path, strings.ReplaceAll(q.Encode(), ",", "%2C"), rel)
+	}
+	var links []string
+	if n >= page.Size() || page.MinID > 0 {
+		links = append(links, at("max_id", last, "next"))
+	}
+	c.w.Header().Set("Link", strings.Join(append(links, at("min_id", first, "prev")), ", "))
+}
+
+// none is what clears or undoes say: an empty object.
+var none = struct{}{}

@@ -1,0 +1,141 @@
+package mastodon
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// maxForm bounds a request without files; maxParams the number of values in it.
+const (
+	maxForm   = 1 << 20
+	maxParams = 1000
+)
+
+// params are a request's parameters, however the client sent them: in the
+// query, as a form, as multipart or as JSON. Names are kept in the form
+// notation, with JSON's nesting written as `a[b]` and lists as `a[]`.
+type params struct{ url.Values }
+
+// paramsOf reads the parameters of r. What cannot be read is a fault.
+func paramsOf(w http.ResponseWriter, r *http.Request) (params, error) {
+	p := params{r.URL.Query()}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.ContentLength == 0 {
+		return p.checked()
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" {
+		return p, fault.New(fault.Invalid, "The Content-Type %q cannot be read. Send JSON or a form.", r.Header.Get("Content-Type"))
+	}
+	switch kind {
+	case "application/json":
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		var body map[string]any
+		d := json.NewDecoder(r.Body)
+		d.UseNumber()
+		if err := d.Decode(&body); err != nil {
+			return p, fault.New(fault.Invalid, "The body is not a JSON object: %v.", err)
+		}
+		for name, value := range body {
+			p.flatten(name, value, 0)
+		}
+	case "multipart/form-data":
+		if err := r.ParseMultipartForm(maxForm); err != nil {
+			return p, fault.New(fault.Invalid, "The form cannot be read: %v.", err)
+		}
+		for name, values := range r.MultipartForm.Value {
+			p.Values[name] = append(p.Values[name], values...)
+		}
+	case "", "application/x-www-form-urlencoded":
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			return p, fault.New(fault.Invalid, "The form cannot be read: %v.", err)
+		}
+		for name, values := range r.PostForm {
+			p.Values[name] = append(p.Values[name], values...)
+		}
+	}
+	return p.checked()
+}
+
+func (p params) checked() (params, error) {
+	n := 0
+	for _, values := range p.Values {
+		n += len(values)
+	}
+	if n > maxParams {
+		return p, fault.New(fault.Invalid, "The request has %d values; at most %d are read.", n, maxParams)
+	}
+	return p, nil
+}
+
+func (p params) flatten(name string, value any, depth int) {
+	switch v := value.(type) {
+	case nil:
+	case map[string]any:
+		if depth < 4 {
+			for key, inner := range v {
+				p.flatten(name+"["+key+"]", inner, depth+1)
+			}
+		}
+	case []any:
+		if depth < 4 {
+			for _, inner := range v {
+				p.flatten(name+"[]", inner, depth+1)
+			}
+		}
+	default:
+		p.Values[name] = append(p.Values[name], fmt.Sprint(v))
+	}
+}
+
+// list is the values of name, sent with or without brackets.
+func (p params) list(name string) []string {
+	return append(append([]string{}, p.Values[name+"[]"]...), p.Values[name]...)
+}
+
+// flag is whether name is set to a true value; unset means otherwise.
+func (p params) flag(name string, otherwise bool) bool {
+	switch strings.ToLower(p.Get(name)) {
+	case "1", "true", "t", "on", "yes":
+		return true
+	case "0", "false", "f", "off", "no":
+		return false
+	}
+	return otherwise
+}
+
+// ids is the values of name as numbers; what is none is left out.
+func (p params) ids(name string) []int64 {
+	var out []int64
+	for _, s := range p.list(name) {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// page is the part of a list that is asked for: limit is usual unless
+// another one up to most is asked for.
+func (p params) page(usual, most int) store.Page {
+	number := func(name string) int64 {
+		n, err := strconv.ParseInt(p.Get(name), 10, 64)
+		if err != nil || n < 0 {
+			return 0
+		}
+		return n
+	}
+	limit := int(number("limit"))
+	if limit <= 0 {
+		limit = usual
+	}
+	return store.Page{MaxID: number("max_id"), SinceID: number("since_id"), MinID: number("min_id"), Limit: min(limit, most)}
+}

@@ -1,0 +1,250 @@
+package mastodon
+
+import (
+	"cmp"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+func (a *API) statusRoutes(r *mux.Router) {
+	on := func(method, path string, h http.HandlerFunc) {
+		r.HandleFunc("/api/v1/statuses"+path, h).Methods(method)
+	}
+	on(http.MethodGet, "/{id:[0-9]+}/context", a.open("read:statuses", a.context))
+	on(http.MethodGet, "/{id:[0-9]+}", a.open("read:statuses", a.getStatus))
+	on(http.MethodPost, "", a.members("write:statuses", a.publish))
+	on(http.MethodPut, "/{id:[0-9]+}", a.members("write:statuses", a.edit))
+	on(http.MethodDelete, "/{id:[0-9]+}", a.members("write:statuses", a.delete))
+	on(http.MethodGet, "/{id:[0-9]+}/source", a.members("read:statuses", a.source))
+	on(http.MethodGet, "/{id:[0-9]+}/history", a.open("read:statuses", a.history))
+	on(http.MethodGet, "/{id:[0-9]+}/favourited_by", a.open("read:accounts", a.favouritedBy))
+	on(http.MethodGet, "/{id:[0-9]+}/reblogged_by", a.open("read:accounts", a.rebloggedBy))
+	on(http.MethodPost, "/{id:[0-9]+}/favourite", a.members("write:favourites", a.react(community.Like)))
+	on(http.MethodPost, "/{id:[0-9]+}/unfavourite", a.members("write:favourites", a.react(community.Unlike)))
+	on(http.MethodPost, "/{id:[0-9]+}/bookmark", a.members("write:bookmarks", a.react(community.Bookmark)))
+	on(http.MethodPost, "/{id:[0-9]+}/unbookmark", a.members("write:bookmarks", a.react(community.Unbookmark)))
+	on(http.MethodPost, "/{id:[0-9]+}/reblog", a.members("write:statuses", a.react(community.BoostPost)))
+	on(http.MethodPost, "/{id:[0-9]+}/unreblog", a.members("write:statuses", a.react(community.UnboostPost)))
+}
+
+// orNotFound turns what is not there, or not for the caller, into the one
+// answer that clients know for it; a deleted post is not told apart.
+func orNotFound(err error) error {
+	if err == nil || fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
+		return notFound()
+	}
+	return err
+}
+
+// seen returns the post in the path, as far as the caller may see it. A boost
+// stands for the post that it passes on where inner is set.
+func (c *call) seen(tx *store.Tx) (community.Post, error) {
+	id, err := c.idOf("id")
+	if err != nil {
+		return community.Post{}, err
+	}
+	p, err := community.VisiblePost(tx, id, c.viewer)
+	if err != nil {
+		return p, orNotFound(err)
+	}
+	return p, nil
+}
+
+// shown answers with one post.
+func (a *API) shown(tx *store.Tx, c *call, p community.Post) (Status, error) {
+	v, err := community.LoadOne(tx, c.viewer, p)
+	if err != nil {
+		return Status{}, err
+	}
+	if v.BoostOfID != nil && v.Boosted == nil {
+		return Status{}, notFound()
+	}
+	return a.shape(c).status(v), nil
+}
+
+// getStatus answers GET /api/v1/statuses/{id}.
+func (a *API) getStatus(c *call) (any, error) {
+	var out Status
+	err := a.read(c, func(tx *store.Tx) error {
+		p, err := c.seen(tx)
+		if err == nil {
+			out, err = a.shown(tx, c, p)
+		}
+		return err
+	})
+	return out, err
+}
+
+// context answers GET /api/v1/statuses/{id}/context.
+func (a *API) context(c *call) (any, error) {
+	var views []community.View
+	above := 0
+	err := a.read(c, func(tx *store.Tx) error {
+		p, err := c.seen(tx)
+		if err == nil && p.BoostOfID != nil {
+			p, err = community.VisiblePost(tx, *p.BoostOfID, c.viewer)
+		}
+		if err != nil {
+			return orNotFound(err)
+		}
+		ancestors, descendants, err := community.Around(tx, c.viewer, p)
+		if err != nil {
+			return err
+		}
+		above = len(ancestors)
+		views, err = community.Load(tx, c.viewer, append(ancestors, descendants...))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := a.statuses(c, views)
+	return map[string][]Status{"ancestors": all[:above], "descendants": all[above:]}, nil
+}
+
+// react answers what a caller does with a post: favourite, reblog, bookmark
+// and the ways back.
+func (a *API) react(deed func(tx *store.Tx, me community.Account, post int64) (community.Post, error)) endpoint {
+	return func(c *call) (any, error) {
+		var out Status
+		err := a.deed(c, func(tx *store.Tx) error {
+			id, err := c.idOf("id")
+			if err != nil {
+				return err
+			}
+			p, err := community.PostByID(tx, id)
+			if err != nil {
+				return orNotFound(err)
+			}
+			// Clients also act on a boost's own id, and mean the post in it.
+			if p, err = deed(tx, c.me, cmp.Or(boosted(p), id)); err != nil {
+				if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
+					return notFound()
+				}
+				return err
+			}
+			out, err = a.shown(tx, c, p)
+			return err
+		})
+		return out, err
+	}
+}
+
+// boosted is the post that a boost passes on, or 0.
+func boosted(p community.Post) int64 {
+	if p.BoostOfID == nil {
+		return 0
+	}
+	return *p.BoostOfID
+}
+
+// source answers GET /api/v1/statuses/{id}/source, for editing.
+func (a *API) source(c *call) (any, error) {
+	var p community.Post
+	err := a.read(c, func(tx *store.Tx) (err error) {
+		p, err = c.seen(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.AuthorID != c.me.ID {
+		return nil, notFound()
+	}
+	return map[string]any{"id": idText(p.ID), "text": p.Source, "spoiler_text": p.Warning}, nil
+}
+
+// StatusEdit is Mastodon's StatusEdit entity.
+type StatusEdit struct {
+	Content          string       `json:"content"`
+	SpoilerText      string       `json:"spoiler_text"`
+	Sensitive        bool         `json:"sensitive"`
+	CreatedAt        stamp        `json:"created_at"`
+	Account          Account      `json:"account"`
+	MediaAttachments []Attachment `json:"media_attachments"`
+	Emojis           []struct{}   `json:"emojis"`
+}
+
+// history answers GET /api/v1/statuses/{id}/history: the post as it was before
+// each of its edits, and as it is.
+func (a *API) history(c *call) (any, error) {
+	out := []StatusEdit{}
+	err := a.read(c, func(tx *store.Tx) error {
+		p, err := c.seen(tx)
+		if err != nil {
+			return err
+		}
+		v, err := community.LoadOne(tx, c.viewer, p)
+		if err != nil {
+			return err
+		}
+		before, err := community.Revisions(tx, p.ID)
+		if err != nil {
+			return err
+		}
+		s := a.shape(c)
+		author := s.account(v.Author, v.AuthorCounts)
+		for _, was := range before {
+			old := p
+			old.Title, old.HTML = was.Title, was.HTML
+			out = append(out, StatusEdit{Content: content(old), SpoilerText: was.Warning, Sensitive: was.Warning != "", CreatedAt: stampOf(was.WrittenAt),
+				Account: author, MediaAttachments: s.attachments(was.Media), Emojis: []struct{}{}})
+		}
+		now := p.CreatedAt
+		if p.EditedAt != nil {
+			now = *p.EditedAt
+		}
+		out = append(out, StatusEdit{Content: content(p), SpoilerText: p.Warning, Sensitive: p.Sensitive, CreatedAt: stampOf(now),
+			Account: author, MediaAttachments: s.attachments(v.Media), Emojis: []struct{}{}})
+		return nil
+	})
+	return out, err
+}
+
+// favouritedBy answers GET /api/v1/statuses/{id}/favourited_by.
+func (a *API) favouritedBy(c *call) (any, error) {
+	return a.reactors(c, func(tx *store.Tx, post int64, page store.Page) (who, places []int64, err error) {
+		list, err := community.LikedBy(tx, post, page)
+		for _, r := range list {
+			who, places = append(who, r.AccountID), append(places, r.ID)
+		}
+		return who, places, err
+	})
+}
+
+// rebloggedBy answers GET /api/v1/statuses/{id}/reblogged_by.
+func (a *API) rebloggedBy(c *call) (any, error) {
+	return a.reactors(c, func(tx *store.Tx, post int64, page store.Page) (who, places []int64, err error) {
+		list, err := community.BoostsOf(tx, post, page)
+		for _, b := range list {
+			who, places = append(who, b.AuthorID), append(places, b.ID)
+		}
+		return who, places, err
+	})
+}
+
+func (a *API) reactors(c *call, fn func(tx *store.Tx, post int64, page store.Page) (who, places []int64, err error)) (any, error) {
+	page := c.page(40, 80)
+	out := []Account{}
+	err := a.read(c, func(tx *store.Tx) error {
+		p, err := c.seen(tx)
+		if err != nil {
+			return err
+		}
+		who, places, err := fn(tx, p.ID, page)
+		if err != nil {
+			return err
+		}
+		if n := len(places); n > 0 {
+			a.link(c, page, n, places[0], places[n-1])
+		}
+		out, err = a.accounts(tx, c, who)
+		return err
+	})
+	return out, err
+}

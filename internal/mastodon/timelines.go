@@ -1,0 +1,104 @@
+package mastodon
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+func (a *API) timelineRoutes(r *mux.Router) {
+	get := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead) }
+	get("/api/v1/timelines/home", a.members("read:statuses", a.timeline(a.home)))
+	get("/api/v1/timelines/public", a.open("read:statuses", a.timeline(a.public)))
+	get("/api/v1/timelines/tag/{tag}", a.open("read:statuses", a.timeline(a.tag)))
+	get("/api/v1/bookmarks", a.members("read:bookmarks", a.kept(community.Bookmarks)))
+	get("/api/v1/favourites", a.members("read:favourites", a.kept(community.Liked)))
+}
+
+// list is a question whose answer is a page of posts.
+type list func(tx *store.Tx, c *call, page store.Page) ([]community.Post, error)
+
+// timeline answers with a page of posts, paged by their IDs.
+func (a *API) timeline(fn list) endpoint {
+	return func(c *call) (any, error) {
+		page := c.page(20, 40)
+		var views []community.View
+		err := a.read(c, func(tx *store.Tx) error {
+			posts, err := fn(tx, c, page)
+			if err != nil {
+				return err
+			}
+			views, err = community.Load(tx, c.viewer, posts)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if n := len(views); n > 0 {
+			a.link(c, page, n, views[0].ID, views[n-1].ID)
+		}
+		return a.statuses(c, views), nil
+	}
+}
+
+// statuses is how posts are shown to the caller. A boost whose post the caller
+// may not see any more is left out.
+func (a *API) statuses(c *call, views []community.View) []Status {
+	s := a.shape(c)
+	out := make([]Status, 0, len(views))
+	for _, v := range views {
+		if v.BoostOfID == nil || v.Boosted != nil {
+			out = append(out, s.status(v))
+		}
+	}
+	return out
+}
+
+func (a *API) home(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
+	return community.Home(tx, c.viewer, page)
+}
+
+// public answers GET /api/v1/timelines/public: with local what the school
+// wrote, with remote what connected schools did.
+func (a *API) public(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
+	from := community.Anywhere
+	switch {
+	case c.flag("local", false):
+		from = community.Here
+	case c.flag("remote", false):
+		from = community.Elsewhere
+	}
+	return community.PublicTimeline(tx, c.viewer, from, page)
+}
+
+func (a *API) tag(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
+	return community.TagTimeline(tx, c.viewer, mux.Vars(c.r)["tag"], page)
+}
+
+// kept answers with a page of what the caller marked, paged by the marks.
+func (a *API) kept(fn func(tx *store.Tx, v community.Viewer, page store.Page) ([]community.Post, []int64, error)) endpoint {
+	return func(c *call) (any, error) {
+		page := c.page(20, 40)
+		var views []community.View
+		var places []int64
+		err := a.read(c, func(tx *store.Tx) error {
+			posts, at, err := fn(tx, c.viewer, page)
+			if err != nil {
+				return err
+			}
+			places = at
+			views, err = community.Load(tx, c.viewer, posts)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if n := len(places); n > 0 {
+			a.link(c, page, n, places[0], places[n-1])
+		}
+		return a.statuses(c, views), nil
+	}
+}
