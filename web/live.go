@@ -1,0 +1,230 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+const (
+	// beat keeps proxies from closing a silent stream, and is when a stream asks
+	// again whether its reader may still read.
+	beat = 25 * time.Second
+	// sendWithin is how long a reader may take to take one event.
+	sendWithin = 15 * time.Second
+)
+
+// live sends what arrives, as fragments of the page that listens: server-sent
+// events (HTML, section 9.2). What a reader is sent is decided for each post
+// anew, by the same rule as on every page.
+func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
+	s, err := p.stream(h, r.URL.Query().Get("stream"))
+	if err != nil {
+		return err
+	}
+	news := p.DB.Subscribe(community.PostLanded, community.PostEdited, community.PostDeleted, community.NotificationArrived)
+	defer news.Close()
+	out := http.NewResponseController(w)
+	head := w.Header()
+	head.Set("Content-Type", "text/event-stream; charset=utf-8")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Accel-Buffering", "no") // nginx would gather the events
+	w.WriteHeader(http.StatusOK)
+	send := func(event string) error {
+		if err := out.SetWriteDeadline(time.Now().Add(sendWithin)); err != nil {
+			return err
+		}
+		if _, err := w.Write([]byte(event)); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+	if send("retry: 3000\n: listening\n\n") != nil {
+		return nil // the reader left; there is nobody to tell
+	}
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for {
+		var event string
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-tick.C:
+			if _, _, err := p.Auth.Signed(r.Context(), p.Auth.CookieToken(r)); err != nil {
+				return nil
+			}
+			event = ": still here\n\n"
+		case n, ok := <-news.C:
+			if !ok {
+				return nil
+			}
+			if event, err = s.event(r.Context(), n); err != nil {
+				p.Log.WarnContext(r.Context(), "live event not made", "stream", s.name, "err", err)
+				continue
+			}
+		}
+		if event != "" && send(event) != nil {
+			return nil
+		}
+	}
+}
+
+// stream is what one page listens to.
+type stream struct {
+	p      *Pages
+	h      *here
+	name   string
+	thread int64 // the first post, for a thread
+}
+
+func (p *Pages) stream(h *here, name string) (stream, error) {
+	s := stream{p: p, h: h, name: name}
+	if rest, ok := strings.CutPrefix(name, "thread:"); ok {
+		if s.thread, ok = iri.ParseID(rest); ok {
+			s.name = "thread"
+			return s, nil
+		}
+	}
+	switch name {
+	case "home", "school", "connected", "practice", "notifications":
+		return s, nil
+	}
+	return s, fault.New(fault.Invalid, "There is no such stream. Listen to home, school, connected, practice, notifications or thread:ID.")
+}
+
+// event is what a piece of news means to this stream, or "".
+func (s stream) event(ctx context.Context, n store.News) (string, error) {
+	switch n.Topic {
+	case community.NotificationArrived:
+		if n.ID != s.h.me.ID {
+			return "", nil
+		}
+		return s.notification(ctx)
+	case community.PostDeleted:
+		return "event: gone\ndata: " + strconv.FormatInt(n.ID, 10) + "\n\n", nil
+	}
+	if n.ID == 0 || s.name == "notifications" {
+		return "", nil
+	}
+	return s.post(ctx, n.ID)
+}
+
+func (s stream) post(ctx context.Context, id int64) (string, error) {
+	var v, first community.View
+	depth := 0
+	err := s.p.DB.Read(ctx, func(tx *store.Tx) error {
+		post, err := community.PostByID(tx, id)
+		if err != nil {
+			return err
+		}
+		if in, err := s.holds(tx, post); err != nil || !in {
+			return orNotFound(err)
+		}
+		if post, err = community.VisiblePost(tx, id, s.h.viewer); err != nil {
+			return err
+		}
+		posts := []community.Post{post}
+		if s.thread != 0 && post.ID != s.thread {
+			above, _, err := community.Around(tx, s.h.viewer, post)
+			if err != nil {
+				return err
+			}
+			depth = max(1, len(above))
+			start, err := community.VisiblePost(tx, s.thread, s.h.viewer)
+			if err != nil {
+				return err
+			}
+			posts = append(posts, start)
+		}
+		views, err := community.Load(tx, s.h.viewer, posts)
+		if err != nil {
+			return err
+		}
+		v, first = views[0], views[len(views)-1]
+		return nil
+	})
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if s.thread != 0 {
+		if v.ID == s.thread {
+			return "", nil // the first post is set apart; the page is read again for it
+		}
+		node := s.p.node(s.h, v, first, depth)
+		node.Post.Fresh = true
+		return s.fragment("thread-node", node.Post.ID, node)
+	}
+	card := s.p.card(s.h, v)
+	card.Fresh = true
+	return s.fragment("post-item", card.ID, card)
+}
+
+func orNotFound(err error) error {
+	if err != nil {
+		return err
+	}
+	return fault.New(fault.NotFound, "not in this stream")
+}
+
+// holds reports whether a post stands in the list that this stream is of.
+func (s stream) holds(tx *store.Tx, post community.Post) (bool, error) {
+	switch s.name {
+	case "home":
+		return community.InHome(tx, s.h.me.ID, post.ID)
+	case "school":
+		return post.Listed && post.Local(), nil
+	case "connected":
+		return post.Listed && !post.Local(), nil
+	case "practice":
+		return post.Listed && post.Kind == community.Practice, nil
+	}
+	return post.ThreadID == s.thread && post.BoostOfID == nil, nil
+}
+
+// notification brings the bell's number, and on the page of notifications the
+// newest of them.
+func (s stream) notification(ctx context.Context) (string, error) {
+	var unread int
+	var newest []NotificationItem
+	err := s.p.DB.Read(ctx, func(tx *store.Tx) (err error) {
+		if unread, err = community.Unread(tx, s.h.me.ID); err != nil || s.name != "notifications" || unread == 0 {
+			return err
+		}
+		list, err := community.Notifications(tx, s.h.me.ID, store.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
+		newest, err = s.p.told(tx, s.h, list, 0)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	event := fmt.Sprintf("event: unread\ndata: %d\n\n", unread)
+	if len(newest) > 0 {
+		item, err := s.fragment("notification", newest[0].ID, newest[0])
+		return event + item, err
+	}
+	return event, nil
+}
+
+func (s stream) fragment(template, id string, view any) (string, error) {
+	var b bytes.Buffer
+	if err := s.p.templates.Fragment(&b, s.h.l, template, view); err != nil {
+		return "", err
+	}
+	lines := strings.ReplaceAll(strings.ReplaceAll(b.String(), "\r", ""), "\n", "\ndata: ")
+	return "event: post\nid: " + id + "\ndata: " + lines + "\n\n", nil
+}

@@ -1,0 +1,137 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+func (p *Pages) mediaRoutes(r *mux.Router) {
+	get := func(path string, h http.HandlerFunc) { r.Handle(path, h).Methods(http.MethodGet, http.MethodHead) }
+	get("/media/remote/{id:[0-9]+}", p.open(p.remotePicture))
+	get("/media/avatar/{id:[0-9]+}", p.open(p.remoteFace("avatar")))
+	get("/media/header/{id:[0-9]+}", p.open(p.remoteFace("header")))
+	get("/media/{name}", p.open(p.picture))
+}
+
+func noPicture() error {
+	return fault.Keyed(fault.NotFound, "media.not_found", "There is no such picture, or it is not for you.", nil)
+}
+
+// picture serves a file of this server: a public post's and people's portraits
+// to everyone, any other to those who may see its post, and one that is in no
+// post yet to whom it belongs.
+func (p *Pages) picture(h *here, w http.ResponseWriter, r *http.Request) error {
+	name := mux.Vars(r)["name"]
+	public := false
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
+		if face, err := community.IsFace(tx, name); err != nil || face {
+			public = face
+			return err
+		}
+		a, err := media.ByName(tx, name)
+		if err != nil {
+			return err
+		}
+		if a.PostID == nil {
+			if h.me.ID == 0 || a.AccountID != h.me.ID {
+				return noPicture()
+			}
+			return nil
+		}
+		post, err := community.VisiblePost(tx, *a.PostID, h.viewer)
+		public = err == nil && post.Audience == community.Public
+		return err
+	})
+	if err != nil {
+		return hidden(err)
+	}
+	f, err := p.Library.Open(name)
+	if err != nil {
+		return err
+	}
+	media.Serve(w, r, f, public)
+	return nil
+}
+
+// hidden makes a post that is not for the reader look like no picture at all.
+func hidden(err error) error {
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
+		return noPicture()
+	}
+	return err
+}
+
+// remotePicture serves our copy of another server's picture to members: that
+// server does not learn who reads here.
+func (p *Pages) remotePicture(h *here, w http.ResponseWriter, r *http.Request) error {
+	id, err := idOf(r)
+	if err != nil {
+		return err
+	}
+	var a media.Attachment
+	public := false
+	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if a, err = media.ByID(tx, id); err != nil {
+			return err
+		}
+		if a.PostID == nil || a.Local() {
+			return noPicture()
+		}
+		post, err := community.VisiblePost(tx, *a.PostID, h.viewer)
+		public = err == nil && post.Audience == community.Public
+		return err
+	})
+	if err != nil {
+		return hidden(err)
+	}
+	if !h.signedIn() && !public {
+		return noPicture()
+	}
+	size := media.Whole
+	if r.URL.Query().Get("size") == "small" {
+		size = media.Preview
+	}
+	f, err := p.Library.FetchRemote(r.Context(), a.RemoteURL, size, p.Remote)
+	if err != nil {
+		return err
+	}
+	media.Serve(w, r, f, public)
+	return nil
+}
+
+// remoteFace serves our copy of the picture of somebody at another server.
+func (p *Pages) remoteFace(which string) handler {
+	return func(h *here, w http.ResponseWriter, r *http.Request) error {
+		id, err := idOf(r)
+		if err != nil {
+			return err
+		}
+		var a community.Account
+		err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+			a, err = community.AccountByID(tx, id)
+			return err
+		})
+		if err != nil {
+			return hidden(err)
+		}
+		address, size := a.Avatar, media.Portrait
+		if which == "header" {
+			address, size = a.Header, media.Whole
+		}
+		if a.Local() || a.Gone() || address == "" {
+			return noPicture()
+		}
+		f, err := p.Library.FetchRemote(r.Context(), address, size, p.Remote)
+		if err != nil {
+			return err
+		}
+		media.Serve(w, r, f, false)
+		return nil
+	}
+}

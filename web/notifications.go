@@ -1,0 +1,135 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
+)
+
+// notificationsPage lists what happened that concerns the reader.
+type notificationsPage struct {
+	Head  PageHead
+	Items []NotificationItem
+	Pager Pager
+	Empty EmptyState
+}
+
+// notifications shows the list and, from its first page, counts it as read.
+func (p *Pages) notifications(h *here, w http.ResponseWriter, r *http.Request) error {
+	page := pageOf(r)
+	var list []community.Notification
+	var told []NotificationItem
+	var read int64
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if read, err = community.ReadUpTo(tx, h.me.ID); err != nil {
+			return err
+		}
+		if list, err = community.Notifications(tx, h.me.ID, page); err != nil {
+			return err
+		}
+		told, err = p.told(tx, h, list, read)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 && list[0].ID > read && page.MaxID == 0 && r.Method == http.MethodGet {
+		err := p.DB.Write(r.Context(), func(tx *store.Tx) error { return community.MarkRead(tx, h.me.ID, list[0].ID) })
+		if err != nil {
+			return err
+		}
+		h.frame.Unread = 0
+	}
+	view := notificationsPage{Head: PageHead{Title: h.l.T("nav.notifications")}, Items: told,
+		Empty: EmptyState{Icon: "bell", Title: h.l.T("notification.empty_title"), Words: h.l.T("notification.empty")}}
+	if n := len(list); n > 0 {
+		view.Pager = pager(r, page, n, list[0].ID, list[n-1].ID)
+	}
+	h.frame.Here = Notifications
+	if page.MaxID == 0 && page.MinID == 0 {
+		h.frame.Live = "notifications"
+	}
+	return p.render(h, w, http.StatusOK, "notifications", view.Head.Title, view)
+}
+
+// told turns notifications into sentences.
+func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read int64) ([]NotificationItem, error) {
+	var people, ids []int64
+	for _, n := range list {
+		people = append(people, n.FromID)
+		if n.PostID != nil {
+			ids = append(ids, *n.PostID)
+		}
+	}
+	accounts, err := community.AccountsByID(tx, people)
+	if err != nil {
+		return nil, err
+	}
+	schools, err := community.SchoolNames(tx, accounts)
+	if err != nil {
+		return nil, err
+	}
+	posts, err := community.PostsByID(tx, h.viewer, ids)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]NotificationItem, 0, len(list))
+	for _, n := range list {
+		from := accounts[n.FromID]
+		item := NotificationItem{ID: digits(n.ID), Person: p.person(h, from, schools[from.Host]), At: n.CreatedAt, Unread: n.ID > read}
+		name := template.HTML("<bdi>" + template.HTMLEscapeString(from.Name()) + "</bdi>")
+		title := ""
+		if n.PostID != nil {
+			if post, ok := posts[*n.PostID]; ok {
+				item.URL, title = postPath(post.ID), post.Title
+				if post.BoostOfID != nil {
+					item.URL = postPath(*post.BoostOfID)
+				}
+				if title == "" {
+					item.Excerpt = text.Excerpt(post.HTML, 140)
+				} else {
+					item.Excerpt = title
+				}
+			}
+		}
+		item.Icon, item.Words = p.sentence(h.l, n.Kind, name)
+		switch n.Kind {
+		case community.NotifyFollow:
+			item.URL = personPath(from)
+		case community.NotifyFollowRequest:
+			item.URL = "/follow-requests"
+		case community.NotifyRequest:
+			item.URL = "/admin/requests"
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// sentence says what somebody did.
+func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name template.HTML) (icon string, words template.HTML) {
+	switch kind {
+	case community.NotifyFollow:
+		return "user-plus", l.HTML("notification.follow", "Name", name)
+	case community.NotifyFollowRequest:
+		return "user-round-check", l.HTML("notification.follow_request", "Name", name)
+	case community.NotifyMention:
+		return "at-sign", l.HTML("notification.mention", "Name", name)
+	case community.NotifyReply:
+		return "reply", l.HTML("notification.reply", "Name", name)
+	case community.NotifyAcknowledgement:
+		return "hand-heart", l.HTML("notification.acknowledgement", "Name", name)
+	case community.NotifyLike:
+		return "heart", l.HTML("notification.like", "Name", name)
+	case community.NotifyBoost:
+		return "send", l.HTML("notification.boost", "Name", name)
+	case community.NotifyAnswer:
+		return "circle-check", l.HTML("notification.answer", "Name", name)
+	case community.NotifyEdit:
+		return "pencil", l.HTML("notification.edit", "Name", name)
+	}
+	return "user-plus", l.HTML("notification.request", "Name", name)
+}
