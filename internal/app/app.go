@@ -20,12 +20,14 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/chalkring/chalkring/federation"
+	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/config"
 	"github.com/chalkring/chalkring/internal/egress"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/mastodon"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/web"
 )
 
 // Options are what a test or the demonstration does differently from a server
@@ -55,6 +57,8 @@ type Server struct {
 	egress     *egress.Client
 	library    *media.Library
 	federation *federation.Federation
+	auth       *auth.Auth
+	pages      *web.Pages
 	limiter    *limiter // nil: no rate limits
 	metrics    *metrics
 	handler    http.Handler
@@ -94,6 +98,12 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 	s.metrics = newMetrics(s.db)
 	s.federation = federation.New(federation.Deps{DB: s.db, Egress: s.egress, Log: s.log, Metrics: s.metrics.registry,
 		Version: Version(), RetryFor: cfg.RetryFor, Hosts: cfg.DeliveryWorkers})
+	s.auth = auth.New(s.db)
+	s.pages, err = web.New(web.Deps{DB: s.db, Auth: s.auth, Library: s.library, Remote: s.remotePicture, Lookup: s.federation,
+		Log: s.log, Now: opts.Now, Version: Version()})
+	if err != nil {
+		return nil, err
+	}
 	if err := s.openCertificates(); err != nil {
 		return nil, err
 	}
@@ -162,10 +172,16 @@ func (s *Server) routes() *mux.Router {
 		r.HandleFunc("/metrics", s.metricsPage).Methods(http.MethodGet, http.MethodHead)
 	}
 	s.federation.Routes(r)
-	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, fault.New(fault.NotFound, "There is nothing at this address."))
-	})
+	s.clients().Routes(r)
+	s.pages.Routes(r)
 	return r
+}
+
+// clients makes the door for apps.
+func (s *Server) clients() *mastodon.API {
+	return mastodon.New(mastodon.Deps{DB: s.db, Auth: s.auth, Library: s.library, Lookup: s.federation, Log: s.log, Version: Version(),
+		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute,
+		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
 }
 
 // guard is what every request passes, from the outside in.

@@ -220,10 +220,15 @@ func sameHost(asked, own string) bool {
 	return err == nil && (port == "443" || port == "80") && strings.EqualFold(name, own)
 }
 
-// refuse answers a request that goes no further.
+// refuse answers a request that goes no further: people get a page, unless
+// they ask for too much, when a page would be more of it.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	if s.pages != nil && f.Kind != fault.TooMany && !wantsJSON(r) {
+		s.pages.Refuse(w, r, f)
+		return
 	}
 	answer(w, r, f.Kind.Status(), f.Error())
 }
@@ -233,7 +238,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, f *fault.Error) 
 func answer(w http.ResponseWriter, r *http.Request, status int, message string) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	if forMachines(r.URL.Path) || strings.Contains(r.Header.Get("Accept"), "json") {
+	if wantsJSON(r) {
 		h.Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": message}) // a reader who left is no failure of ours
@@ -242,4 +247,9 @@ func answer(w http.ResponseWriter, r *http.Request, status int, message string) 
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, message+"\n") // the same
+}
+
+// wantsJSON reports whether a program asks rather than a person.
+func wantsJSON(r *http.Request) bool {
+	return forMachines(r.URL.Path) || strings.Contains(r.Header.Get("Accept"), "json")
 }
