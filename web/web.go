@@ -37,6 +37,7 @@ type Deps struct {
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
 	Version string
+	Address func(*http.Request) string // where a request came from; nil: RemoteAddr
 }
 
 // Pages answers requests for pages.

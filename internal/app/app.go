@@ -100,7 +100,8 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 		Version: Version(), RetryFor: cfg.RetryFor, Hosts: cfg.DeliveryWorkers})
 	s.auth = auth.New(s.db)
 	s.pages, err = web.New(web.Deps{DB: s.db, Auth: s.auth, Library: s.library, Remote: s.remotePicture, Lookup: s.federation,
-		Log: s.log, Now: opts.Now, Version: Version()})
+		Log: s.log, Now: opts.Now, Version: Version(),
+		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
 	if err != nil {
 		return nil, err
 	}
