@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -142,6 +143,72 @@ func verifyCost(key *rsa.PrivateKey) time.Duration {
 	start := cpu()
 	for range times {
 		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], signature); err != nil {
+			return 1
+		}
+	}
+	return (cpu() - start) / times
+}
+
+// BenchmarkDeliver sends one post after the other to one server over a kept
+// connection and reports the processor time of each, the other side's plain
+// HTTP handling included, against that of one RSA-2048 signature.
+func BenchmarkDeliver(b *testing.B) {
+	for _, pg := range []bool{false, true} {
+		name := "sqlite"
+		if pg {
+			name = "postgres"
+		}
+		b.Run(name, func(b *testing.B) {
+			r := &ring{t: b, pg: pg, at: map[string]addrPort{}}
+			oak, elm := r.still("oak.localhost"), r.still("elm.localhost")
+			oak.allow(elm.host)
+			amira := oak.person("amira")
+			elm.tap = func(w http.ResponseWriter, r *http.Request) bool {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.WriteHeader(http.StatusAccepted)
+				return true
+			}
+			body := bytes.Repeat([]byte("x"), 3000)
+			oak.write(func(tx *store.Tx) error {
+				for range b.N {
+					o := community.Outgoing{ID: tx.NewID(), Verb: community.VerbCreate, ActorID: amira.ID, Body: body, State: "spread", CreatedAt: tx.Now}
+					if err := tx.Create(&o).Error; err != nil {
+						return err
+					}
+					if err := insertDeliveries(tx, o, []community.Target{{Host: elm.host, Inbox: elm.site.SharedInbox()}}); err != nil {
+						return err
+					}
+				}
+				return enter(tx, deliveriesQueue, elm.host)
+			})
+			private, err := sig.ParsePrivateKey(keyPairs()[0].Private)
+			if err != nil {
+				b.Fatal(err)
+			}
+			sign := signCost(private.(*rsa.PrivateKey))
+			oak.run()
+			b.ResetTimer()
+			start := cpu()
+			for oak.count("SELECT COUNT(*) FROM lanes WHERE waiting AND queue = 'deliveries'") > 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+			used := cpu() - start
+			b.StopTimer()
+			if n := oak.count("SELECT COUNT(*) FROM deliveries WHERE state = 'delivered'"); n != b.N {
+				b.Errorf("%d of %d were delivered", n, b.N)
+			}
+			b.ReportMetric(float64(used)/float64(b.N)/float64(sign), "×sign")
+		})
+	}
+}
+
+// signCost is the processor time of one RSA-2048 signature here and now.
+func signCost(key *rsa.PrivateKey) time.Duration {
+	sum := sha256.Sum256([]byte("x"))
+	const times = 200
+	start := cpu()
+	for range times {
+		if _, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:]); err != nil {
 			return 1
 		}
 	}

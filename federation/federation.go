@@ -57,6 +57,7 @@ type Federation struct {
 	metrics  *metrics
 
 	intake     intake
+	keys       keyring
 	incoming   *lanes
 	deliveries *lanes
 	spreadNow  chan struct{}
@@ -254,7 +255,7 @@ func (f *Federation) keyOf(tx *store.Tx, account int64) (sig.Key, error) {
 	if err != nil {
 		return sig.Key{}, fmt.Errorf("key of account %d: %w", account, err)
 	}
-	private, err := sig.ParsePrivateKey(text)
+	private, err := f.keys.parse(text)
 	if err != nil {
 		return sig.Key{}, fmt.Errorf("key of account %d: %w", account, err)
 	}
