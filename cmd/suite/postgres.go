@@ -75,12 +75,13 @@ func startPostgres(ctx context.Context) (_ *postgres, err error) {
 	pg.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		probe := exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(port))
-		if probe.Run() == nil {
+		out, err := probe.CombinedOutput()
+		if err == nil {
 			return pg, nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			said, _ := os.ReadFile(log.Name())
-			return nil, fmt.Errorf("PostgreSQL does not answer: %s", said)
+			return nil, fmt.Errorf("PostgreSQL does not answer: %w %s\n%s", err, out, said)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -97,15 +98,19 @@ func (pg *postgres) stop() {
 	}
 }
 
-// postgresBin finds the newest PostgreSQL's programs: on PATH, or where
-// Debian keeps them.
+// postgresBin finds the newest PostgreSQL's programs: where Debian keeps them,
+// or where initdb on PATH really is.
 func postgresBin() (string, error) {
-	if p, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(p), nil
-	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is valid
 	if len(found) == 0 {
-		return "", errors.New("not installed (Debian: apt-get install postgresql); tests on it are left out")
+		p, err := exec.LookPath("initdb")
+		if err == nil {
+			p, err = filepath.EvalSymlinks(p)
+		}
+		if err != nil {
+			return "", errors.New("not installed (Debian: apt-get install postgresql); tests on it are left out")
+		}
+		return filepath.Dir(p), nil
 	}
 	version := func(p string) int {
 		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(p)))) // anything else sorts first
