@@ -176,6 +176,11 @@ func ListPeople(tx *store.Tx, state UserState, page store.Page) ([]Person, error
 	if state != "" {
 		q = q.Where("state = ?", state)
 	}
+	return peopleOn(tx, q, page)
+}
+
+// peopleOn returns a page of the people whose users q finds.
+func peopleOn(tx *store.Tx, q *gorm.DB, page store.Page) ([]Person, error) {
 	users, err := store.FindOn[User](q, page, "account_id")
 	if err != nil {
 		return nil, err
