@@ -64,6 +64,7 @@ type Federation struct {
 	meetNow    chan struct{}
 	refused    refusals
 	refetched  limiter
+	badKeys    quota
 	fetches    singleflight.Group
 	asides     sync.WaitGroup
 	asideRoom  chan struct{}

@@ -80,7 +80,26 @@ func (f *Federation) get(ctx context.Context, address, accept string) (*egress.R
 		return nil, statusFault(host, res)
 	}
 	f.metrics.fetched.WithLabelValues("ok").Inc()
+	f.answered(ctx, host)
 	return res, nil
+}
+
+// answered notes that a host answers, for deliveries that were put off because
+// it did not.
+func (f *Federation) answered(ctx context.Context, host string) {
+	if !f.refetched.allow("answers "+host, f.db.Now(), signsEvery) {
+		return
+	}
+	putOff := false
+	err := f.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Raw("SELECT EXISTS (SELECT 1 FROM lanes WHERE queue = ? AND host = ? AND waiting AND failures > 0)", deliveriesQueue, host).Scan(&putOff).Error
+	})
+	if err == nil && putOff {
+		err = f.db.Batch(ctx, func(tx *store.Tx) error { return alive(tx, host) })
+	}
+	if err != nil && ctx.Err() == nil {
+		f.log.Error("sign of life not noted", "host", host, "err", err)
+	}
 }
 
 // statusFault says in words for people why a server did not give a document.
@@ -197,10 +216,16 @@ func (f *Federation) fetchKey(ctx context.Context, keyID string, again bool) (co
 				return k, err
 			}
 		}
-		if !f.refetched.allow("failed "+keyID, f.db.Now(), failedFor) {
+		now := f.db.Now()
+		host, err := iri.HostOf(keyID)
+		if err != nil {
+			return k, err
+		}
+		if f.badKeys.spent(host, now) || !f.refetched.allow("failed "+keyID, now, failedFor) {
 			return k, fault.New(fault.Unavailable, "it failed a moment ago; try again later")
 		}
 		if err := f.askForKey(ctx, keyID); err != nil {
+			f.badKeys.spend(host, now)
 			return k, err
 		}
 		f.refetched.forget("failed " + keyID)

@@ -58,18 +58,23 @@ type rendered struct {
 }
 
 // spread takes the next outgoing rows, renders each once and writes the
-// deliveries. It returns how many rows it took.
+// deliveries. It returns how many rows it took, 0 if it is better to pause.
 func (f *Federation) spread(ctx context.Context) (int, error) {
 	rows, err := f.claimOutgoing(ctx)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	out := make([]rendered, len(rows))
+	var out []rendered
+	failed := false
 	err = f.db.Read(ctx, func(tx *store.Tx) error {
-		for i, row := range rows {
-			out[i] = rendered{row: row}
-			if out[i].body, out[i].err = f.render(tx, row); out[i].err == nil {
-				out[i].targets, out[i].err = community.InboxesFor(tx, row)
+		for _, row := range rows {
+			r := rendered{row: row}
+			if r.body, r.err = f.render(tx, row); r.err == nil {
+				r.targets, r.err = community.InboxesFor(tx, row)
+			}
+			out = append(out, r)
+			if failed = r.err != nil && !errors.Is(r.err, errNothingToSay); failed {
+				return nil // what comes after it waits for it a while, to keep the order
 			}
 		}
 		return nil
@@ -85,6 +90,9 @@ func (f *Federation) spread(ctx context.Context) (int, error) {
 		}
 		return nil
 	})
+	if failed {
+		return 0, err // and is tried again after a pause
+	}
 	return len(rows), err
 }
 
