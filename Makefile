@@ -18,8 +18,12 @@ check:
 	go run ./cmd/suite -install=false -checks=false -run '$(RUN)'
 
 # The costs that the documentation quotes, as ratios, on both databases.
+# make bench POSTS=1000000 reads among a million posts and takes long.
+POSTS ?= 100000
 bench:
-	go run ./cmd/bench
+	@mkdir -p bin
+	CHALKRING_TEST_BENCH=$(CURDIR)/bin/bench.md CHALKRING_TEST_BENCH_POSTS=$(POSTS) go run ./cmd/suite -checks=false -run TestCosts -timeout 3h ./cmd/chalkring
+	@cat bin/bench.md
 
 # A hundred kill -9 under load, on both databases where PostgreSQL is there.
 kill:

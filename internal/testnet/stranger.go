@@ -256,6 +256,17 @@ func (s *Stranger) Post(inbox string, activity map[string]any, how ...Signing) (
 	return s.request(http.MethodPost, inbox, text, sign)
 }
 
+// Request makes the signed request that Post sends, for tests that prepare
+// many before they send the first.
+func (s *Stranger) Request(inbox string, activity map[string]any) (*http.Request, error) {
+	text, err := json.Marshal(activity)
+	if err != nil {
+		return nil, err
+	}
+	actor, _ := activity["actor"].(string)
+	return s.prepare(http.MethodPost, inbox, text, Signing{Actor: actor})
+}
+
 // Get asks for a document and returns the answer.
 func (s *Stranger) Get(address string, how ...Signing) (status int, body string) {
 	s.t.Helper()
@@ -271,26 +282,9 @@ func (s *Stranger) Get(address string, how ...Signing) (status int, body string)
 }
 
 func (s *Stranger) request(method, address string, body []byte, how Signing) (int, string, error) {
-	u, err := url.Parse(address)
+	req, err := s.prepare(method, address, body, how)
 	if err != nil {
 		return 0, "", err
-	}
-	sent := body
-	if how.Body != nil {
-		sent = how.Body
-	}
-	req, err := http.NewRequestWithContext(s.t.Context(), method, address, bytes.NewReader(sent))
-	if err != nil {
-		return 0, "", err
-	}
-	req.Header.Set("Accept", activityJSON)
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", activityJSON)
-	}
-	if !how.Unsigned {
-		if err := s.sign(req, u, body, how); err != nil {
-			return 0, "", err
-		}
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
@@ -299,6 +293,29 @@ func (s *Stranger) request(method, address string, body []byte, how Signing) (in
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	return res.StatusCode, string(answer), err
+}
+
+func (s *Stranger) prepare(method, address string, body []byte, how Signing) (*http.Request, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	sent := body
+	if how.Body != nil {
+		sent = how.Body
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, address, bytes.NewReader(sent))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", activityJSON)
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", activityJSON)
+	}
+	if how.Unsigned {
+		return req, nil
+	}
+	return req, s.sign(req, u, body, how)
 }
 
 // sign puts a signature on a request, by hand, so that it does not agree with

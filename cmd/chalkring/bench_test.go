@@ -1,0 +1,409 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/app"
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
+	"github.com/chalkring/chalkring/internal/testnet"
+)
+
+// TestCosts measures what the documentation quotes: what a real process and
+// its database spend, in units of one RSA-2048 verify (v) or sign (s) on the
+// same machine in the same run. "make bench" runs it and prints the table.
+// CHALKRING_TEST_BENCH names the file for the table, CHALKRING_TEST_BENCH_POSTS
+// the largest number of posts to read among.
+func TestCosts(t *testing.T) {
+	file := os.Getenv("CHALKRING_TEST_BENCH")
+	if file == "" {
+		t.Skip("measures costs, with CHALKRING_TEST_BENCH set; make bench does")
+	}
+	most := 100_000
+	if n, err := strconv.Atoi(os.Getenv("CHALKRING_TEST_BENCH_POSTS")); err == nil {
+		most = n
+	}
+	binary := filepath.Join(t.TempDir(), "chalkring")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify, sign := rsaFloor(t)
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	fmt.Fprintf(out, "v, one RSA-2048 verify: %s CPU; s, one sign: %s CPU; binary, stripped: %d MiB\n\n", verify, sign, info.Size()>>20)
+	fmt.Fprintln(out, "| database | what | figure |\n| --- | --- | --- |")
+	databases := map[string]func() string{"SQLite": func() string { return "" }}
+	if os.Getenv("CHALKRING_TEST_POSTGRES") != "" {
+		databases["Postgres"] = func() string { return storetest.Postgres(t) }
+	}
+	for name, database := range databases {
+		b := &bench{victim: newVictim(t, binary, database()), verify: verify, sign: sign}
+		b.say = func(what, format string, args ...any) {
+			fmt.Fprintf(out, "| %s | %s | %s |\n", name, what, fmt.Sprintf(format, args...))
+		}
+		b.run(most)
+	}
+}
+
+// rsaFloor measures the two operations that no server of the fediverse can do
+// without: the least of several rounds, in CPU time.
+func rsaFloor(t *testing.T) (verify, sign time.Duration) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("floor"))
+	var signature []byte
+	least := func(n int, do func()) time.Duration {
+		best := time.Duration(math.MaxInt64)
+		for range 5 {
+			start := ownCPU(t)
+			for range n {
+				do()
+			}
+			best = min(best, (ownCPU(t)-start)/time.Duration(n))
+		}
+		return best
+	}
+	sign = least(100, func() { signature, err = rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:]) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify = least(2000, func() { err = rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], signature) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verify, sign
+}
+
+func ownCPU(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// bench is a victim that is measured instead of killed.
+type bench struct {
+	*victim
+	verify, sign time.Duration
+	say          func(what, format string, args ...any)
+	cmd          *exec.Cmd
+	token        string
+}
+
+func (b *bench) run(most int) {
+	b.t.Helper()
+	start := time.Now()
+	b.cmd = b.start()
+	first := time.Since(start)
+	time.Sleep(2 * time.Second)
+	b.say("start to first answer, first start; memory idle", "%d ms; %d MiB", first.Milliseconds(), b.memory("VmRSS"))
+	b.kill(b.cmd)
+	start = time.Now()
+	b.cmd = b.start()
+	b.say("start to first answer", "%d ms", time.Since(start).Milliseconds())
+	defer func() { b.kill(b.cmd) }()
+
+	b.befriend()
+	b.opener = b.publish("Everybody answers this")
+	b.inbound(5000)
+	b.outbound(20, 50)
+	b.reading(most)
+}
+
+// inbound has the friend send notes, 16 at once, signed beforehand.
+func (b *bench) inbound(n int) {
+	b.t.Helper()
+	requests := make(chan *http.Request, n)
+	for range n {
+		req, err := b.friend.Request(b.inbox(), b.friend.Note("pat", "A note of about the usual length, with a few words more than a line holds, since teachers explain what they mean."))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		requests <- req
+	}
+	close(requests)
+	before, start := b.cpu(), time.Now()
+	var all sync.WaitGroup
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	for range 16 {
+		all.Go(func() {
+			for req := range requests {
+				res, err := client.Do(req)
+				if err != nil {
+					b.t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+				if res.StatusCode != http.StatusAccepted {
+					b.t.Errorf("answered %s", res.Status)
+				}
+			}
+		})
+	}
+	all.Wait()
+	accepted := time.Since(start)
+	b.until("all notes are visible", func(tx *store.Tx) (bool, error) {
+		var have int
+		err := tx.Raw("SELECT count(*) FROM home_entries JOIN posts ON posts.id = home_entries.post_id WHERE posts.author_host <> ''").Scan(&have).Error
+		return have >= n, err
+	})
+	visible := time.Since(start)
+	each := (b.cpu() - before) / time.Duration(n)
+	b.say("CPU per inbound Create(Note), visible in home", "%d µs = %.1f v", each.Microseconds(), float64(each)/float64(b.verify))
+	b.say(fmt.Sprintf("%d activities, 16 at once", n), "%.0f accepted/s, %.0f visible/s, peak memory %d MiB",
+		float64(n)/accepted.Seconds(), float64(n)/visible.Seconds(), b.memory("VmHWM"))
+}
+
+// outbound has many hosts follow ana and counts what it costs to tell them.
+func (b *bench) outbound(hosts, posts int) {
+	b.t.Helper()
+	var strangers []*testnet.Stranger
+	for range hosts {
+		x := testnet.PlainStranger(b.t)
+		strangers = append(strangers, x)
+		b.write(func(tx *store.Tx) error {
+			_, err := peers.Allow(tx, 0, x.Host, peers.Entry{})
+			return err
+		})
+		if status, body, err := x.Post(b.inbox(), x.Follows("reader", b.ana.IRI(b.db.Site()))); err != nil || status != http.StatusAccepted {
+			b.t.Fatalf("%d %s %v", status, body, err)
+		}
+	}
+	b.settle()
+	b.publish("A warm-up")
+	b.settle()
+	before, start := b.cpu(), time.Now()
+	for n := range posts {
+		b.publish(fmt.Sprintf("For %d hosts, %d", hosts, n))
+	}
+	b.settle()
+	deliveries := (hosts + 1) * posts // pat's host too
+	each := (b.cpu() - before) / time.Duration(deliveries)
+	missing := 0
+	for _, x := range strangers {
+		missing += posts + 1 - len(x.Taken("Create"))
+	}
+	b.say(fmt.Sprintf("CPU per delivery, %d posts to %d hosts", posts, hosts+1), "%d µs = %.2f s; %.0f/s; %d missing", each.Microseconds(), float64(each)/float64(b.sign),
+		float64(deliveries)/time.Since(start).Seconds(), missing)
+}
+
+// reading asks for pages at growing numbers of posts.
+func (b *bench) reading(most int) {
+	b.t.Helper()
+	token, err := app.IssueToken(b.t.Context(), b.db, b.ana.ID, "read")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.token = token
+	var pat community.Account
+	b.read(func(tx *store.Tx) (err error) {
+		pat, err = community.AccountByURI(tx, b.friend.Actor("pat"))
+		return err
+	})
+	first := map[string]time.Duration{}
+	for size := 1000; size <= most; size *= 10 {
+		b.fill(pat, size)
+		for what, path := range map[string]string{"home": "/api/v1/timelines/home", "a thread": "/api/v1/statuses/" + strconv.FormatInt(b.opener.ID, 10) + "/context", "notifications": "/api/v1/notifications"} {
+			b.get(path, 20)
+			before := b.cpu()
+			const n = 300
+			b.get(path, n)
+			each := (b.cpu() - before) / n
+			if first[what] == 0 {
+				first[what] = each
+			}
+			b.say(fmt.Sprintf("%s at %d posts", what, size), "%.0f requests per CPU second; %.2f of the cost at the first size",
+				1/each.Seconds(), float64(each)/float64(first[what]))
+		}
+	}
+	b.say("database, per post", "%d bytes", b.databaseBytes()/int64(most))
+}
+
+// fill adds posts by pat until there are so many: notes, every twentieth with
+// a mention of ana.
+func (b *bench) fill(pat community.Account, size int) {
+	b.t.Helper()
+	var have int
+	b.read(func(tx *store.Tx) error { return tx.Raw("SELECT count(*) FROM posts").Scan(&have).Error })
+	for have < size {
+		n := min(500, size-have)
+		b.write(func(tx *store.Tx) error {
+			for i := range n {
+				note := community.RemotePost{Author: pat, URI: b.friend.URL(fmt.Sprintf("/filled/%d", have+i)), Kind: community.Note, Audience: community.Public,
+					HTML: "<p>" + strings.Repeat("A line about a lesson. ", 12) + "</p>", Published: tx.Now}
+				if i%20 == 0 {
+					note.Mentions = []int64{b.ana.ID}
+				}
+				if _, _, err := community.Receive(tx, note); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		have += n
+	}
+}
+
+func (b *bench) get(path string, n int) {
+	b.t.Helper()
+	for range n {
+		req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.cfg.BaseURL()+path, nil)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+b.token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK {
+			b.t.Fatalf("%s: %s %s %v", path, res.Status, body, err)
+		}
+	}
+}
+
+// cpu is what the process and, with Postgres, its database have spent.
+func (b *bench) cpu() time.Duration {
+	b.t.Helper()
+	ticks := cpuOf(b.t, b.cmd.Process.Pid, false)
+	if b.db.Dialect() == store.Postgres {
+		var backend int
+		b.read(func(tx *store.Tx) error { return tx.Raw("SELECT pg_backend_pid()").Scan(&backend).Error })
+		ticks += familyCPU(b.t, parentOf(b.t, backend))
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
+}
+
+// stat reads /proc/PID/stat behind the name, which may hold spaces. See proc(5).
+func stat(pid int) ([]string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])), nil
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// cpuOf returns a process's ticks, with those of its ended children if wanted.
+func cpuOf(t *testing.T, pid int, ended bool) int64 {
+	t.Helper()
+	fields, err := stat(pid)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := number(t, fields[11]) + number(t, fields[12])
+	if ended {
+		sum += number(t, fields[13]) + number(t, fields[14])
+	}
+	return sum
+}
+
+func parentOf(t *testing.T, pid int) int {
+	t.Helper()
+	fields, err := stat(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(number(t, fields[1]))
+}
+
+// familyCPU is a postmaster's ticks with those of all its children.
+func familyCPU(t *testing.T, postmaster int) int64 {
+	t.Helper()
+	sum := cpuOf(t, postmaster, true)
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if fields, err := stat(pid); err == nil && fields[1] == strconv.Itoa(postmaster) {
+			sum += cpuOf(t, pid, false)
+		}
+	}
+	return sum
+}
+
+// memory returns a figure of /proc/PID/status in MiB.
+func (b *bench) memory(name string) int64 {
+	b.t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
+			return number(b.t, strings.TrimSpace(strings.TrimSuffix(value, "kB"))) >> 10
+		}
+	}
+	b.t.Fatalf("no %s", name)
+	return 0
+}
+
+func (b *bench) databaseBytes() (size int64) {
+	b.t.Helper()
+	if b.db.Dialect() == store.Postgres {
+		b.read(func(tx *store.Tx) error {
+			return tx.Raw("SELECT pg_database_size(current_database())").Scan(&size).Error
+		})
+		return size
+	}
+	info, err := os.Stat(b.cfg.Database)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return info.Size()
+}
