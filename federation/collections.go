@@ -27,7 +27,7 @@ func collection(c as2.Collection) (answer, error) {
 // followersDocument and followingDocument say how many, and not who: who
 // follows whom at a school is not for lists.
 //
-// MAPPING 4.2 (actors).
+// FEDERATION.md, "Actors".
 func (f *Federation) followersDocument(tx *store.Tx, q asked) (answer, error) {
 	return f.counted(tx, q, f.site.Followers(q.id), func(c community.AccountCounts) int64 { return c.Followers })
 }
@@ -159,7 +159,7 @@ func (f *Federation) contextDocument(tx *store.Tx, q asked) (answer, error) {
 
 // likesDocument and sharesDocument say how many, of public posts alone.
 //
-// FEP-7458; MAPPING 4.2.
+// FEP-7458.
 func (f *Federation) likesDocument(tx *store.Tx, q asked) (answer, error) {
 	return f.totalOf(tx, q, f.site.PostLikes(q.id), func(p community.Post) int64 { return p.LikesCount })
 }

@@ -3,8 +3,8 @@
 // spread what happened here and deliver it. Every exchange, either way, asks
 // the peers' policy at that moment.
 //
-// W3C ActivityPub (server to server); MAPPING and PEERING in docs/ say what of
-// it is spoken.
+// W3C ActivityPub (server to server). FEDERATION.md says what of it is spoken,
+// and which extensions.
 package federation
 
 import (

@@ -126,7 +126,7 @@ func wantsPeering(res *egress.Response) bool {
 		return false
 	}
 	var p problem
-	return json.Unmarshal(res.Body, &p) == nil && strings.HasSuffix(p.Type, peeringRequired)
+	return json.Unmarshal(res.Body, &p) == nil && p.Type == peeringRequired
 }
 
 // document fetches an ActivityStreams document. The address that it was got

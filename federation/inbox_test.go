@@ -84,7 +84,7 @@ func TestStrangersAreRefusedBeforeAnythingIsFetched(t *testing.T) {
 		if err := json.Unmarshal(res.Body, &p); err != nil {
 			t.Fatal(err)
 		}
-		want := problem{Type: oak.site.URL("/ns/problems#peering-required"), Title: "Not connected", Status: 403, Detail: p.Detail,
+		want := problem{Type: "https://w3id.org/chalkring/ns/problems#peering-required", Title: "Not connected", Status: 403, Detail: p.Detail,
 			Contact: "office@oak.test", Peering: oak.site.URL("/peering")}
 		if p != want || res.Header.Get("Content-Type") != "application/problem+json" || p.Detail == "" {
 			t.Errorf("the problem says %+v, want %+v", p, want)

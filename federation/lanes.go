@@ -85,6 +85,7 @@ type lanes struct {
 	wake    chan struct{}
 	mu      sync.Mutex
 	running map[string]bool // hosts being worked here; true: news came meanwhile
+	more    bool            // the last claim took as many as there was room for: others may be due
 }
 
 func newLanes(db *store.DB, log *slog.Logger, queue string, most int, work func(context.Context, []*lane) error) *lanes {
@@ -144,18 +145,21 @@ func (q *lanes) run(ctx context.Context) {
 	}
 }
 
-// free is how many more lanes may be worked.
+// free is how many more lanes may be worked. If there are none, whoever gives
+// one back wakes the loop.
 func (q *lanes) free() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.most - len(q.running)
+	room := q.most - len(q.running)
+	q.more = q.more || room <= 0
+	return room
 }
 
 // claim takes lanes that are due, as many as there is room for.
 func (q *lanes) claim(ctx context.Context) ([]*lane, error) {
 	room := q.free()
 	if room <= 0 {
-		return nil, nil // a worker that ends wakes the loop
+		return nil, nil
 	}
 	var got []*lane
 	err := q.db.Batch(ctx, func(tx *store.Tx) error {
@@ -173,9 +177,14 @@ func (q *lanes) claim(ctx context.Context) ([]*lane, error) {
 		return nil, err
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	for _, l := range got {
 		q.running[l.Host] = false
+	}
+	q.more = len(got) >= room
+	again := q.more && len(q.running) < q.most // some were given back meanwhile
+	q.mu.Unlock()
+	if again {
+		q.poke("")
 	}
 	return got, nil
 }
@@ -223,7 +232,7 @@ func (q *lanes) attend(ctx context.Context, group []*lane) {
 // gave notes, after the commit, that lanes were given back.
 func (q *lanes) gave(lanes ...*lane) {
 	q.mu.Lock()
-	again := len(q.running) >= q.most
+	again := q.more
 	for _, l := range lanes {
 		l.given = true
 		again = again || q.running[l.Host]

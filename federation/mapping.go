@@ -39,7 +39,7 @@ const usedInMyClass = "usedInMyClass"
 // Public in cc and not in to is Mastodon's "unlisted"; no specification has
 // it, everyone expects it.
 //
-// W3C ActivityPub, section 5.6 (public addressing); MAPPING 4.2.
+// W3C ActivityPub, section 5.6 (public addressing); FEDERATION.md, "Audiences".
 func audienceOf(o as2.Object, author community.Account) (a community.Audience, unlisted bool) {
 	all := o.Recipients()
 	switch {

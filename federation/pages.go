@@ -169,7 +169,7 @@ func (f *Federation) redirect(w http.ResponseWriter, r *http.Request) {
 // signed request of a server that is connected; an open server shows what is
 // public to anybody.
 //
-// PEERING 3.1, the fourth door: refuse a stranger's fetch.
+// FEDERATION.md, "Who is talked to", the fourth door.
 func (f *Federation) viewer(r *http.Request) (community.Viewer, error) {
 	claim, err := sig.Read(r)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-// peeringRequired names the problem of a server that is not connected. It ends
-// every IRI under which servers of this kind state it.
-const peeringRequired = "/ns/problems#peering-required"
+// peeringRequired names the problem of a server that is not connected.
+const peeringRequired = "https://w3id.org/chalkring/ns/problems#peering-required"
 
 // problem is what a refused server is told.
 //
@@ -45,7 +44,7 @@ func (f *Federation) problem(w http.ResponseWriter, r *http.Request, p problem) 
 // peeringRequired tells a server that it is not connected, why that may be, and
 // whom its administrator can ask.
 //
-// PEERING 3.3: refusals are legible.
+// FEDERATION.md, "Who is talked to".
 func (f *Federation) peeringRequired(w http.ResponseWriter, r *http.Request) {
 	var site community.Site
 	if err := f.db.Read(r.Context(), func(tx *store.Tx) (err error) {
@@ -56,7 +55,7 @@ func (f *Federation) peeringRequired(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.problem(w, r, problem{
-		Type:    f.site.URL(peeringRequired),
+		Type:    peeringRequired,
 		Title:   "Not connected",
 		Status:  http.StatusForbidden,
 		Detail:  "This server talks only to servers that its administrators have connected with. Your administrators can ask them.",

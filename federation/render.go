@@ -97,7 +97,7 @@ func (s said) people() []community.Account {
 // addressing turns a local post's audience into to and cc. Followers stand in
 // to where there is no Public: older Mastodon servers look for them there.
 //
-// MAPPING 4.2; W3C ActivityPub, section 5.6.
+// W3C ActivityPub, section 5.6; FEDERATION.md, "Audiences".
 func addressing(site iri.Site, s said) (to, cc []string) {
 	followers := site.Followers(s.author.ID)
 	var people []string
@@ -119,7 +119,7 @@ func addressing(site iri.Site, s said) (to, cc []string) {
 
 // objectOf is a local post as others are told it.
 //
-// MAPPING 4.1 and 4.2 (types and properties); FEP-b2b8 (Article), FEP-7888
+// FEDERATION.md, "Objects"; FEP-b2b8 (Article), FEP-7888
 // (context), FEP-268d (searchableBy), FEP-044f (interaction policies).
 func objectOf(site iri.Site, s said) as2.Object {
 	p := s.post
