@@ -116,7 +116,15 @@ func statusFault(host string, res *egress.Response) error {
 	case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
 		return fault.Keyed(fault.Forbidden, "federation.refused", fmt.Sprintf("The server %s does not let your server read this.", host), args)
 	}
-	return fault.Keyed(fault.Unavailable, "federation.status", fmt.Sprintf("The server %s answered with an error (%d). Please try again later.", host, res.Status), args)
+	kind := fault.Unavailable
+	switch res.Status {
+	case http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
+	default: // RFC 9110, section 15.5: asking again will not change a 4xx
+		if res.Status/100 == 4 {
+			kind = fault.NotFound
+		}
+	}
+	return fault.Keyed(kind, "federation.status", fmt.Sprintf("The server %s answered with an error (%d).", host, res.Status), args)
 }
 
 // wantsPeering reports whether a refusal is that of a server which talks to

@@ -116,6 +116,14 @@ func (c *collecting) post(audience Audience) error {
 	}
 	err = c.add("SELECT a.host, "+inboxOf+" AS inbox FROM posts p JOIN accounts a ON a.id = p.in_reply_to_author WHERE p.id = ?"+unblocked,
 		*c.o.PostID, c.o.ActorID, c.o.ActorID)
+	if err != nil {
+		return err
+	}
+	// Whoever was sent a conversation of ours gets its public answers too, so
+	// that it reads the same everywhere.
+	err = c.add(`SELECT DISTINCT d.host, d.inbox FROM posts p JOIN deliveries d ON d.post_id IN (p.in_reply_to_id, p.thread_id)
+		JOIN outgoing o ON o.id = d.outgoing_id AND o.verb = ? WHERE p.id = ? AND p.in_reply_to_id IS NOT NULL AND d.state <> 'withheld' ORDER BY d.host`,
+		VerbCreate, *c.o.PostID)
 	if err != nil || c.o.Verb != VerbUpdate {
 		return err
 	}

@@ -127,3 +127,37 @@ func TestInboxesForAThousandFollowers(t *testing.T) {
 		})
 	})
 }
+
+// A public answer to one of our posts goes where the post went, though its
+// author has no follower there.
+func TestAnswersFollowTheirConversation(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, ben := w.local("amira", Member), w.local("ben", Member)
+		opener := w.publish(amira, Draft{})
+		w.exec("INSERT INTO outgoing (id, verb, actor_id, post_id, state, created_at) VALUES (77, 'Create', ?, ?, 'spread', ?)", amira.ID, opener.ID, opener.CreatedAt)
+		for i, state := range []string{"delivered", "waiting", "withheld"} {
+			host := state + ".test"
+			w.exec("INSERT INTO deliveries (id, outgoing_id, post_id, host, inbox, state, created_at) VALUES (?, 77, ?, ?, ?, ?, ?)",
+				70+i, opener.ID, host, "https://"+host+"/inbox", state, opener.CreatedAt)
+		}
+		answer := w.publish(ben, Draft{Kind: Reply, InReplyToID: opener.ID, Audience: Public})
+		further := w.publish(ben, Draft{Kind: Reply, InReplyToID: answer.ID, Audience: Public})
+		closed := w.publish(ben, Draft{Kind: Reply, InReplyToID: opener.ID, Audience: School})
+		for _, tt := range []struct {
+			post Post
+			want []string
+		}{
+			{answer, []string{"delivered.test!peer", "waiting.test!peer"}},
+			{further, []string{"delivered.test!peer", "waiting.test!peer"}},
+			{closed, nil},
+		} {
+			w.read(func(tx *store.Tx) error {
+				targets, err := InboxesFor(tx, Outgoing{Verb: VerbCreate, ActorID: ben.ID, PostID: &tt.post.ID, Audience: tt.post.Audience})
+				if got := where(targets); !slices.Equal(got, tt.want) {
+					t.Errorf("%s answer goes to %v, want %v", tt.post.Audience, got, tt.want)
+				}
+				return err
+			})
+		}
+	})
+}
