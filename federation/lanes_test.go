@@ -1,10 +1,14 @@
 package federation
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
@@ -78,4 +82,42 @@ func TestLeasesOfTheDead(t *testing.T) {
 	if n := oak.count("SELECT COUNT(*) FROM posts"); n != 2 {
 		t.Errorf("%d posts landed, want 2", n)
 	}
+}
+
+// With more hosts than are worked at once, each lane that is given back makes
+// room for the next at once, however many end at the same time.
+func TestManyHostsFewWorkers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		const hosts = 60
+		var done atomic.Int64
+		all := make(chan struct{})
+		var q *lanes
+		q = newLanes(db, slog.New(slog.DiscardHandler), deliveriesQueue, 8, func(ctx context.Context, group []*lane) error {
+			err := db.Batch(ctx, func(tx *store.Tx) error { _, err := q.leave(tx, group...); return err })
+			q.gave(group...)
+			if done.Add(1) == hosts {
+				close(all)
+			}
+			return err
+		})
+		if err := db.Write(t.Context(), func(tx *store.Tx) error {
+			var names []string
+			for i := range hosts {
+				names = append(names, fmt.Sprintf("h%02d.test", i))
+			}
+			return enter(tx, deliveriesQueue, names...)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { q.run(ctx); close(ended) }()
+		select {
+		case <-all:
+		case <-time.After(laneFallback - time.Second):
+			t.Errorf("only %d of %d lanes were worked without waiting for the fallback", done.Load(), hosts)
+		}
+		stop()
+		<-ended
+	})
 }
