@@ -98,7 +98,7 @@ func benchmarkInbound(b *testing.B, pg bool) {
 	oak.Routes(router)
 	verify := verifyCost(private.(*rsa.PrivateKey))
 	b.ResetTimer()
-	start, began := cpu(), time.Now()
+	start, began, before := cpu(), time.Now(), oak.db.Stats()
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for range 16 {
@@ -130,6 +130,8 @@ func benchmarkInbound(b *testing.B, pg bool) {
 	b.ReportMetric(float64(used)/float64(b.N)/float64(verify), "×verify")
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "visible/s")
 	b.ReportMetric(float64(b.N)/accepted.Seconds(), "accepted/s")
+	stats := oak.db.Stats()
+	b.ReportMetric(float64(stats.Reads+stats.Writes-before.Reads-before.Writes)/float64(b.N), "transactions/op")
 }
 
 // verifyCost is the processor time of one RSA-2048 verification here and now.

@@ -56,7 +56,8 @@ type Federation struct {
 	retryFor time.Duration
 	metrics  *metrics
 
-	intake     intake
+	looks      gatherer[*sender]
+	intake     gatherer[*comer]
 	keys       keyring
 	incoming   *lanes
 	deliveries *lanes
@@ -91,7 +92,7 @@ func New(d Deps) *Federation {
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1),
 		asideRoom: make(chan struct{}, mostAside)}
-	f.intake.db = d.DB
+	f.looks.do, f.intake.do = f.lookAll, f.takeDown
 	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLanes)
 	f.incoming.together = true
 	f.deliveries = newLanes(d.DB, d.Log, deliveriesQueue, d.Hosts, f.deliverLanes)

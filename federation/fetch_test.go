@@ -68,7 +68,7 @@ func TestResolve(t *testing.T) {
 			{"@mal@fir.localhost", fault.Forbidden, "federation.not_connected"},
 			{fir.site.Actor(mal.ID), fault.Forbidden, "federation.not_connected"},
 			{oak.site.Post(1), fault.NotFound, ""},
-			{elm.site.URL("/actor/inbox"), fault.Unavailable, ""},
+			{elm.site.URL("/actor/inbox"), fault.NotFound, "federation.status"},
 		}
 		for _, tt := range refused {
 			_, err := oak.Resolve(t.Context(), tt.what)

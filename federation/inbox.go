@@ -90,8 +90,8 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if err != nil || len(claim.KeyID) > maxAddress {
 		return "", refuse(http.StatusUnauthorized, "signature", "keyId is no address of a key: %v", err)
 	}
-	in := sender{claim: claim, host: host}
-	if err := f.db.Read(r.Context(), in.look); err != nil {
+	in := &sender{claim: claim, host: host}
+	if err := f.look(in); err != nil {
 		return "", err
 	}
 	if !in.admitted && !in.former {
@@ -121,7 +121,7 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if !iri.SameOrigin(env.Actor, claim.KeyID) || !iri.SameOrigin(env.ID, env.Actor) {
 		return "", refuse(http.StatusUnauthorized, "origin", "The activity, its actor and the key that signs it must be of one server.")
 	}
-	if err := f.authenticate(r, body, &in); err != nil {
+	if err := f.authenticate(r, body, in); err != nil {
 		return "", err
 	}
 	if in.actorURI != env.Actor {
@@ -130,11 +130,12 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if !handled[env.Type] {
 		return "ignored", nil
 	}
-	fresh, err := f.intake.store(&comer{host: host, id: env.ID, actor: env.Actor, kind: env.Type, body: body})
-	if err != nil {
-		return "", err
-	}
-	if !fresh {
+	c := &comer{host: host, id: env.ID, actor: env.Actor, kind: env.Type, body: body}
+	f.intake.wait(c)
+	switch {
+	case c.err != nil:
+		return "", c.err
+	case !c.fresh:
 		return "duplicate", nil
 	}
 	return "accepted", nil
@@ -151,33 +152,52 @@ type sender struct {
 	key         community.AccountKey
 	account     community.Account
 	actorURI    string
+	err         error
 }
 
-// look asks the policy and the records about a sender.
-func (s *sender) look(tx *store.Tx) error {
-	switch err := peers.Check(tx, s.host); {
-	case err == nil:
-		s.admitted = true
-	case peers.Refused(err):
-		s.notAdmitted = err
-	default:
-		return err
-	}
-	account, key, err := community.KeyByKeyID(tx, s.claim.KeyID)
-	switch {
-	case err == nil:
-		s.set(account, key)
-	case !fault.Is(err, fault.NotFound):
-		return err
-	}
-	if !s.admitted && s.known {
-		standing, err := peers.StandingOf(tx, s.host)
+// look asks the policy and the records about a sender, together with others
+// that are asked about just now.
+func (f *Federation) look(s *sender) error {
+	f.looks.wait(s)
+	return s.err
+}
+
+func (f *Federation) lookAll(lot []*sender) {
+	err := f.db.Read(context.Background(), func(tx *store.Tx) error {
+		hosts, keys := make([]string, len(lot)), make([]string, len(lot))
+		for i, s := range lot {
+			hosts[i], keys[i] = s.host, s.claim.KeyID
+		}
+		admitted, err := peers.Admitted(tx, hosts)
 		if err != nil {
 			return err
 		}
-		s.former = standing == peers.Unknown
+		known, err := community.KeysByKeyID(tx, keys)
+		if err != nil {
+			return err
+		}
+		for _, s := range lot {
+			if owner, ok := known[s.claim.KeyID]; ok {
+				s.set(owner.Account, owner.Key)
+			}
+			if s.admitted = admitted[s.host]; s.admitted {
+				continue
+			}
+			if s.notAdmitted = peers.Check(tx, s.host); s.notAdmitted == nil {
+				s.admitted = true
+			} else if s.known {
+				standing, err := peers.StandingOf(tx, s.host)
+				if err != nil {
+					return err
+				}
+				s.former = standing == peers.Unknown
+			}
+		}
+		return nil
+	})
+	for _, s := range lot {
+		s.err = err
 	}
-	return nil
 }
 
 func (s *sender) set(account community.Account, key community.AccountKey) {

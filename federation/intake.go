@@ -4,67 +4,25 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/chalkring/chalkring/internal/store"
 )
-
-// mostIntake is how many activities one statement stores.
-const mostIntake = 64
-
-// intake stores activities that arrive at the same time together: while one
-// transaction commits, the next gathers. When there is nothing else it adds no
-// delay. An activity is answered for when its transaction is on disk.
-type intake struct {
-	db      *store.DB
-	mu      sync.Mutex
-	waiting []*comer
-	running bool
-}
 
 // comer is an activity that waits to be stored.
 type comer struct {
 	host, id, actor, kind string
 	body                  []byte
-	fresh                 bool
+	fresh                 bool // one row per activity, so that a repeat is harmless
 	err                   error
-	done                  chan struct{}
 }
 
-// store returns when the activity is on disk, and says whether it is new: one
-// row per activity, so that a repeat is harmless.
-func (in *intake) store(c *comer) (fresh bool, err error) {
-	c.done = make(chan struct{})
-	in.mu.Lock()
-	in.waiting = append(in.waiting, c)
-	lead := !in.running
-	in.running = true
-	in.mu.Unlock()
-	if lead {
-		go in.run()
-	}
-	<-c.done
-	return c.fresh, c.err
-}
-
-func (in *intake) run() {
-	for {
-		in.mu.Lock()
-		n := min(len(in.waiting), mostIntake)
-		if n == 0 {
-			in.running = false
-			in.mu.Unlock()
-			return
-		}
-		batch := append([]*comer(nil), in.waiting[:n]...)
-		in.waiting = append(in.waiting[:0], in.waiting[n:]...)
-		in.mu.Unlock()
-		// A sender that has gone meanwhile will send again, and is known then.
-		err := in.db.Batch(context.Background(), func(tx *store.Tx) error { return insertIncoming(tx, batch) })
-		for _, c := range batch {
-			c.err = err
-			close(c.done)
-		}
+// takeDown stores activities that arrived together, in one transaction. Each
+// is answered for when that is on disk.
+func (f *Federation) takeDown(lot []*comer) {
+	// A sender that has gone meanwhile will send again, and is known then.
+	err := f.db.Batch(context.Background(), func(tx *store.Tx) error { return insertIncoming(tx, lot) })
+	for _, c := range lot {
+		c.err = err
 	}
 }
 

@@ -189,15 +189,15 @@ func (f *Federation) viewer(r *http.Request) (community.Viewer, error) {
 	if err != nil {
 		return community.Guest, refuse(http.StatusUnauthorized, "signature", "keyId is no address of a key: %v", err)
 	}
-	s := sender{claim: claim, host: host}
-	if err := f.db.Read(r.Context(), s.look); err != nil {
+	s := &sender{claim: claim, host: host}
+	if err := f.look(s); err != nil {
 		return community.Guest, err
 	}
 	if !s.admitted {
 		f.refused.note(host)
 		return community.Guest, s.notAdmitted
 	}
-	if err := f.authenticate(r, nil, &s); err != nil {
+	if err := f.authenticate(r, nil, s); err != nil {
 		return community.Guest, err
 	}
 	var v community.Viewer

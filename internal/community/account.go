@@ -204,19 +204,42 @@ func CountsOf(tx *store.Tx, ids []int64) (map[int64]AccountCounts, error) {
 	return found, nil
 }
 
+// KeyOwner is a key and whose it is.
+type KeyOwner struct {
+	Account
+	Key AccountKey `gorm:"embedded;embeddedPrefix:key_"`
+}
+
 // KeyByKeyID returns the key with this IRI and whose it is.
 func KeyByKeyID(tx *store.Tx, keyID string) (Account, AccountKey, error) {
-	var found struct {
-		Account
-		Key AccountKey `gorm:"embedded;embeddedPrefix:key_"`
+	found, err := KeysByKeyID(tx, []string{keyID})
+	if err != nil {
+		return Account{}, AccountKey{}, err
 	}
-	err := tx.Table("account_keys").Joins("JOIN accounts ON accounts.id = account_keys.account_id").
-		Select("accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id, account_keys.public_key AS key_public_key, account_keys.fetched_at AS key_fetched_at").
-		Where("account_keys.key_id = ?", keyID).Take(&found).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
+	owner, ok := found[keyID]
+	if !ok {
 		return Account{}, AccountKey{}, fault.Keyed(fault.NotFound, "account.key_none", "This key is not known here.", nil)
 	}
-	return found.Account, found.Key, err
+	return owner.Account, owner.Key, nil
+}
+
+// KeysByKeyID returns those of the keys that are known, by their IRIs.
+func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
+	found := make(map[string]KeyOwner, len(keyIDs))
+	for part := range slices.Chunk(keyIDs, 400) {
+		var rows []KeyOwner
+		err := tx.Table("account_keys").Joins("JOIN accounts ON accounts.id = account_keys.account_id").
+			Select(`accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id,
+				account_keys.public_key AS key_public_key, account_keys.fetched_at AS key_fetched_at`).
+			Where("account_keys.key_id IN ?", part).Scan(&rows).Error
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			found[r.Key.KeyID] = r
+		}
+	}
+	return found, nil
 }
 
 // KeyOf returns an account's key.
