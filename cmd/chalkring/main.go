@@ -77,8 +77,8 @@ func run(ctx context.Context, args []string, io streams) int {
 	if status >= 0 { // help was printed
 		return status
 	}
-	if err == nil && needsSettings(parsed) {
-		err = c.Prepare()
+	if err == nil {
+		err = prepare(parsed, &c.Config)
 	}
 	if err != nil {
 		fmt.Fprintln(io.err, "chalkring:", err)
@@ -91,13 +91,15 @@ func run(ctx context.Context, args []string, io streams) int {
 	return 0
 }
 
-// needsSettings reports whether a command depends on the settings being right.
-func needsSettings(parsed *kong.Context) bool {
+// prepare checks the settings as far as the command depends on them.
+func prepare(parsed *kong.Context, c *config.Config) error {
 	switch parsed.Command() {
 	case "version", "demo", "config":
-		return false
+		return nil
+	case "serve":
+		return c.Prepare()
 	}
-	return true
+	return c.PrepareBeside()
 }
 
 // logger writes the log as the settings say.
@@ -126,7 +128,13 @@ func read(ctx context.Context, c *config.Config, io streams, fn func(tx *store.T
 
 func withDB(ctx context.Context, c *config.Config, io streams, fn func(db *store.DB) error) error {
 	quiet := *c
-	quiet.LogLevel = "warn" // a command says what it did itself
+	quiet.LogLevel = "warn"               // a command says what it did itself
+	if quiet.Host == config.DefaultHost { // the database knows whose it is
+		// A failure to read it is met again below, and said there.
+		if host, err := store.RecordedHost(ctx, quiet.Database); err == nil && host != "" {
+			quiet.Host = host
+		}
+	}
 	db, err := app.OpenDB(ctx, quiet, logger(&quiet, io.err), nil)
 	if err != nil {
 		return err

@@ -26,11 +26,19 @@ func (p *Problems) add(setting, format string, args ...any) {
 
 // Prepare fills in what follows from other settings and refuses what is missing
 // or contradictory, all of it at once, by name.
-func (c *Config) Prepare() error {
+func (c *Config) Prepare() error { return c.prepare(true) }
+
+// PrepareBeside is Prepare for a command that acts on the database and answers
+// nobody: how the server comes by https does not matter to it.
+func (c *Config) PrepareBeside() error { return c.prepare(false) }
+
+func (c *Config) prepare(serving bool) error {
 	var p Problems
 	c.checkEnvironment(&p)
 	c.checkHost(&p)
-	c.checkTLS(&p)
+	if serving {
+		c.checkTLS(&p)
+	}
 	if c.Data == "" {
 		p.add("data", "name a folder")
 	}

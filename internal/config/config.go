@@ -91,6 +91,9 @@ func (c *Config) BaseURL() string { return c.Scheme() + "://" + c.Host }
 // RFC 6761, sections 6.2 and 6.3.
 func (c *Config) Dev() bool { return localhost(c.Host) || below(c.Host, "test") }
 
+// DefaultHost is the host of a server that was given none, for trying it out.
+const DefaultHost = "localhost:8080"
+
 // MediaDir returns the folder of uploaded files.
 func (c *Config) MediaDir() string { return filepath.Join(c.Data, "media") }
 

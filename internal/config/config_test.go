@@ -37,7 +37,7 @@ func TestNothingSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.BaseURL() != "http://localhost:8080" || c.Listen != "localhost:8080" || c.HTTPListen != "" {
+	if c.Host != DefaultHost || c.BaseURL() != "http://localhost:8080" || c.Listen != "localhost:8080" || c.HTTPListen != "" {
 		t.Errorf("%s on %s", c.BaseURL(), c.Listen)
 	}
 	if c.Database != filepath.Join("chalkring-data", "chalkring.db") || c.MediaDir() != filepath.Join("chalkring-data", "media") {

@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,6 +238,23 @@ func (db *DB) ClaimHost(ctx context.Context, host string) error {
 		}
 		return nil
 	})
+}
+
+// RecordedHost returns the host that a database belongs to, or "" for one that
+// is new or has not been claimed. It changes nothing.
+func RecordedHost(ctx context.Context, database string) (string, error) {
+	if DialectOf(database) == SQLite {
+		if _, err := os.Stat(database); errors.Is(err, os.ErrNotExist) {
+			return "", nil
+		}
+	}
+	db, err := Open(ctx, Options{Database: database, KeepSchema: true, Conns: 1})
+	if err != nil {
+		return "", err
+	}
+	var host string
+	err = db.Read(ctx, func(tx *Tx) error { return tx.Raw("SELECT host FROM site WHERE id = 1").Scan(&host).Error })
+	return host, errors.Join(err, db.Close(ctx))
 }
 
 func hostTaken(recorded, host string) error {
