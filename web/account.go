@@ -48,6 +48,8 @@ type formPage struct {
 type formPart struct {
 	Title  string
 	Hint   string
+	Avatar *Avatar // shown above the fields
+	Pairs  bool    // the fields belong together by two
 	Fields []FormField
 }
 

@@ -1,0 +1,209 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/chalkring/chalkring/internal/auth"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// authorizePage asks whether an app may act in somebody's name.
+type authorizePage struct {
+	Head   PageHead
+	App    string
+	Site   string // the app's website
+	Back   string // where the browser goes afterwards
+	Me     PersonView
+	Scopes []string
+	Fields map[string]string
+}
+
+func asked(get func(string) string) auth.Authorization {
+	return auth.Authorization{ResponseType: get("response_type"), ClientID: get("client_id"), RedirectURI: get("redirect_uri"), Scope: get("scope"),
+		State: get("state"), CodeChallenge: get("code_challenge"), CodeChallengeMethod: get("code_challenge_method")}
+}
+
+// authorizeForm shows which app asks for what. Where the app itself is wrong
+// the browser stays here; other failures are the app's to hear.
+//
+// RFC 6749, sections 4.1.1 and 4.1.2.1.
+func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) error {
+	q := asked(r.URL.Query().Get)
+	h.frame.Shape, h.frame.Robots = Alone, "noindex"
+	var app auth.App
+	var scopes auth.Scopes
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		app, scopes, err = auth.CheckAuthorization(tx, q)
+		return err
+	})
+	if err != nil {
+		if f := fault.Of(err); f.Kind == fault.Invalid && q.RedirectURI != auth.OutOfBand {
+			return p.leave(w, r, withParams(q.RedirectURI, "error", auth.OAuthCode(err), "error_description", f.Message, "state", q.State))
+		}
+		return err
+	}
+	if !h.signedIn() {
+		return seeOther(w, r, "/sign-in?to="+queryEscape(r.URL.RequestURI()))
+	}
+	l := h.l
+	view := authorizePage{Head: PageHead{Title: l.T("oauth.title", "App", app.Name)}, App: app.Name, Site: app.Website, Back: l.T("oauth.code_shown"),
+		Me: *h.frame.Me, Scopes: scopeWords(l, scopes), Fields: map[string]string{"response_type": q.ResponseType, "client_id": q.ClientID,
+			"redirect_uri": q.RedirectURI, "scope": q.Scope, "state": q.State, "code_challenge": q.CodeChallenge, "code_challenge_method": q.CodeChallengeMethod}}
+	if target := formTarget(q.RedirectURI); target != "" {
+		w.Header().Set("Content-Security-Policy", ContentPolicy(target))
+		view.Back = l.T("oauth.goes_back", "To", target)
+	}
+	return p.render(h, w, http.StatusOK, "authorize", view.Head.Title, view)
+}
+
+// authorize does what was decided.
+func (p *Pages) authorize(h *here, w http.ResponseWriter, r *http.Request) error {
+	if err := posted(r); err != nil {
+		return err
+	}
+	q := asked(r.PostFormValue)
+	h.frame.Shape, h.frame.Robots = Alone, "noindex"
+	var app auth.App
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		app, _, err = auth.CheckAuthorization(tx, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l := h.l
+	if r.PostFormValue("do") != "agree" {
+		if to := q.Decline(); to != "" {
+			return p.leave(w, r, to)
+		}
+		view := notePage{Head: PageHead{Title: l.T("oauth.declined_title")}, Words: []string{l.T("oauth.declined", "App", app.Name)},
+			Actions: []Action{{Words: l.T("nav.home"), Icon: "house", URL: "/home"}}}
+		return p.render(h, w, http.StatusOK, "note", view.Head.Title, view)
+	}
+	var code, to string
+	err = p.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
+		code, to, err = auth.Agree(tx, h.me.ID, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if to != "" {
+		return p.leave(w, r, to)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	view := notePage{Head: PageHead{Title: l.T("oauth.code_title")}, Words: []string{l.T("oauth.code", "App", app.Name)}, Code: code}
+	return p.render(h, w, http.StatusOK, "note", view.Head.Title, view)
+}
+
+// leave sends the browser to an app's own address, which was registered. It
+// must not be kept: it may hold a code.
+func (p *Pages) leave(w http.ResponseWriter, r *http.Request, to string) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// withParams adds pairs of name and value to an address; empty values are left out.
+func withParams(address string, pairs ...string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "/"
+	}
+	q := u.Query()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// formTarget is what the content policy calls the place a redirect URI leads
+// to: an origin, or an app's own scheme.
+//
+// W3C Content Security Policy Level 3, section 2.3.1.
+func formTarget(redirect string) string {
+	u, err := url.Parse(redirect)
+	switch {
+	case err != nil || redirect == auth.OutOfBand || u.Scheme == "":
+		return ""
+	case u.Scheme == "http" || u.Scheme == "https":
+		return u.Scheme + "://" + u.Host
+	}
+	return u.Scheme + ":"
+}
+
+// scopeWords says in sentences what an app may do.
+func scopeWords(l *Locale, scopes auth.Scopes) []string {
+	var out, reads, writes []string
+	whole := map[string]bool{}
+	for _, s := range scopes {
+		whole[s] = true
+	}
+	for _, s := range scopes {
+		group, part, partial := strings.Cut(s, ":")
+		switch {
+		case s == "read":
+			out = append(out, l.T("oauth.read"))
+		case s == "write":
+			out = append(out, l.T("oauth.write"))
+		case s == "follow":
+			out = append(out, l.T("oauth.follow"))
+		case s == "push":
+			out = append(out, l.T("oauth.push"))
+		case s == "profile":
+			out = append(out, l.T("oauth.profile"))
+		case partial && group == "read" && !whole["read"]:
+			reads = append(reads, scopePart(l, part))
+		case partial && group == "write" && !whole["write"]:
+			writes = append(writes, scopePart(l, part))
+		}
+	}
+	if len(reads) > 0 {
+		out = append(out, l.T("oauth.read_only", "What", strings.Join(reads, ", ")))
+	}
+	if len(writes) > 0 {
+		out = append(out, l.T("oauth.write_only", "What", strings.Join(writes, ", ")))
+	}
+	return out
+}
+
+func scopePart(l *Locale, part string) string {
+	switch part {
+	case "accounts":
+		return l.T("oauth.part_accounts")
+	case "blocks":
+		return l.T("oauth.part_blocks")
+	case "bookmarks":
+		return l.T("oauth.part_bookmarks")
+	case "conversations":
+		return l.T("oauth.part_conversations")
+	case "favourites":
+		return l.T("oauth.part_favourites")
+	case "filters":
+		return l.T("oauth.part_filters")
+	case "follows":
+		return l.T("oauth.part_follows")
+	case "lists":
+		return l.T("oauth.part_lists")
+	case "media":
+		return l.T("oauth.part_media")
+	case "mutes":
+		return l.T("oauth.part_mutes")
+	case "notifications":
+		return l.T("oauth.part_notifications")
+	case "reports":
+		return l.T("oauth.part_reports")
+	case "search":
+		return l.T("oauth.part_search")
+	case "statuses":
+		return l.T("oauth.part_statuses")
+	}
+	return part
+}

@@ -1,0 +1,163 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// profilePage is a person's page: who they are, and what of theirs the reader may see.
+type profilePage struct {
+	Profile ProfileHead
+	Note    string // instead of posts: why there are none to see
+	Tabs    *Tabs
+	Feed    Feed
+}
+
+// profile shows people of this server to everyone, with what the reader may
+// see of theirs, and people of other servers to members only.
+func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
+	handle, err := iri.ParseHandle(mux.Vars(r)["handle"], iri.IsDev(p.site.Host))
+	if err != nil {
+		return fault.Keyed(fault.NotFound, "account.none", "There is no such account.", nil)
+	}
+	if handle.Host == p.site.Host {
+		return seeOther(w, r, "/@"+handle.Name)
+	}
+	if handle.Host != "" && !h.signedIn() {
+		return seeOther(w, r, "/sign-in?to="+queryEscape(r.URL.RequestURI()))
+	}
+	page, show := pageOf(r), r.URL.Query().Get("show")
+	var a community.Account
+	var tie community.Relation
+	var counts community.AccountCounts
+	var schools map[string]string
+	var posts []community.Post
+	var views []community.View
+	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if a, err = community.AccountByHandle(tx, handle.Name, handle.Host); err != nil {
+			return err
+		}
+		if err := admitted(tx, a); err != nil {
+			return err
+		}
+		if a.Gone() {
+			return fault.Keyed(fault.Gone, "profile.gone", "This account is not there any more.", nil)
+		}
+		ties, err := community.Relationship(tx, h.me.ID, []int64{a.ID})
+		if err != nil {
+			return err
+		}
+		tie = ties[0]
+		figures, err := community.CountsOf(tx, []int64{a.ID})
+		if err != nil {
+			return err
+		}
+		counts = figures[a.ID]
+		if schools, err = community.SchoolNames(tx, map[int64]community.Account{a.ID: a}); err != nil {
+			return err
+		}
+		only := community.ProfileFilter{WithoutReplies: true}
+		switch show {
+		case "replies":
+			only.WithoutReplies = false
+		case "practice":
+			only = community.ProfileFilter{Kind: community.Practice}
+		default:
+			show = ""
+		}
+		if posts, err = community.ProfileTimeline(tx, h.viewer, a.ID, only, page); err != nil {
+			return err
+		}
+		views, err = community.Load(tx, h.viewer, posts)
+		return err
+	})
+	if fault.Is(err, fault.NotFound) && handle.Host != "" {
+		return seeOther(w, r, "/search?q="+queryEscape(handle.String()))
+	}
+	if err != nil {
+		return err
+	}
+	l, at := h.l, personPath(a)
+	if a.Local() && a.Username != mux.Vars(r)["handle"] { // one address for a page
+		return seeOther(w, r, at)
+	}
+	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}}
+	if n := len(posts); n > 0 {
+		view.Feed.Pager = pager(r, page, n, posts[0].ID, posts[n-1].ID)
+	}
+	view.Tabs = &Tabs{Label: l.T("profile.tabs"), Items: []Tab{
+		{Words: l.T("profile.posts"), URL: at, Current: show == "", Count: -1},
+		{Words: l.T("nav.practice"), URL: at + "?show=practice", Current: show == "practice", Count: -1},
+		{Words: l.T("profile.replies"), URL: at + "?show=replies", Current: show == "replies", Count: -1},
+	}}
+	view.Feed.Empty = p.profileEmpty(h, a, tie)
+	if a.ID == h.me.ID {
+		h.frame.Here = Myself
+	} else {
+		h.frame.Here = People
+	}
+	if !a.Local() || !a.Indexable {
+		h.frame.Robots = "noindex"
+	}
+	if a.Local() {
+		h.frame.Links = append(h.frame.Links, HeadLink{Rel: "alternate", Type: "application/activity+json", Href: a.IRI(p.site)})
+	}
+	return p.render(h, w, http.StatusOK, "profile", view.Profile.Person.Name, view)
+}
+
+func (p *Pages) profileHead(h *here, a community.Account, school string, tie community.Relation, counts community.AccountCounts) ProfileHead {
+	l := h.l
+	head := ProfileHead{Person: p.person(h, a, school), Bio: safe(a.BioHTML), Note: tieNote(l, tie)}
+	if a.MovedTo != "" {
+		head.Note = l.T("profile.moved", "To", strings.TrimPrefix(a.MovedTo, "https://"))
+	}
+	if a.Header != "" {
+		src := "/media/header/" + digits(a.ID)
+		if a.Local() {
+			src = "/media/" + a.Header
+		}
+		head.Header = &Picture{Src: src, Width: 1500, Height: 500}
+	}
+	for _, f := range a.Fields {
+		head.Facts = append(head.Facts, FactHTML{Name: f.Name, Value: safe(f.Value)})
+	}
+	if a.Local() {
+		head.Facts = append(head.Facts, FactHTML{Name: l.T("profile.since"), Value: escaped(l.Date(a.CreatedAt))})
+	}
+	if a.ID == h.me.ID {
+		head.Counts = []Tab{
+			{Words: l.T("profile.followers", "Count", counts.Followers), URL: personPath(a) + "/followers", Count: int(counts.Followers)},
+			{Words: l.T("profile.following"), URL: personPath(a) + "/following", Count: int(counts.Following)},
+		}
+	} else if a.Local() {
+		head.Facts = append(head.Facts, FactHTML{Name: l.T("people.followers"), Value: escaped(l.Number(counts.Followers))})
+	}
+	head.Actions, head.Menu = p.tieActions(h, a, tie)
+	return head
+}
+
+// profileEmpty says why there is nothing of somebody's to see.
+func (p *Pages) profileEmpty(h *here, a community.Account, tie community.Relation) EmptyState {
+	l, name := h.l, a.Name()
+	e := EmptyState{Icon: "file-text", Title: l.T("profile.empty_title"), Words: l.T("profile.empty", "Name", name)}
+	switch {
+	case a.ID == h.me.ID:
+		e.Words = l.T("profile.empty_mine")
+		e.Action = &Action{Words: l.T("nav.write"), Icon: "pen-line", URL: "/write", Main: true}
+	case tie.Blocking:
+		e = EmptyState{Icon: "ban", Title: l.T("profile.blocking_title"), Words: l.T("profile.blocking", "Name", name)}
+	case !h.signedIn():
+		e.Words = l.T("profile.empty_guest", "Name", name)
+		e.Action = &Action{Words: l.T("nav.sign_in"), Icon: "log-in", URL: "/sign-in?to=" + queryEscape(personPath(a))}
+	case !a.Local() && tie.Following != community.FollowAccepted:
+		e.Words = l.T("profile.empty_remote", "Name", name)
+	}
+	return e
+}
