@@ -55,7 +55,7 @@ type lane struct {
 	Failures     int64
 	FailingSince *time.Time
 	until        time.Time
-	given        bool // back: another may have it
+	given        bool // back, or on: whoever held it is done with it
 	slow         bool // receiving: it waits for other servers, and so is worked alone
 }
 

@@ -59,7 +59,12 @@ func (f *Federation) receiveLanes(ctx context.Context, group []*lane) error {
 			var slow []*lane
 			group, slow = part(group)
 			for _, l := range slow {
-				f.incoming.attend(ctx, []*lane{l})
+				alone := *l
+				l.given = true // handed on: this call is done with it
+				f.incoming.attend(ctx, []*lane{&alone})
+			}
+			if len(group) == 0 {
+				return nil
 			}
 			rows = slices.DeleteFunc(rows, func(row *arrived) bool {
 				return slices.ContainsFunc(slow, func(l *lane) bool { return l.Host == row.Host })

@@ -266,3 +266,48 @@ func TestActorsChangeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// While one host's boost waits for a slow third server, what other hosts said
+// at the same moment is there, and what it said itself comes in its order.
+func TestSlowThirdServer(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, fir, yew := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost"), r.start("yew.localhost")
+		r.befriend()
+		amira, who, mal := yew.person("amira"), elm.person("bo"), fir.person("mal")
+		p := yew.publish(amira, community.Draft{Source: "Far away"})
+		elm.say(who, oak, elm.note(who, "warm up"))
+		fir.say(mal, oak, fir.note(mal, "warm up"))
+		r.settle()
+		oak.stop() // so that everything is found at once
+		hold := make(chan struct{})
+		yew.tap = func(_ http.ResponseWriter, r *http.Request) bool { <-hold; return false }
+		me := elm.site.Actor(who.ID)
+		elm.say(who, oak, doc{"id": elm.site.URL("/b"), "type": "Announce", "actor": me, "to": public, "object": p.IRI(yew.site)})
+		elm.say(who, oak, doc{"id": elm.site.URL("/d"), "type": "Undo", "actor": me, "object": elm.site.URL("/b")})
+		for _, name := range []string{"one", "two", "three"} {
+			fir.say(mal, oak, fir.note(mal, name))
+		}
+		oak.run()
+		deadline := time.Now().Add(4 * time.Second)
+		for oak.count("SELECT COUNT(*) FROM posts WHERE author_host = 'fir.localhost'") < 4 {
+			if time.Now().After(deadline) {
+				t.Fatal("fir's posts wait for yew")
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM incoming WHERE host = 'elm.localhost' AND state = 'waiting'"); n != 2 {
+			t.Errorf("%d of elm's activities wait, want both", n)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM lanes WHERE queue = 'incoming' AND host = 'elm.localhost' AND node <> ''"); n != 1 {
+			t.Error("elm's lane was given back while it is worked")
+		}
+		close(hold)
+		r.settle()
+		if n := oak.count("SELECT COUNT(*) FROM posts WHERE kind = 'boost' AND deleted_at IS NULL"); n != 0 {
+			t.Error("the boost outlived its Undo")
+		}
+		if n := oak.count("SELECT COUNT(*) FROM posts WHERE author_host = 'yew.localhost'"); n != 1 {
+			t.Error("the boosted post did not come")
+		}
+	})
+}
