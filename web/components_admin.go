@@ -73,6 +73,7 @@ type PeerCard struct {
 	LastOut  time.Time
 	Queue    int
 	Held     int
+	Shares   string // the widest audience that is sent to it, in words
 	Note     string
 	Reason   string
 	By       string

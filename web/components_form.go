@@ -7,7 +7,7 @@ import (
 )
 
 // FormField is a labelled control with its hint and its error. Kind is an
-// input type, or "textarea", "select", "checkbox" or "file".
+// input type, or "textarea", "select", "checkbox", "radio" or "file".
 type FormField struct {
 	Name         string
 	Kind         string // "" is text
@@ -15,7 +15,7 @@ type FormField struct {
 	Hint         string
 	Error        string
 	Value        string
-	Options      []Option // for select, and suggestions for text
+	Options      []Option // for select and radio, and suggestions for text
 	Checked      bool
 	Required     bool
 	Optional     bool   // says so beside the label
@@ -47,10 +47,11 @@ func (f FormField) DescribedBy() string {
 	return s
 }
 
-// Option is a value of a select or a suggestion.
+// Option is a value of a select, one of several to choose from, or a suggestion.
 type Option struct {
 	Value, Words string
 	Selected     bool
+	Detail       string // radio: what choosing it means
 }
 
 // ErrorSummary lists what is wrong with a form, each line a link to its field.

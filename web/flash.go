@@ -22,6 +22,9 @@ func flashKind(key string) string {
 		"flash.boosted", "flash.accepted", "flash.done":
 		return "done"
 	}
+	if kind := adminFlash(key); kind != "" {
+		return kind
+	}
 	return accountFlash(key)
 }
 

@@ -111,7 +111,7 @@ func galleryComposer(l *Locale, kind string) Composer {
 		c.About = []FormField{
 			{Name: "subject", Label: "Subject", Optional: true, Options: []Option{{Value: "Mathematics"}, {Value: "Reading"}}},
 			{Name: "level", Label: "Level", Optional: true},
-			{Name: "licence", Kind: "select", Label: "Licence", Options: []Option{{"", "All rights reserved", false}, {"CC-BY-4.0", "Others may reuse it and name me", true}}},
+			{Name: "licence", Kind: "select", Label: "Licence", Options: []Option{{Words: "All rights reserved"}, {Value: "CC-BY-4.0", Words: "Others may reuse it and name me", Selected: true}}},
 		}
 		c.Errors = ErrorSummary{Title: l.T("form.problem", "Count", 1), Kept: l.T("form.kept"), Items: []ErrorItem{{"happened", "Say what happened, even in a sentence."}}}
 	case "question":

@@ -1,0 +1,188 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// adminRoutes mounts the administrator's pages.
+func (p *Pages) adminRoutes(r *mux.Router) {
+	get := func(path string, may func(community.Role) bool, h handler) {
+		r.Handle(path, p.admin(may, h)).Methods(http.MethodGet, http.MethodHead)
+	}
+	post := func(path string, may func(community.Role) bool, h handler) {
+		r.Handle(path, p.admin(may, h)).Methods(http.MethodPost)
+	}
+	get("/admin", community.Role.MayModerate, p.overview)
+
+	connections := community.Role.MayManagePeers
+	get("/admin/peers", connections, p.peers)
+	get("/admin/peers/new", connections, p.newPeerForm)
+	post("/admin/peers/new", connections, p.newPeer)
+	get("/admin/peers/mode", connections, p.modeForm)
+	post("/admin/peers/mode", connections, p.setMode)
+	get("/admin/peers/audit", connections, p.audit)
+	get("/admin/peers/{host}", connections, p.peer)
+	post("/admin/peers/{host}", connections, p.changePeer)
+	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)
+	post("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.decidePeer)
+	get("/admin/delivery", connections, p.lanes)
+	post("/admin/delivery", connections, p.wake)
+	get("/admin/site", connections, p.siteForm)
+	post("/admin/site", connections, p.saveSite)
+
+	people := community.Role.MayManagePeople
+	get("/admin/people", people, p.peopleHere)
+	get("/admin/people/{id:[0-9]+}", people, p.personHere)
+	post("/admin/people/{id:[0-9]+}/role", people, p.setRole)
+	get("/admin/people/{id:[0-9]+}/{deed:disable|suspend}", people, p.askPerson)
+	post("/admin/people/{id:[0-9]+}/{deed:disable|enable|suspend|unsuspend}", people, p.decidePerson)
+	get("/admin/people/{id:[0-9]+}/password", people, p.passwordForm)
+	post("/admin/people/{id:[0-9]+}/password", people, p.setPassword)
+	get("/admin/invites", people, p.invites)
+	post("/admin/invites", people, p.newInvite)
+	post("/admin/invites/{id:[0-9]+}/revoke", people, p.revokeInvite)
+	get("/admin/requests", people, p.requests)
+	post("/admin/requests/{id:[0-9]+}/approve", people, p.approve)
+	get("/admin/requests/{id:[0-9]+}/decline", people, p.askDecline)
+	post("/admin/requests/{id:[0-9]+}/decline", people, p.decline)
+}
+
+// admin is a page of the administration, for those whose role opens it.
+func (p *Pages) admin(may func(community.Role) bool, fn handler) http.HandlerFunc {
+	return p.allowed(may, func(h *here, w http.ResponseWriter, r *http.Request) error {
+		h.frame.Here, h.frame.Shape, h.frame.Robots = Administer, Wide, "noindex"
+		return fn(h, w, r)
+	})
+}
+
+// adminTabs are the parts of the administration that the reader's role opens.
+// current is the address of the part that is shown.
+func (p *Pages) adminTabs(h *here, current string) Tabs {
+	tabs := Tabs{Label: h.l.T("nav.admin"), Items: []Tab{{Words: h.l.T("admin.overview"), URL: "/admin", Count: -1}}}
+	if h.user.Role.MayManagePeers() {
+		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.peers"), URL: "/admin/peers", Count: -1})
+	}
+	if h.user.Role.MayManagePeople() {
+		tabs.Items = append(tabs.Items,
+			Tab{Words: h.l.T("admin.people"), URL: "/admin/people", Count: -1},
+			Tab{Words: h.l.T("admin.invites"), URL: "/admin/invites", Count: -1},
+			Tab{Words: h.l.T("admin.requests"), URL: "/admin/requests", Count: -1})
+	}
+	if h.user.Role.MayManagePeers() {
+		tabs.Items = append(tabs.Items,
+			Tab{Words: h.l.T("admin.delivery"), URL: "/admin/delivery", Count: -1},
+			Tab{Words: h.l.T("admin.site"), URL: "/admin/site", Count: -1})
+	}
+	for i := range tabs.Items {
+		tabs.Items[i].Current = tabs.Items[i].URL == current
+	}
+	return tabs
+}
+
+// overviewPage is what an administrator sees first: what waits for a decision,
+// how large this place is, and whether what leaves it arrives.
+type overviewPage struct {
+	Head    PageHead
+	Tabs    Tabs
+	Decide  []Action // what waits for a decision, as links
+	Counts  []Count
+	Mode    State
+	Chart   BarChart
+	Week    string // what was refused or given up in the chart's days
+	Trouble []laneRow
+	Lanes   Link
+	Version string
+}
+
+// daysShown is how many days the chart of deliveries has.
+const daysShown = 7
+
+// mostKnocking is how many of the servers that knock are listed.
+const mostKnocking = 20
+
+func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error {
+	var figures community.Figures
+	var days []community.DeliveryDay
+	var lanes []community.Lane
+	var knocking []peers.Host
+	var admitted map[string]bool
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if figures, err = community.FiguresOf(tx); err != nil {
+			return err
+		}
+		if days, err = community.DeliveryDays(tx, daysShown, h.l.Zone); err != nil {
+			return err
+		}
+		if knocking, err = peers.Knocking(tx, mostKnocking); err != nil {
+			return err
+		}
+		if lanes, err = community.Lanes(tx); err != nil {
+			return err
+		}
+		admitted, err = peers.Admitted(tx, hostsOf(lanes))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l := h.l
+	view := overviewPage{
+		Head: PageHead{Title: l.T("nav.admin"), Lead: l.T("admin.lead", "School", h.school.Title())}, Tabs: p.adminTabs(h, "/admin"),
+		Counts: []Count{
+			{N: figures.People, Words: l.T("admin.count_people", "Count", figures.People)},
+			{N: figures.Posts, Words: l.T("admin.count_posts", "Count", figures.Posts)},
+			{N: figures.Schools, Words: l.T("admin.count_schools", "Count", figures.Schools)},
+			{N: figures.Waiting, Words: l.T("admin.count_waiting", "Count", figures.Waiting)},
+		},
+		Mode: p.modeState(h), Version: p.Version,
+	}
+	if h.user.Role.MayManagePeople() && figures.Pending > 0 {
+		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})
+	}
+	if h.user.Role.MayManagePeers() {
+		if len(knocking) > 0 {
+			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
+		}
+		for _, lane := range lanes {
+			if lane.FailingSince != nil && len(view.Trouble) < 5 {
+				row := p.lane(h, lane, admitted[lane.Host])
+				row.Action = nil
+				view.Trouble = append(view.Trouble, row)
+			}
+		}
+		view.Lanes = Link{Words: l.T("admin.all_lanes"), URL: "/admin/delivery"}
+	}
+	view.Chart, view.Week = p.deliveryChart(l, days)
+	return p.render(h, w, http.StatusOK, "admin_overview", view.Head.Title, view)
+}
+
+// deliveryChart draws what arrived elsewhere day by day, and says what did not.
+func (p *Pages) deliveryChart(l *Locale, days []community.DeliveryDay) (BarChart, string) {
+	chart := BarChart{Title: l.T("admin.chart"), Unit: l.T("admin.chart_unit"), Label: l.T("admin.chart_day")}
+	refused, expired := 0, 0
+	for _, d := range days {
+		at := d.From.In(l.Zone)
+		chart.Bars = append(chart.Bars, Bar{Label: l.Date(at), Short: digits(int64(at.Day())), Value: d.Delivered})
+		refused, expired = refused+d.Refused, expired+d.Expired
+	}
+	if refused == 0 && expired == 0 {
+		return chart, l.T("admin.week_well")
+	}
+	words := ""
+	if refused > 0 {
+		words = l.T("admin.week_refused", "Count", refused)
+	}
+	if expired > 0 {
+		if words != "" {
+			words += " "
+		}
+		words += l.T("admin.week_expired", "Count", expired)
+	}
+	return chart, words
+}
