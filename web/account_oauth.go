@@ -53,7 +53,7 @@ func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) e
 		Me: *h.frame.Me, Scopes: scopeWords(l, scopes), Fields: map[string]string{"response_type": q.ResponseType, "client_id": q.ClientID,
 			"redirect_uri": q.RedirectURI, "scope": q.Scope, "state": q.State, "code_challenge": q.CodeChallenge, "code_challenge_method": q.CodeChallengeMethod}}
 	if target := formTarget(q.RedirectURI); target != "" {
-		w.Header().Set("Content-Security-Policy", ContentPolicy(target))
+		h.frame.FormTargets = []string{target}
 		view.Back = l.T("oauth.goes_back", "To", target)
 	}
 	return p.render(h, w, http.StatusOK, "authorize", view.Head.Title, view)

@@ -24,6 +24,8 @@ type Frame struct {
 	Path    string // this page's own address, for forms that come back here
 	Robots  string // content of the robots meta element; "" leaves it out
 	Links   []HeadLink
+
+	FormTargets []string // where a form of this page may end besides here: origins, or schemes with their colon
 }
 
 // SiteView is this instance as its pages name it.

@@ -61,7 +61,7 @@ func (ts *Templates) Page(w http.ResponseWriter, status int, l *Locale, name str
 		return err
 	}
 	h := w.Header()
-	SecurityHeaders(h)
+	SecurityHeaders(h, p.Frame.FormTargets...)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", l.Tag.String())
 	if h.Get("Cache-Control") == "" {
@@ -80,12 +80,10 @@ func (ts *Templates) Fragment(w io.Writer, l *Locale, name string, view any) err
 }
 
 // SecurityHeaders sets what every page promises its reader: nothing inline,
-// nothing foreign, nobody's frame, no address told to other sites. A policy
-// that is set already stays.
-func SecurityHeaders(h http.Header) {
-	if h.Get("Content-Security-Policy") == "" {
-		h.Set("Content-Security-Policy", ContentPolicy())
-	}
+// nothing foreign, nobody's frame, no address told to other sites. formTargets
+// are as ContentPolicy takes them.
+func SecurityHeaders(h http.Header, formTargets ...string) {
+	h.Set("Content-Security-Policy", ContentPolicy(formTargets...))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
