@@ -108,7 +108,7 @@ func (p *Pages) signInView(h *here, r *http.Request) formPage {
 	l := h.l
 	h.frame.Shape, h.frame.Robots = Alone, "noindex"
 	view := formPage{
-		Head:   PageHead{Title: l.T("sign_in.title"), Lead: l.T("sign_in.lead", "School", h.school.Title())},
+		Head:   PageHead{Title: l.T("sign_in.title")},
 		Action: "/sign-in", Submit: l.T("nav.sign_in"),
 		Parts: []formPart{{Fields: []FormField{
 			{Name: "login", Label: l.T("sign_in.login"), Value: r.PostFormValue("login"), Required: true, Autocomplete: "username", Code: true, Autofocus: true, Max: 320},

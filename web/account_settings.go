@@ -267,11 +267,11 @@ func (p *Pages) sessions(h *here, w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	view := sessionsPage{Head: PageHead{Title: l.T("nav.settings")}, Tabs: settingsTabs(h, "/settings/sessions"),
-		Sessions: Table{Caption: l.T("sessions.caption"), Heads: []Head{{Words: l.T("sessions.device")}, {Words: l.T("sessions.since")}, {Words: l.T("sessions.used")}, {}}},
+		Sessions: Table{Caption: l.T("sessions.caption"), Heads: []Head{{Words: l.T("sessions.device")}, {Words: l.T("sessions.used")}, {}}},
 		Apps: Table{Caption: l.T("apps.caption"), Heads: []Head{{Words: l.T("apps.name")}, {Words: l.T("apps.may")}, {Words: l.T("sessions.used")}, {}},
 			Empty: EmptyState{Icon: "keyboard", Title: l.T("apps.empty_title"), Words: l.T("apps.empty", "Host", p.site.Host)}}}
 	for _, s := range sessions {
-		row := []Cell{{Words: deviceName(l, s.Device)}, {At: s.CreatedAt}, {Words: l.Date(s.UsedOn)}}
+		row := []Cell{{Words: deviceName(l, s.Device), Detail: l.T("sessions.since", "Date", l.Date(s.CreatedAt))}, {Words: l.Date(s.UsedOn)}}
 		if s.ID == h.session.ID {
 			row[0].Detail = l.T("sessions.this")
 			row = append(row, Cell{})
