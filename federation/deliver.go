@@ -183,7 +183,7 @@ func (f *Federation) acknowledge(ctx context.Context, l *lane, done []answered, 
 			}
 		}
 		if len(took) > 0 {
-			if err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE id IN ? AND state = 'waiting'",
+			if err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE id IN ? AND state || '' = 'waiting'",
 				tx.Now, took).Error; err != nil {
 				return err
 			}
