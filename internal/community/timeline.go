@@ -12,7 +12,7 @@ import (
 
 // Home returns a page of what v follows, with v's own posts, newest first.
 func Home(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
-	q := through(tx, "home_entries").Where("home_entries.account_id = ?", v.ID).Scopes(shown(tx, v))
+	q := through(tx, "home_entries", v).Where("home_entries.account_id = ?", v.ID)
 	return store.FindOn[Post](q, page, "home_entries.post_id")
 }
 
@@ -61,7 +61,7 @@ func PracticeTimeline(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
 
 // TagTimeline returns a page of the posts with a hashtag, newest first.
 func TagTimeline(tx *store.Tx, v Viewer, tag string, page store.Page) ([]Post, error) {
-	q := through(tx, "post_tags").Where("post_tags.tag = ?", text.TagKey(tag)).Scopes(shown(tx, v))
+	q := through(tx, "post_tags", v).Where("post_tags.tag = ?", text.TagKey(tag))
 	return store.FindOn[Post](q, page, "post_tags.post_id")
 }
 
@@ -102,13 +102,16 @@ func shown(tx *store.Tx, v Viewer) func(*gorm.DB) *gorm.DB {
 	}
 }
 
-// through is a query for posts by way of a table that lists them. CROSS JOIN
-// keeps SQLite from walking the posts instead; Postgres heeds only a subquery
-// that cannot be pulled up, which OFFSET 0 makes of it. Without it, the
-// estimates for small tables, which nothing ever analyses, mislead it.
-func through(tx *store.Tx, list string) *gorm.DB {
+// through is a query for the posts that a list shows v, by way of a table that
+// lists them. CROSS JOIN keeps SQLite from walking the posts instead. Postgres
+// is kept from it by a subquery that cannot be pulled up, which LIMIT 1 makes
+// of it: its estimates for small tables, which nothing ever analyses, would
+// have it judge and sort the whole list for one page.
+func through(tx *store.Tx, list string, v Viewer) *gorm.DB {
+	q := tx.Table(list).Select("posts.*")
 	if tx.Dialect() == store.Postgres {
-		return tx.Table(list).Select("posts.*").Joins("CROSS JOIN LATERAL (SELECT * FROM posts WHERE posts.id = " + list + ".post_id OFFSET 0) posts")
+		one := tx.Model(&Post{}).Where("posts.id = " + list + ".post_id").Scopes(shown(tx, v)).Limit(1)
+		return q.Joins("CROSS JOIN LATERAL (?) posts", one)
 	}
-	return tx.Table(list).Select("posts.*").Joins("CROSS JOIN posts").Where("posts.id = " + list + ".post_id")
+	return q.Joins("CROSS JOIN posts").Where("posts.id = " + list + ".post_id").Scopes(shown(tx, v))
 }
