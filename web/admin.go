@@ -79,6 +79,9 @@ func (p *Pages) adminTabs(h *here, current string) Tabs {
 			Tab{Words: h.l.T("admin.delivery"), URL: "/admin/delivery", Count: -1},
 			Tab{Words: h.l.T("admin.site"), URL: "/admin/site", Count: -1})
 	}
+	if len(tabs.Items) == 1 { // nothing to choose from
+		tabs.Items = nil
+	}
 	for i := range tabs.Items {
 		tabs.Items[i].Current = tabs.Items[i].URL == current
 	}

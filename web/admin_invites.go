@@ -217,7 +217,7 @@ func (p *Pages) requests(h *here, w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	l := h.l
-	view := requestsPage{Head: PageHead{Title: l.T("admin.requests"), Lead: l.T("requests.lead")}, Tabs: p.adminTabs(h, "/admin/requests"),
+	view := requestsPage{Head: PageHead{Title: l.T("admin.requests"), Lead: l.T("admin.requests_lead")}, Tabs: p.adminTabs(h, "/admin/requests"),
 		Empty: EmptyState{Icon: "user-round-check", Title: l.T("requests.none"), Words: l.T("requests.none_words")}}
 	if h.school.Registration != community.RegistrationRequest {
 		view.Empty.Words = l.T("requests.closed")

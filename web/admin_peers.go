@@ -85,7 +85,7 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 		return Tab{Words: words, URL: "/admin/peers?" + to.Encode(), Current: show == value, Count: n}
 	}
 	view := peersPage{
-		Head: PageHead{Title: l.T("admin.peers"), Lead: l.T("peers.lead"), Actions: []Action{
+		Head: PageHead{Title: l.T("peers.title"), Lead: l.T("peers.lead"), Actions: []Action{
 			{Words: l.T("peers.add"), Icon: "plus", URL: "/admin/peers/new", Main: true},
 			{Words: l.T("audit.title"), Icon: "history", URL: "/admin/peers/audit"}}},
 		Tabs: p.adminTabs(h, "/admin/peers"), Mode: p.modeState(h), ModeText: p.modeText(h),
@@ -147,7 +147,7 @@ func (p *Pages) peerCard(h *here, row peers.Row, by map[int64]community.Account)
 		name = row.Known.Name
 	}
 	c := PeerCard{School: SchoolView{Name: name, Host: row.Host, Mark: MarkOf(name, row.Host, "")}, URL: at, State: p.peerState(h, row),
-		Software: software(row.Known), Queue: int(row.Waiting), Note: row.Note, Since: row.ChangedAt, By: l.T("audit.command_line")}
+		Software: software(row.Known), Queue: int(row.Waiting), Note: row.Note, Since: row.ChangedAt, By: l.T("peers.command_line")}
 	if row.ChangedBy != nil {
 		a := by[*row.ChangedBy]
 		c.By = a.Name()
@@ -307,4 +307,4 @@ func (p *Pages) newPeer(h *here, w http.ResponseWriter, r *http.Request) error {
 	return seeOther(w, r, peerPath(host))
 }
 
-func peersBack(l *Locale) *Link { return &Link{Words: l.T("admin.peers"), URL: "/admin/peers"} }
+func peersBack(l *Locale) *Link { return &Link{Words: l.T("peers.title"), URL: "/admin/peers"} }

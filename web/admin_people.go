@@ -90,7 +90,7 @@ func (p *Pages) peopleHere(h *here, w http.ResponseWriter, r *http.Request) erro
 		return Tab{Words: words, URL: "/admin/people?" + to.Encode(), Current: show == value, Count: -1}
 	}
 	view := adminPeoplePage{
-		Head: PageHead{Title: l.T("admin.people"), Lead: l.T("admin.people_lead"), Actions: []Action{{Words: l.T("invites.make"), Icon: "user-plus", URL: "/admin/invites", Main: true}}},
+		Head: PageHead{Title: l.T("admin.people_title"), Lead: l.T("admin.people_lead"), Actions: []Action{{Words: l.T("invites.make"), Icon: "user-plus", URL: "/admin/invites", Main: true}}},
 		Tabs: p.adminTabs(h, "/admin/people"), Show: show,
 		Filter: Tabs{Label: l.T("admin.people_filter"), Items: []Tab{tab("all", l.T("admin.people_all")), tab("disabled", l.T("admin.people_disabled")), tab("elsewhere", l.T("admin.people_elsewhere"))}},
 		Query:  FormField{Name: "q", Kind: "search", Label: l.T("admin.people_search"), Value: typed, Max: 200, Code: true},
@@ -513,4 +513,4 @@ func (p *Pages) setPassword(h *here, w http.ResponseWriter, r *http.Request) err
 	return seeOther(w, r, adminPersonPath(id))
 }
 
-func peopleBack(l *Locale) *Link { return &Link{Words: l.T("admin.people"), URL: "/admin/people"} }
+func peopleBack(l *Locale) *Link { return &Link{Words: l.T("admin.people_title"), URL: "/admin/people"} }

@@ -35,7 +35,8 @@ func (p *Pages) siteFields(h *here, f community.SiteForm) []FormField {
 }
 
 func (p *Pages) siteView(h *here, f community.SiteForm) formPage {
-	return formPage{Head: PageHead{Title: h.l.T("admin.site"), Lead: h.l.T("admin.site_lead"), Back: adminBack(h.l)}, Action: "/admin/site",
+	tabs := p.adminTabs(h, "/admin/site")
+	return formPage{Head: PageHead{Title: h.l.T("admin.site"), Lead: h.l.T("admin.site_lead")}, Tabs: &tabs, Action: "/admin/site",
 		Parts: []formPart{{Fields: p.siteFields(h, f)}}, Submit: h.l.T("form.save")}
 }
 
@@ -64,6 +65,3 @@ func (p *Pages) saveSite(h *here, w http.ResponseWriter, r *http.Request) error 
 	p.flash(w, "flash.site_saved")
 	return seeOther(w, r, "/admin/site")
 }
-
-// adminBack leads back to the overview.
-func adminBack(l *Locale) *Link { return &Link{Words: l.T("nav.admin"), URL: "/admin"} }

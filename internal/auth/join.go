@@ -2,8 +2,11 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
+
+	"gorm.io/gorm"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
@@ -102,7 +105,10 @@ func Invites(tx *store.Tx, page store.Page) ([]Invite, error) {
 // RevokeInvite ends an invitation. Accounts made with it stay.
 func RevokeInvite(tx *store.Tx, by, id int64) error {
 	var i Invite
-	if err := tx.Where("id = ?", id).Take(&i).Error; err != nil {
+	err := tx.Where("id = ?", id).Take(&i).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return fault.Keyed(fault.NotFound, "invite.unknown", "There is no such invitation.", nil)
+	} else if err != nil {
 		return err
 	}
 	if err := mayManage(tx, by, i.Role); err != nil {

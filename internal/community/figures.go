@@ -97,7 +97,7 @@ type Ties struct {
 // TiesWith counts what binds this server to a host, and to what lies below its
 // name if below is set, as a block does.
 func TiesWith(tx *store.Tx, host string, below bool) (Ties, error) {
-	under := ""
+	under := host
 	if below {
 		under = "%." + host
 	}
