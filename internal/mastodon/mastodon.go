@@ -239,6 +239,7 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "private, no-store")
 	}
+	h.Set("Content-Length", strconv.Itoa(b.Len())) // packing leaves small answers alone
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // a client that left is no failure of ours
 }

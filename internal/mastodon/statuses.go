@@ -41,8 +41,7 @@ func orNotFound(err error) error {
 	return err
 }
 
-// seen returns the post in the path, as far as the caller may see it. A boost
-// stands for the post that it passes on where inner is set.
+// seen returns the post in the path, as far as the caller may see it.
 func (c *call) seen(tx *store.Tx) (community.Post, error) {
 	id, err := c.idOf("id")
 	if err != nil {

@@ -1,0 +1,118 @@
+package mastodon
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Whoever reads, and by whichever call, is shown what the audience lets them
+// see and nothing else.
+func TestNoCallLeaks(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira := w.person("amira", community.Member)
+		readers := map[string]*client{"guest": w.guest(), "author": amira, "fan": w.person("fan", community.Member),
+			"named": w.person("named", community.Member), "passer": w.person("passer", community.Member), "enemy": w.person("enemy", community.Member)}
+		readers["fan"].act("/api/v1/accounts/" + path(amira.me.ID) + "/follow")
+		readers["enemy"].act("/api/v1/accounts/" + path(amira.me.ID) + "/follow")
+		amira.act("/api/v1/accounts/" + path(readers["enemy"].me.ID) + "/block")
+
+		sees := map[community.Audience][]string{
+			community.Me:        {"author"},
+			community.People:    {"author", "named"},
+			community.School:    {"author", "fan", "named", "passer"},
+			community.Followers: {"author", "fan", "named"},
+			community.Network:   {"author", "fan", "named", "passer"},
+			community.Public:    {"author", "fan", "guest", "named", "passer"},
+		}
+		type one struct {
+			id, root string
+			audience community.Audience
+		}
+		var posts []one
+		for audience := range sees {
+			var root, reply community.Post
+			w.write(func(tx *store.Tx) (err error) {
+				root, err = community.Publish(tx, amira.me, community.Draft{Kind: community.Discussion, Title: "On fractions", Audience: audience, Source: "@named, look #maths"})
+				if err != nil {
+					return err
+				}
+				reply, err = community.Publish(tx, amira.me, community.Draft{Kind: community.Reply, Audience: audience, InReplyToID: root.ID, Source: "@named, more #maths"})
+				return err
+			})
+			posts = append(posts, one{path(root.ID), path(root.ID), audience}, one{path(reply.ID), path(root.ID), audience})
+		}
+		for who, c := range readers {
+			may := func(p one) bool { return slices.Contains(sees[p.audience], who) }
+			byID := map[string]one{}
+			for _, p := range posts {
+				byID[p.id] = p
+				// What may not be seen cannot be marked either, and answers as if it were not there.
+				want := http.StatusNotFound
+				if may(p) {
+					want = http.StatusOK
+				}
+				for _, call := range []string{"", "/context", "/history", "/favourited_by", "/reblogged_by"} {
+					if res := c.get("/api/v1/statuses/" + p.id + call); res.Code != want {
+						t.Errorf("%s asks for %s of a post for %s: %d, want %d", who, call, p.audience, res.Code, want)
+					}
+				}
+				if who != "guest" {
+					for _, deed := range []string{"/bookmark", "/favourite"} {
+						if res := c.act("/api/v1/statuses/" + p.id + deed); res.Code != want {
+							t.Errorf("%s does %s to a post for %s: %d, want %d", who, deed, p.audience, res.Code, want)
+						}
+					}
+					if res := c.get("/api/v1/statuses/" + p.id + "/source"); (res.Code == http.StatusOK) != (who == "author") {
+						t.Errorf("%s asks for the source of a post for %s: %d", who, p.audience, res.Code)
+					}
+				}
+				var found struct{ Statuses []said }
+				c.get("/api/v2/search?q=" + url.QueryEscape("https://oak.test/o/"+p.id)).into(&found)
+				if (len(found.Statuses) == 1) != may(p) {
+					t.Errorf("%s searches for a post for %s and finds %d", who, p.audience, len(found.Statuses))
+				}
+			}
+			lists := map[string][]string{}
+			for _, list := range []string{"timelines/home", "timelines/public", "timelines/public?local=true", "timelines/public?remote=true", "timelines/tag/maths",
+				"accounts/" + path(amira.me.ID) + "/statuses", "bookmarks", "favourites", "notifications"} {
+				lists[list] = c.get("/api/v1/" + list).ids()
+			}
+			for _, p := range posts {
+				var around struct{ Ancestors, Descendants []said }
+				if res := c.get("/api/v1/statuses/" + p.id + "/context"); res.Code == http.StatusOK {
+					res.into(&around)
+				}
+				for _, s := range append(around.Ancestors, around.Descendants...) {
+					lists["context of "+p.id] = append(lists["context of "+p.id], s.ID)
+				}
+			}
+			for list, ids := range lists {
+				for _, id := range ids {
+					if p, ours := byID[id]; ours && !may(p) {
+						t.Errorf("%s finds a post for %s in %s", who, p.audience, list)
+					}
+				}
+			}
+			// And what may be seen is there.
+			for _, p := range posts {
+				if may(p) && !slices.Contains(lists["timelines/tag/maths"], p.id) {
+					t.Errorf("%s does not find a post for %s under its tag", who, p.audience)
+				}
+				if may(p) && !slices.Contains(lists["accounts/"+path(amira.me.ID)+"/statuses"], p.id) {
+					t.Errorf("%s does not find a post for %s among its author's", who, p.audience)
+				}
+			}
+			if who == "named" && len(lists["notifications"]) == 0 {
+				t.Error("named was not told of being named")
+			}
+			if people := c.get("/api/v1/accounts/" + path(amira.me.ID) + "/followers").ids(); (len(people) > 0) != (who == "author") {
+				t.Errorf("%s sees %d followers of amira", who, len(people))
+			}
+		}
+	})
+}
