@@ -83,7 +83,7 @@ func (p *Pages) card(h *here, v community.View) PostCard {
 		c.HTML = template.HTML(post.HTML) // sanitised when it was stored
 	}
 	if v.ReplyTo != nil && post.InReplyToID != nil {
-		to := p.person(h, *v.ReplyTo, "")
+		to := p.person(h, *v.ReplyTo, v.Schools[v.ReplyTo.Host])
 		c.ReplyTo, c.ReplyURL = &to, postPath(*post.InReplyToID)
 	}
 	for _, name := range post.Contributors {
@@ -101,7 +101,7 @@ func (p *Pages) card(h *here, v community.View) PostCard {
 func (p *Pages) contributor(h *here, v community.View, name string) PersonView {
 	for _, a := range v.Mentions {
 		if a.IRI(p.site) == name || strings.EqualFold(a.Handle(p.site.Host), "@"+strings.TrimPrefix(name, "@")) {
-			return p.person(h, a, "")
+			return p.person(h, a, v.Schools[a.Host])
 		}
 	}
 	return PersonView{Name: name, Handle: name, URL: "/search?q=" + queryEscape(name), Avatar: AvatarOf(name, name, "")}

@@ -170,18 +170,25 @@ func (l *loading) accounts(tx *store.Tx, _ Viewer) error {
 	return nil
 }
 
-// schools brings what the authors' servers are called.
+// schools brings what the servers are called, of the authors and of those they
+// answer and name.
 func (l *loading) schools(tx *store.Tx, _ Viewer) error {
-	hosts := make([]string, 0, len(l.views))
+	hosts := make([]string, 0, 2*len(l.views))
 	for _, view := range l.views {
 		hosts = append(hosts, view.AuthorHost)
+		if view.ReplyTo != nil {
+			hosts = append(hosts, view.ReplyTo.Host)
+		}
+		for _, a := range view.Mentions {
+			hosts = append(hosts, a.Host)
+		}
 	}
 	names, err := hostNames(tx, hosts)
 	if err != nil {
 		return err
 	}
 	for _, view := range l.views {
-		view.School = names[view.AuthorHost]
+		view.School, view.Schools = names[view.AuthorHost], names
 	}
 	return nil
 }

@@ -145,8 +145,9 @@ type View struct {
 	Post
 	Author       Account
 	AuthorCounts AccountCounts
-	School       string // the name of the author's server, for the badge
-	Boosted      *View  // the post that this one passes on
+	School       string            // the name of the author's server, for the badge
+	Schools      map[string]string // what the servers of everyone in the view are called, by host
+	Boosted      *View             // the post that this one passes on
 	Mentions     []Account
 	Tags         []Tag
 	Media        []media.Attachment
