@@ -513,4 +513,6 @@ func (p *Pages) setPassword(h *here, w http.ResponseWriter, r *http.Request) err
 	return seeOther(w, r, adminPersonPath(id))
 }
 
-func peopleBack(l *Locale) *Link { return &Link{Words: l.T("admin.people_title"), URL: "/admin/people"} }
+func peopleBack(l *Locale) *Link {
+	return &Link{Words: l.T("admin.people_title"), URL: "/admin/people"}
+}
