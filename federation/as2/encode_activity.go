@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"github.com/go-fed/activity/streams"
 	"github.com/go-fed/activity/streams/vocab"
 )
 
@@ -18,45 +17,45 @@ type deed interface {
 func newActivity(typ string) deed {
 	switch typ {
 	case "Accept":
-		return streams.NewActivityStreamsAccept()
+		return makeAccept()
 	case "Add":
-		return streams.NewActivityStreamsAdd()
+		return makeAdd()
 	case "Announce":
-		return streams.NewActivityStreamsAnnounce()
+		return makeAnnounce()
 	case "Block":
-		return streams.NewActivityStreamsBlock()
+		return makeBlock()
 	case "Create":
-		return streams.NewActivityStreamsCreate()
+		return makeCreate()
 	case "Delete":
-		return streams.NewActivityStreamsDelete()
+		return makeDelete()
 	case "Dislike":
-		return streams.NewActivityStreamsDislike()
+		return makeDislike()
 	case "Flag":
-		return streams.NewActivityStreamsFlag()
+		return makeFlag()
 	case "Follow":
-		return streams.NewActivityStreamsFollow()
+		return makeFollow()
 	case "Join":
-		return streams.NewActivityStreamsJoin()
+		return makeJoin()
 	case "Leave":
-		return streams.NewActivityStreamsLeave()
+		return makeLeave()
 	case "Like":
-		return streams.NewActivityStreamsLike()
+		return makeLike()
 	case "Move":
-		return streams.NewActivityStreamsMove()
+		return makeMove()
 	case "Offer":
-		return streams.NewActivityStreamsOffer()
+		return makeOffer()
 	case "Reject":
-		return streams.NewActivityStreamsReject()
+		return makeReject()
 	case "Remove":
-		return streams.NewActivityStreamsRemove()
+		return makeRemove()
 	case "TentativeAccept":
-		return streams.NewActivityStreamsTentativeAccept()
+		return makeTentativeAccept()
 	case "Undo":
-		return streams.NewActivityStreamsUndo()
+		return makeUndo()
 	case "Update":
-		return streams.NewActivityStreamsUpdate()
+		return makeUpdate()
 	}
-	return streams.NewActivityStreamsActivity()
+	return makeActivity()
 }
 
 func (b *builder) activity(a *Activity) map[string]any {
@@ -65,17 +64,17 @@ func (b *builder) activity(a *Activity) map[string]any {
 	setTexts(t, "", a.Summary, a.Content)
 	b.setAddresses(t, a.To, a.Cc, a.Audience)
 	if a.Actor != "" {
-		p := streams.NewActivityStreamsActorProperty()
+		p := makeActorProperty()
 		p.AppendIRI(b.iri(a.Actor))
 		t.SetActivityStreamsActor(p)
 	}
 	if a.Target != "" {
-		p := streams.NewActivityStreamsTargetProperty()
+		p := makeTargetProperty()
 		p.AppendIRI(b.iri(a.Target))
 		t.SetActivityStreamsTarget(p)
 	}
 	if a.Origin != "" {
-		p := streams.NewActivityStreamsOriginProperty()
+		p := makeOriginProperty()
 		p.AppendIRI(b.iri(a.Origin))
 		t.SetActivityStreamsOrigin(p)
 	}
@@ -117,19 +116,19 @@ func (b *builder) activity(a *Activity) map[string]any {
 }
 
 func (b *builder) relationship(r *Relationship) map[string]any {
-	t := streams.NewActivityStreamsRelationship()
+	t := makeRelationship()
 	if r.Subject != "" {
-		p := streams.NewActivityStreamsSubjectProperty()
+		p := makeSubjectProperty()
 		p.SetIRI(b.iri(r.Subject))
 		t.SetActivityStreamsSubject(p)
 	}
 	if r.Relationship != "" {
-		p := streams.NewActivityStreamsRelationshipProperty()
+		p := makeRelationshipProperty()
 		p.AppendIRI(b.iri(r.Relationship))
 		t.SetActivityStreamsRelationship(p)
 	}
 	if r.Object != "" {
-		p := streams.NewActivityStreamsObjectProperty()
+		p := makeObjectProperty()
 		p.AppendIRI(b.iri(r.Object))
 		t.SetActivityStreamsObject(p)
 	}

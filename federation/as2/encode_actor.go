@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"github.com/go-fed/activity/streams"
 	"github.com/go-fed/activity/streams/vocab"
 )
 
@@ -21,15 +20,15 @@ type actorNode interface {
 func newActor(typ string) actorNode {
 	switch typ {
 	case "Group":
-		return streams.NewActivityStreamsGroup()
+		return makeGroup()
 	case "Service":
-		return streams.NewActivityStreamsService()
+		return makeService()
 	case "Application":
-		return streams.NewActivityStreamsApplication()
+		return makeApplication()
 	case "Organization":
-		return streams.NewActivityStreamsOrganization()
+		return makeOrganization()
 	}
-	return streams.NewActivityStreamsPerson()
+	return makePerson()
 }
 
 func (b *builder) actor(a *Actor) map[string]any {
@@ -37,18 +36,18 @@ func (b *builder) actor(a *Actor) map[string]any {
 	b.setID(t, a.ID)
 	setTexts(t, a.Name, a.Summary, "")
 	if a.PreferredUsername != "" {
-		p := streams.NewActivityStreamsPreferredUsernameProperty()
+		p := makePreferredUsernameProperty()
 		p.SetXMLSchemaString(a.PreferredUsername)
 		t.SetActivityStreamsPreferredUsername(p)
 	}
 	if a.URL != "" {
-		p := streams.NewActivityStreamsUrlProperty()
+		p := makeUrlProperty()
 		p.AppendIRI(b.iri(a.URL))
 		t.SetActivityStreamsUrl(p)
 	}
 	b.boxes(t, a)
 	b.publicKey(t, a.PublicKey)
-	d := streams.NewTootDiscoverableProperty()
+	d := makeTootDiscoverableProperty()
 	d.Set(a.Discoverable)
 	t.SetTootDiscoverable(d)
 
@@ -108,27 +107,27 @@ func (b *builder) actor(a *Actor) map[string]any {
 
 func (b *builder) boxes(t actorNode, a *Actor) {
 	if a.Inbox != "" {
-		p := streams.NewActivityStreamsInboxProperty()
+		p := makeInboxProperty()
 		p.SetIRI(b.iri(a.Inbox))
 		t.SetActivityStreamsInbox(p)
 	}
 	if a.Outbox != "" {
-		p := streams.NewActivityStreamsOutboxProperty()
+		p := makeOutboxProperty()
 		p.SetIRI(b.iri(a.Outbox))
 		t.SetActivityStreamsOutbox(p)
 	}
 	if a.Followers != "" {
-		p := streams.NewActivityStreamsFollowersProperty()
+		p := makeFollowersProperty()
 		p.SetIRI(b.iri(a.Followers))
 		t.SetActivityStreamsFollowers(p)
 	}
 	if a.Following != "" {
-		p := streams.NewActivityStreamsFollowingProperty()
+		p := makeFollowingProperty()
 		p.SetIRI(b.iri(a.Following))
 		t.SetActivityStreamsFollowing(p)
 	}
 	if a.Featured != "" {
-		p := streams.NewTootFeaturedProperty()
+		p := makeTootFeaturedProperty()
 		p.SetIRI(b.iri(a.Featured))
 		t.SetTootFeatured(p)
 	}
@@ -140,17 +139,17 @@ func (b *builder) publicKey(t actorNode, k PublicKey) {
 	if k.PEM == "" {
 		return
 	}
-	key := streams.NewW3IDSecurityV1PublicKey()
+	key := makeW3IDSecurityV1PublicKey()
 	b.setID(key, k.ID)
 	if k.Owner != "" {
-		owner := streams.NewW3IDSecurityV1OwnerProperty()
+		owner := makeW3IDSecurityV1OwnerProperty()
 		owner.Set(b.iri(k.Owner))
 		key.SetW3IDSecurityV1Owner(owner)
 	}
-	pem := streams.NewW3IDSecurityV1PublicKeyPemProperty()
+	pem := makeW3IDSecurityV1PublicKeyPemProperty()
 	pem.Set(k.PEM)
 	key.SetW3IDSecurityV1PublicKeyPem(pem)
-	p := streams.NewW3IDSecurityV1PublicKeyProperty()
+	p := makeW3IDSecurityV1PublicKeyProperty()
 	p.AppendW3IDSecurityV1PublicKey(key)
 	t.SetW3IDSecurityV1PublicKey(p)
 }
@@ -159,7 +158,7 @@ func (b *builder) generator(m map[string]any, g *Generator) {
 	if g == nil {
 		return
 	}
-	t := streams.NewActivityStreamsApplication()
+	t := makeApplication()
 	b.setID(t, g.ID)
 	setTexts(t, g.Name, "", "")
 	generator := b.serialize(t, "Application")

@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"github.com/go-fed/activity/streams"
 	"github.com/go-fed/activity/streams/vocab"
 )
 
@@ -39,33 +38,33 @@ func (b *builder) collection(c *Collection) any {
 	items := "items"
 	switch typ {
 	case "OrderedCollection":
-		t, items = streams.NewActivityStreamsOrderedCollection(), "orderedItems"
+		t, items = makeOrderedCollection(), "orderedItems"
 	case "OrderedCollectionPage":
-		t, items = streams.NewActivityStreamsOrderedCollectionPage(), "orderedItems"
+		t, items = makeOrderedCollectionPage(), "orderedItems"
 	case "CollectionPage":
-		t = streams.NewActivityStreamsCollectionPage()
+		t = makeCollectionPage()
 	default:
-		t = streams.NewActivityStreamsCollection()
+		t = makeCollection()
 	}
 	b.setID(t, c.ID)
 	setTexts(t, c.Name, "", "")
 	if c.AttributedTo != "" {
-		p := streams.NewActivityStreamsAttributedToProperty()
+		p := makeAttributedToProperty()
 		p.AppendIRI(b.iri(c.AttributedTo))
 		t.SetActivityStreamsAttributedTo(p)
 	}
 	if c.TotalItems != nil {
-		p := streams.NewActivityStreamsTotalItemsProperty()
+		p := makeTotalItemsProperty()
 		p.Set(*c.TotalItems)
 		t.SetActivityStreamsTotalItems(p)
 	}
 	if c.First != "" && c.FirstPage == nil {
-		p := streams.NewActivityStreamsFirstProperty()
+		p := makeFirstProperty()
 		p.SetIRI(b.iri(c.First))
 		t.SetActivityStreamsFirst(p)
 	}
 	if c.Last != "" {
-		p := streams.NewActivityStreamsLastProperty()
+		p := makeLastProperty()
 		p.SetIRI(b.iri(c.Last))
 		t.SetActivityStreamsLast(p)
 	}
@@ -98,17 +97,17 @@ func (b *builder) collection(c *Collection) any {
 
 func (b *builder) page(t paged, c *Collection) {
 	if c.Next != "" {
-		p := streams.NewActivityStreamsNextProperty()
+		p := makeNextProperty()
 		p.SetIRI(b.iri(c.Next))
 		t.SetActivityStreamsNext(p)
 	}
 	if c.Prev != "" {
-		p := streams.NewActivityStreamsPrevProperty()
+		p := makePrevProperty()
 		p.SetIRI(b.iri(c.Prev))
 		t.SetActivityStreamsPrev(p)
 	}
 	if c.PartOf != "" {
-		p := streams.NewActivityStreamsPartOfProperty()
+		p := makePartOfProperty()
 		p.SetIRI(b.iri(c.PartOf))
 		t.SetActivityStreamsPartOf(p)
 	}

@@ -1,7 +1,6 @@
 package as2
 
 import (
-	"github.com/go-fed/activity/streams"
 	"github.com/go-fed/activity/streams/vocab"
 )
 
@@ -27,51 +26,51 @@ type node interface {
 func newObject(typ string) node {
 	switch typ {
 	case "Note":
-		return streams.NewActivityStreamsNote()
+		return makeNote()
 	case "Article":
-		return streams.NewActivityStreamsArticle()
+		return makeArticle()
 	case "Page":
-		return streams.NewActivityStreamsPage()
+		return makePage()
 	case "Question":
-		return streams.NewActivityStreamsQuestion()
+		return makeQuestion()
 	case "Event":
-		return streams.NewActivityStreamsEvent()
+		return makeEvent()
 	case "Tombstone":
-		return streams.NewActivityStreamsTombstone()
+		return makeTombstone()
 	case "Image":
-		return streams.NewActivityStreamsImage()
+		return makeImage()
 	case "Document":
-		return streams.NewActivityStreamsDocument()
+		return makeDocument()
 	case "Video":
-		return streams.NewActivityStreamsVideo()
+		return makeVideo()
 	case "Audio":
-		return streams.NewActivityStreamsAudio()
+		return makeAudio()
 	}
-	return streams.NewActivityStreamsObject()
+	return makeObject()
 }
 
 func (b *builder) setID(t vocab.Type, id string) {
 	if id == "" {
 		return
 	}
-	p := streams.NewJSONLDIdProperty()
+	p := makeJSONLDIdProperty()
 	p.Set(b.iri(id))
 	t.SetJSONLDId(p)
 }
 
 func setTexts(t node, name, summary, content string) {
 	if name != "" {
-		p := streams.NewActivityStreamsNameProperty()
+		p := makeNameProperty()
 		p.AppendXMLSchemaString(name)
 		t.SetActivityStreamsName(p)
 	}
 	if summary != "" {
-		p := streams.NewActivityStreamsSummaryProperty()
+		p := makeSummaryProperty()
 		p.AppendXMLSchemaString(summary)
 		t.SetActivityStreamsSummary(p)
 	}
 	if content != "" {
-		p := streams.NewActivityStreamsContentProperty()
+		p := makeContentProperty()
 		p.AppendXMLSchemaString(content)
 		t.SetActivityStreamsContent(p)
 	}
@@ -79,21 +78,21 @@ func setTexts(t node, name, summary, content string) {
 
 func (b *builder) setAddresses(t node, to, cc []string, audience string) {
 	if len(to) > 0 {
-		p := streams.NewActivityStreamsToProperty()
+		p := makeToProperty()
 		for _, iri := range to {
 			p.AppendIRI(b.iri(iri))
 		}
 		t.SetActivityStreamsTo(p)
 	}
 	if len(cc) > 0 {
-		p := streams.NewActivityStreamsCcProperty()
+		p := makeCcProperty()
 		for _, iri := range cc {
 			p.AppendIRI(b.iri(iri))
 		}
 		t.SetActivityStreamsCc(p)
 	}
 	if audience != "" {
-		p := streams.NewActivityStreamsAudienceProperty()
+		p := makeAudienceProperty()
 		p.AppendIRI(b.iri(audience))
 		t.SetActivityStreamsAudience(p)
 	}
@@ -105,22 +104,22 @@ func (b *builder) object(o *Object) map[string]any {
 	setTexts(t, o.Name, o.Summary, o.Content)
 	b.setAddresses(t, o.To, o.Cc, o.Audience)
 	if o.AttributedTo != "" {
-		p := streams.NewActivityStreamsAttributedToProperty()
+		p := makeAttributedToProperty()
 		p.AppendIRI(b.iri(o.AttributedTo))
 		t.SetActivityStreamsAttributedTo(p)
 	}
 	if o.Context != "" {
-		p := streams.NewActivityStreamsContextProperty()
+		p := makeContextProperty()
 		p.AppendIRI(b.iri(o.Context))
 		t.SetActivityStreamsContext(p)
 	}
 	if o.InReplyTo != "" {
-		p := streams.NewActivityStreamsInReplyToProperty()
+		p := makeInReplyToProperty()
 		p.AppendIRI(b.iri(o.InReplyTo))
 		t.SetActivityStreamsInReplyTo(p)
 	}
 	if o.MediaType != "" {
-		p := streams.NewActivityStreamsMediaTypeProperty()
+		p := makeMediaTypeProperty()
 		p.Set(o.MediaType)
 		t.SetActivityStreamsMediaType(p)
 	}
@@ -209,7 +208,7 @@ func (b *builder) link(l Link) any {
 	if l == (Link{Href: l.Href}) {
 		return b.iri(l.Href).String()
 	}
-	return b.linkNode(streams.NewActivityStreamsLink(), "Link", l)
+	return b.linkNode(makeLink(), "Link", l)
 }
 
 // linkType is a Link or one of its kinds.
@@ -225,32 +224,32 @@ type linkType interface {
 
 func (b *builder) linkNode(t linkType, typ string, l Link) map[string]any {
 	if l.Href != "" {
-		p := streams.NewActivityStreamsHrefProperty()
+		p := makeHrefProperty()
 		p.Set(b.iri(l.Href))
 		t.SetActivityStreamsHref(p)
 	}
 	if l.Name != "" {
-		p := streams.NewActivityStreamsNameProperty()
+		p := makeNameProperty()
 		p.AppendXMLSchemaString(l.Name)
 		t.SetActivityStreamsName(p)
 	}
 	if l.MediaType != "" {
-		p := streams.NewActivityStreamsMediaTypeProperty()
+		p := makeMediaTypeProperty()
 		p.Set(l.MediaType)
 		t.SetActivityStreamsMediaType(p)
 	}
 	if l.Rel != "" {
-		p := streams.NewActivityStreamsRelProperty()
+		p := makeRelProperty()
 		p.AppendRFCRfc5988(l.Rel)
 		t.SetActivityStreamsRel(p)
 	}
 	if l.Width > 0 {
-		p := streams.NewActivityStreamsWidthProperty()
+		p := makeWidthProperty()
 		p.Set(l.Width)
 		t.SetActivityStreamsWidth(p)
 	}
 	if l.Height > 0 {
-		p := streams.NewActivityStreamsHeightProperty()
+		p := makeHeightProperty()
 		p.Set(l.Height)
 		t.SetActivityStreamsHeight(p)
 	}
@@ -264,15 +263,15 @@ func (b *builder) attachment(a *Attachment) map[string]any {
 	}
 	var m map[string]any
 	if typ == "Link" {
-		m = b.linkNode(streams.NewActivityStreamsLink(), typ, Link{Href: a.URL, MediaType: a.MediaType, Name: a.Name, Width: a.Width, Height: a.Height})
+		m = b.linkNode(makeLink(), typ, Link{Href: a.URL, MediaType: a.MediaType, Name: a.Name, Width: a.Width, Height: a.Height})
 	} else {
 		t := newObject(typ)
 		setTexts(t, a.Name, "", "")
-		p := streams.NewActivityStreamsUrlProperty()
+		p := makeUrlProperty()
 		p.AppendIRI(b.iri(a.URL))
 		t.SetActivityStreamsUrl(p)
 		if a.MediaType != "" {
-			p := streams.NewActivityStreamsMediaTypeProperty()
+			p := makeMediaTypeProperty()
 			p.Set(a.MediaType)
 			t.SetActivityStreamsMediaType(p)
 		}
@@ -312,9 +311,9 @@ func (b *builder) tags(m map[string]any, tags []Tag) {
 		var tag map[string]any
 		switch t.Type {
 		case "Mention":
-			tag = b.linkNode(streams.NewActivityStreamsMention(), t.Type, l)
+			tag = b.linkNode(makeMention(), t.Type, l)
 		default: // a Link, or a Hashtag, which go-fed does not know
-			tag = b.linkNode(streams.NewActivityStreamsLink(), t.Type, l)
+			tag = b.linkNode(makeLink(), t.Type, l)
 		}
 		put(tag, "id", t.ID)
 		if t.Icon != "" {
@@ -331,7 +330,7 @@ func (b *builder) poll(m map[string]any, p *Poll) {
 	}
 	options := make([]any, len(p.Options))
 	for i, o := range p.Options {
-		t := streams.NewActivityStreamsNote()
+		t := makeNote()
 		setTexts(t, o.Name, "", "")
 		option := b.serialize(t, "Note")
 		option["replies"] = b.collection(&Collection{Type: "Collection", TotalItems: new(o.Votes)})
@@ -359,10 +358,10 @@ func (b *builder) event(m map[string]any, e *Event) {
 	if len(e.Places) > 0 {
 		places := make([]any, len(e.Places))
 		for i, p := range e.Places {
-			t := streams.NewActivityStreamsPlace()
+			t := makePlace()
 			setTexts(t, p.Name, "", "")
 			if p.URL != "" {
-				u := streams.NewActivityStreamsUrlProperty()
+				u := makeUrlProperty()
 				u.AppendIRI(b.iri(p.URL))
 				t.SetActivityStreamsUrl(u)
 			}
