@@ -87,11 +87,10 @@ type asked struct {
 	viewer community.Viewer
 }
 
-// answer is a document, or where the page is that shows it.
+// answer is a document.
 type answer struct {
 	body   []byte
 	status int
-	page   string // where a browser is sent instead
 }
 
 // document200 makes a handler of a question for a document: it finds out who
@@ -210,6 +209,22 @@ func (f *Federation) viewer(r *http.Request) (community.Viewer, error) {
 		return err
 	})
 	return v, err
+}
+
+// Peer finds out which server asks for something that is not an ActivityStreams
+// document, such as a picture. It is Guest for a request that nobody signed, and
+// for one whose signer is not admitted or cannot be told.
+//
+// FEDERATION.md, "Pictures".
+func (f *Federation) Peer(r *http.Request) community.Viewer {
+	if !hasSignature(r) {
+		return community.Guest
+	}
+	v, err := f.viewer(r)
+	if err != nil {
+		return community.Guest
+	}
+	return v
 }
 
 func hasSignature(r *http.Request) bool { return r.Header.Get("Signature") != "" }

@@ -60,7 +60,8 @@ func bundle(root, entry string) (name string, out []byte, err error) {
 		},
 		LogLevel: api.LogLevelSilent,
 	})
-	for _, m := range append(res.Errors, res.Warnings...) {
+	if problems := append(res.Errors, res.Warnings...); len(problems) > 0 {
+		m := problems[0]
 		if m.Location != nil {
 			return "", nil, fmt.Errorf("%s:%d: %s", m.Location.File, m.Location.Line, m.Text)
 		}

@@ -259,7 +259,9 @@ func TestMeetings(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = Allow(tx, 0, "ash.example", Entry{}) // an administrator asks for it: now
+			if _, err := Allow(tx, 0, "ash.example", Entry{}); err != nil { // an administrator asks for it: now
+				return err
+			}
 			due, _ = ToMeet(tx, 10)
 			if len(due) != 1 || due[0] != "ash.example" {
 				t.Errorf("due: %v", due)
