@@ -45,6 +45,24 @@ func (f *Federation) admits(ctx context.Context, host string) error {
 // each one that it redirects to. Our signature goes with it, so that a server
 // which is as closed as this one can tell who asks.
 func (f *Federation) get(ctx context.Context, address, accept string) (*egress.Response, error) {
+	return f.getAtMost(ctx, address, accept, 0)
+}
+
+// Picture fetches a picture of another server as that server gives it to this
+// one: a picture of a post that is not public is given to the servers only that
+// the post is for, which our signature shows.
+//
+// FEDERATION.md, "Pictures".
+func (f *Federation) Picture(ctx context.Context, address string, most int64) (body []byte, contentType string, err error) {
+	res, err := f.getAtMost(ctx, address, "image/*", most)
+	if err != nil {
+		return nil, "", err
+	}
+	return res.Body, res.Header.Get("Content-Type"), nil
+}
+
+// getAtMost is get with a bound of its own; 0 is the bound of documents.
+func (f *Federation) getAtMost(ctx context.Context, address, accept string, most int64) (*egress.Response, error) {
 	host, err := iri.HostOf(address)
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "%q is no address of another server.", address)
@@ -57,9 +75,10 @@ func (f *Federation) get(ctx context.Context, address, accept string) (*egress.R
 		return nil, err
 	}
 	res, err := f.egress.Get(ctx, egress.Request{
-		URL:    address,
-		Accept: accept,
-		Sign:   func(req *http.Request) error { return sig.Sign(req, key, nil, f.db.Now()) },
+		URL:     address,
+		Accept:  accept,
+		MaxBody: most,
+		Sign:    func(req *http.Request) error { return sig.Sign(req, key, nil, f.db.Now()) },
 		Follow: func(to *url.URL) error {
 			at, err := iri.HostOf(to.String())
 			if err != nil {

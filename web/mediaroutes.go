@@ -24,9 +24,15 @@ func noPicture() error {
 }
 
 // picture serves a file of this server: a public post's and people's portraits
-// to everyone, any other to those who may see its post, and one that is in no
-// post yet to whom it belongs.
+// to everyone, any other to those who may see its post, connected servers among
+// them, and one that is in no post yet to whom it belongs.
+//
+// FEDERATION.md, "Pictures".
 func (p *Pages) picture(h *here, w http.ResponseWriter, r *http.Request) error {
+	viewer := h.viewer
+	if !h.signedIn() && p.Peer != nil {
+		viewer = p.Peer(r)
+	}
 	name := mux.Vars(r)["name"]
 	public := false
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
@@ -44,7 +50,7 @@ func (p *Pages) picture(h *here, w http.ResponseWriter, r *http.Request) error {
 			}
 			return nil
 		}
-		post, err := community.VisiblePost(tx, *a.PostID, h.viewer)
+		post, err := community.VisiblePost(tx, *a.PostID, viewer)
 		public = err == nil && post.Audience == community.Public
 		return err
 	})

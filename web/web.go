@@ -32,7 +32,8 @@ type Deps struct {
 	DB      *store.DB
 	Auth    *auth.Auth
 	Library *media.Library
-	Remote  media.Getter // fetches pictures of other servers, as far as the policy lets it
+	Remote  media.Getter                         // fetches pictures of other servers, as far as the policy lets it
+	Peer    func(*http.Request) community.Viewer // the server that signed a request; nil: none is known
 	Lookup  Lookup
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
