@@ -91,12 +91,13 @@ func (s *scriptServer) send(t *testing.T, event, data string) {
 	}
 }
 
-// holds waits until a script's condition is true on the page.
+// holds waits until a script's condition is true on the page. While what it
+// asks about is not there yet it is false.
 func holds(t *testing.T, ctx context.Context, what, condition string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](condition)); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("(() => { try { return "+condition+" } catch { return false } })()")); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 }
