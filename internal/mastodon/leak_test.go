@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chalkring/chalkring/internal/community"
@@ -113,6 +114,33 @@ func TestNoCallLeaks(t *testing.T) {
 			if people := c.get("/api/v1/accounts/" + path(amira.me.ID) + "/followers").ids(); (len(people) > 0) != (who == "author") {
 				t.Errorf("%s sees %d followers of amira", who, len(people))
 			}
+		}
+	})
+}
+
+// What somebody may not see any more they can still take their mark off; the
+// answer shows it to them no more than any other call does.
+func TestTakingBackShowsNothing(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, fan := w.person("amira", community.Member), w.person("fan", community.Member)
+		p := amira.post(map[string]any{"status": "before the quarrel", "visibility": "public"})
+		for _, deed := range []string{"/favourite", "/reblog"} {
+			if res := fan.act("/api/v1/statuses/" + p.ID + deed); res.Code != http.StatusOK {
+				t.Fatalf("%s: %d %s", deed, res.Code, res.Body)
+			}
+		}
+		amira.act("/api/v1/accounts/" + path(fan.me.ID) + "/block")
+		for _, deed := range []string{"/unfavourite", "/unreblog"} {
+			if res := fan.act("/api/v1/statuses/" + p.ID + deed); res.Code != http.StatusNotFound || strings.Contains(res.Body.String(), "quarrel") {
+				t.Errorf("%s by somebody who is blocked: %d %s", deed, res.Code, res.Body)
+			}
+		}
+		var likes, boosts int
+		w.write(func(tx *store.Tx) error {
+			return tx.Raw("SELECT likes_count, boosts_count FROM posts WHERE source LIKE 'before%'").Row().Scan(&likes, &boosts)
+		})
+		if likes != 0 || boosts != 0 {
+			t.Errorf("the marks stay: %d likes, %d boosts", likes, boosts)
 		}
 	})
 }

@@ -111,6 +111,7 @@ func (a *API) context(c *call) (any, error) {
 func (a *API) react(deed func(tx *store.Tx, me community.Account, post int64) (community.Post, error)) endpoint {
 	return func(c *call) (any, error) {
 		var out Status
+		hidden := false
 		err := a.deed(c, func(tx *store.Tx) error {
 			id, err := c.idOf("id")
 			if err != nil {
@@ -127,9 +128,20 @@ func (a *API) react(deed func(tx *store.Tx, me community.Account, post int64) (c
 				}
 				return err
 			}
+			// A mark can be taken off what may not be seen any more; that is done,
+			// and shows nothing.
+			if p, err = community.VisiblePost(tx, p.ID, c.viewer); fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
+				hidden = true
+				return nil
+			} else if err != nil {
+				return err
+			}
 			out, err = a.shown(tx, c, p)
 			return err
 		})
+		if hidden {
+			return nil, notFound()
+		}
 		return out, err
 	}
 }
