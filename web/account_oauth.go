@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/chalkring/chalkring/internal/auth"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -26,10 +25,11 @@ func asked(get func(string) string) auth.Authorization {
 		State: get("state"), CodeChallenge: get("code_challenge"), CodeChallengeMethod: get("code_challenge_method")}
 }
 
-// authorizeForm shows which app asks for what. Where the app itself is wrong
-// the browser stays here; other failures are the app's to hear.
+// authorizeForm shows which app asks for what. A question that is wrong is
+// answered here and not told to the app: anybody can register one, and a link
+// to this server must lead nowhere else before somebody has decided.
 //
-// RFC 6749, sections 4.1.1 and 4.1.2.1.
+// RFC 6749, section 4.1.1; RFC 9700, section 4.11.2.
 func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) error {
 	q := asked(r.URL.Query().Get)
 	h.frame.Shape, h.frame.Robots = Alone, "noindex"
@@ -40,9 +40,6 @@ func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) e
 		return err
 	})
 	if err != nil {
-		if f := fault.Of(err); f.Kind == fault.Invalid && q.RedirectURI != auth.OutOfBand {
-			return p.leave(w, r, withParams(q.RedirectURI, "error", auth.OAuthCode(err), "error_description", f.Message, "state", q.State))
-		}
 		return err
 	}
 	if !h.signedIn() {
@@ -106,22 +103,6 @@ func (p *Pages) leave(w http.ResponseWriter, r *http.Request, to string) error {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
-}
-
-// withParams adds pairs of name and value to an address; empty values are left out.
-func withParams(address string, pairs ...string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "/"
-	}
-	q := u.Query()
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // formTarget is what the content policy calls the place a redirect URI leads

@@ -15,6 +15,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -280,8 +281,14 @@ func TestLettingAnAppIn(t *testing.T) {
 		}
 		answers(t, "a guest signs in first", c.guest().get(asks("tusk://back", "read")), 303, "/sign-in?to=%2Foauth%2Fauthorize")
 		answers(t, "to an address that was not registered", b.get(asks("https://evil.test/", "read")), 404)
-		answers(t, "more than it registered for", b.get(asks("https://app.example/back", "write")), 303, "https://app.example/back?error=invalid_scope", "state=s1")
-		w := b.get(asks("https://app.example/back", "read write:statuses"))
+		// Anybody can register an app, so a link to this page must not lead to
+		// the app's address before somebody here has agreed or declined.
+		w := b.get(asks("https://app.example/back", "write"))
+		answers(t, "more than it registered for", w, 422, "That did not work")
+		if to := w.Header().Get("Location"); to != "" {
+			t.Errorf("more than it registered for leads to %s", to)
+		}
+		w = b.get(asks("https://app.example/back", "read write:statuses"))
 		answers(t, "the question", w, 200, "Tusk &amp; Co", "Read everything", "Change in your name: posts")
 		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' https://app.example;") {
 			t.Errorf("the question's policy is %q", policy)
@@ -395,4 +402,28 @@ func TestWhoSeesWhichPage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Wherever an address to go back to comes from, it leads to a page here.
+func TestSafeReturn(t *testing.T) {
+	site := iri.NewSite("oak.test", false)
+	for to, want := range map[string]string{
+		"":                              "/",
+		"/people?show=following":        "/people?show=following",
+		"https://oak.test/posts/1#a":    "/posts/1#a",
+		"https://evil.test/":            "/",
+		"//evil.test/":                  "/",
+		"/\\evil.test/":                 "/",
+		"/\t/evil.test/":                "/", // browsers leave tabs out of addresses
+		"/\x0b/evil.test/":              "/",
+		"https://oak.test//evil.test/":  "/",
+		"https://oak.test.evil.test/":   "/",
+		"https://oak.test@evil.test/":   "/",
+		"https://oak.test\t//evil.test": "/",
+		"javascript:alert(1)":           "/",
+	} {
+		if got := safeReturn(to, site); got != want {
+			t.Errorf("%q leads to %q, want %q", to, got, want)
+		}
+	}
 }

@@ -232,7 +232,9 @@ func (p *Pages) back(w http.ResponseWriter, r *http.Request, otherwise string) e
 // a path, or "/" where the address leads elsewhere.
 func safeReturn(to string, site iri.Site) string {
 	to = strings.TrimPrefix(to, site.Base())
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, "/\\") || strings.ContainsAny(to, "\r\n\x00") {
+	// Browsers read \ as /, and leave control characters out (URL standard).
+	odd := func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' }
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, odd) {
 		return "/"
 	}
 	return to
