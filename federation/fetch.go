@@ -38,7 +38,7 @@ const acceptActivity = `application/activity+json, application/ld+json; profile=
 
 // admits asks the policy about a host.
 func (f *Federation) admits(ctx context.Context, host string) error {
-	return f.db.Read(ctx, func(tx *store.Tx) error { return peers.Check(tx, host) })
+	return f.db.Ask(ctx, func(tx *store.Tx) error { return peers.Check(tx, host) })
 }
 
 // get asks another server for a document, if the policy admits that server and

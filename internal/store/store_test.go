@@ -547,3 +547,32 @@ func TestDeadlockIsTriedAgain(t *testing.T) {
 		t.Error("nothing was tried again")
 	}
 }
+
+// A question outside a transaction sees what is committed, and one that is given
+// up takes no connection with it.
+func TestAsk(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeThings(t, db)
+		write(t, db, func(tx *store.Tx) error { return tx.Create(&thing{ID: 1, Name: "one", At: tx.Now}).Error })
+		ask := func(ctx context.Context) (n int64, err error) {
+			err = db.Ask(ctx, func(tx *store.Tx) error { return tx.Model(&thing{}).Count(&n).Error })
+			return n, err
+		}
+		for range 50 {
+			ctx, stop := context.WithCancel(t.Context())
+			stop()
+			if _, err := ask(ctx); !errors.Is(err, context.Canceled) {
+				t.Fatalf("a question given up: %v", err)
+			}
+		}
+		if n, err := ask(t.Context()); n != 1 || err != nil {
+			t.Errorf("counted %d, %v", n, err)
+		}
+		if err := db.Ask(t.Context(), func(tx *store.Tx) error { return tx.Take(&thing{}, "id = 2").Error }); !fault.Is(err, fault.NotFound) {
+			t.Errorf("no row: %v", err)
+		}
+		if s := db.Stats(); s.InUse != 0 {
+			t.Errorf("%d connections are not given back", s.InUse)
+		}
+	})
+}

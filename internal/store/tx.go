@@ -56,6 +56,26 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 	return db.wrap(err)
 }
 
+// Ask runs fn on a connection without a transaction around it. It is for one
+// question on a hot path, which sees one state of the database anyway: beginning
+// and ending a transaction would cost more than the question. tx must not be
+// used for more than reading, and two questions may see two states.
+func (db *DB) Ask(ctx context.Context, fn func(tx *Tx) error) error {
+	db.reads.Add(1)
+	if db.dialect == Postgres {
+		return db.wrap(fn(db.newTx(ctx, db.pg)))
+	}
+	c, err := db.readers.acquire(ctx)
+	if err != nil {
+		return db.wrap(err)
+	}
+	sound := false
+	defer func() { db.readers.release(c, !sound) }()
+	err = fn(db.newTx(ctx, c))
+	sound = ctx.Err() == nil // else a statement may have been interrupted
+	return db.wrap(err)
+}
+
 // Write runs fn in a transaction and commits it; when Write returns nil, what
 // fn did is on disk. If fn fails or panics nothing of it stays.
 //
@@ -130,7 +150,7 @@ func (db *DB) begin(ctx context.Context, write bool) (session, error) {
 	return db.beginSQLite(ctx, write)
 }
 
-func (db *DB) newTx(ctx context.Context, s session) *Tx {
+func (db *DB) newTx(ctx context.Context, s gorm.ConnPool) *Tx {
 	now := db.Now()
 	orm := db.orm.Session(&gorm.Session{NewDB: true, Context: ctx, NowFunc: func() time.Time { return now }})
 	orm.Statement.ConnPool = s
