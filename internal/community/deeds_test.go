@@ -103,6 +103,49 @@ func TestReceiveEdit(t *testing.T) {
 	})
 }
 
+// Another server may show its post to fewer people than before, not to more.
+func TestReceiveEditNarrows(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, bo := w.local("amira", Member), w.remote("bo", "elm.test")
+		own := w.publish(amira, Draft{Source: "What do you think?"})
+		edit := func(r RemotePost, a Audience) {
+			t.Helper()
+			now := time.Now()
+			r.Audience, r.Edited, r.HTML = a, &now, r.HTML+"<p>changed</p>"
+			w.write(func(tx *store.Tx) error { _, _, err := ReceiveEdit(tx, r); return err })
+		}
+		note := w.note(bo)
+		p := w.receive(note)
+		edit(note, Followers)
+		if got := w.stored(p.ID); got.Audience != Followers || got.Listed {
+			t.Errorf("narrowed to followers it is for %s, listed %v", got.Audience, got.Listed)
+		}
+		w.read(func(tx *store.Tx) error {
+			if _, err := VisiblePost(tx, p.ID, Guest); !fault.Is(err, fault.NotFound) {
+				t.Errorf("a guest still sees it: %v", err)
+			}
+			return nil
+		})
+		closed := w.note(bo)
+		closed.Audience = Followers
+		p = w.receive(closed)
+		edit(closed, Public)
+		if got := w.stored(p.ID); got.Audience != Followers || got.Listed {
+			t.Errorf("an edit widened a post to %s", got.Audience)
+		}
+		reply := w.note(bo)
+		reply.Kind, reply.InReplyToURI, reply.Parent = Reply, own.IRI(w.db.Site()), &own
+		w.receive(reply)
+		edit(reply, People)
+		if n := w.stored(own.ID).RepliesCount; n != 0 {
+			t.Errorf("%d replies are counted that not all see", n)
+		}
+		if n := w.count("SELECT posts FROM account_counts WHERE account_id = ?", bo.ID); n != 2 {
+			t.Errorf("bo has %d posts, want 2", n)
+		}
+	})
+}
+
 func TestDelete(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		amira, ben, mo, bo := w.local("amira", Member), w.local("ben", Member), w.local("mo", Moderator), w.remote("bo", "elm.test")

@@ -77,7 +77,9 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 
 // ReceiveEdit takes over what another server changed in its post, if it is
 // newer than what is known. A post that is not known is fault.NotFound: it may
-// be received as a new one. It reports whether anything changed.
+// be received as a new one. It may narrow who sees it, and never widen that:
+// whoever answered or passed it on did so by what it was. It reports whether
+// anything changed.
 func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	if err := r.check(); err != nil {
 		return Post{}, false, err
@@ -104,6 +106,11 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	}
 	before := p
 	r.fill(&p)
+	narrowed := p.Audience != r.Audience && r.Audience.Within(p.Audience) || p.Audience == r.Audience && r.Unlisted && !p.Unlisted
+	if narrowed {
+		p.Audience, p.Unlisted = r.Audience, r.Unlisted
+		p.Listed = p.lists()
+	}
 	if r.URL != "" {
 		p.URL = r.URL
 	}
@@ -112,16 +119,24 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 		return Post{}, false, err
 	}
 	same := sameRemoteMedia(pictures, r.Media)
-	if same && sameWords(before, p) {
+	if same && sameWords(before, p) && !narrowed {
 		return p, answered, nil
 	}
 	named, err := mentionsOf(tx, p.ID)
 	if err != nil {
 		return Post{}, false, err
 	}
+	if r.Parent != nil && r.Parent.Local() && !r.Audience.Within(p.Audience) && !slices.Contains(r.Mentions, r.Parent.AuthorID) {
+		r.Mentions = append(slices.Clone(r.Mentions), r.Parent.AuthorID) // as Receive has it
+	}
 	p.EditedAt, p.MediaCount = &edited, int64(len(r.Media))
 	if err := rewrite(tx, before, p, pictures, r.Mentions, r.Tags); err != nil {
 		return Post{}, false, err
+	}
+	if narrowed {
+		if err := recount(tx, before, p); err != nil {
+			return Post{}, false, err
+		}
 	}
 	if !same {
 		if err := tx.Exec("DELETE FROM attachments WHERE post_id = ?", p.ID).Error; err != nil {
@@ -161,6 +176,31 @@ func receiveAnswer(tx *store.Tx, p *Post, uri string) (bool, error) {
 	return true, notify(tx, writer, NotifyAnswer, p.AuthorID, *chosen)
 }
 
+// recount takes a post that was narrowed out of the figures that tell of it to
+// people who do not see it any more.
+func recount(tx *store.Tx, before, p Post) error {
+	if before.InReplyToID != nil {
+		parent, err := PostByID(tx, *before.InReplyToID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		if err == nil && parent.DeletedAt == nil && parent.Audience.Within(before.Audience) && !parent.Audience.Within(p.Audience) {
+			uses := 0
+			if p.Kind == Acknowledgement {
+				uses = 1
+			}
+			err := tx.Exec("UPDATE posts SET replies_count = replies_count - 1, uses_count = uses_count - ? WHERE id = ? AND replies_count > 0", uses, parent.ID).Error
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if before.counts() && !p.counts() {
+		return tx.Exec("UPDATE account_counts SET posts = posts - 1 WHERE account_id = ? AND posts > 0", p.AuthorID).Error
+	}
+	return nil
+}
+
 func sameID(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // rewrite keeps what the post was and stores what it is now.
@@ -175,7 +215,7 @@ func rewrite(tx *store.Tx, before, p Post, pictures []media.Attachment, mentions
 		return err
 	}
 	err = tx.Model(&Post{}).Where("id = ?", p.ID).
-		Select("url", "title", "teaser", "warning", "sensitive", "source", "sections", "html", "language", "subject", "level",
+		Select("audience", "unlisted", "listed", "url", "title", "teaser", "warning", "sensitive", "source", "sections", "html", "language", "subject", "level",
 			"licence", "contributors", "media_count", "edited_at").Updates(&p).Error
 	if err != nil {
 		return err
