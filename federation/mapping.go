@@ -332,16 +332,9 @@ func (b *book) complete(r reading, author community.Account) (community.RemotePo
 	if err != nil || parent == nil {
 		return p, err
 	}
-	if parent.Local() && parent.Audience != community.Public {
-		// Addresses can be guessed: who was not given a post cannot hang
-		// something under it.
-		v, err := community.PeerViewer(b.tx, author.Host, author)
-		if err != nil {
-			return p, err
-		}
-		if may, err := community.CanSee(b.tx, *parent, v); err != nil || !may {
-			return p, err
-		}
+	// Who was not given a post cannot hang something under it.
+	if may, err := given(b.tx, author, *parent); err != nil || !may {
+		return p, err
 	}
 	p.Parent = parent
 	return p, nil

@@ -39,6 +39,7 @@ type arrived struct {
 	activity as2.Activity
 	reading  *reading // of the object, where it is a post that may be believed
 	decided  bool     // outcome is settled already, before the tables were asked
+	untried  bool     // put off without a try: somebody else must answer first
 	outcome  string
 	err      error
 }
@@ -340,6 +341,10 @@ func (f *Federation) settle(tx *store.Tx, rows []*arrived, done []int64) error {
 			if err := tx.Exec("UPDATE incoming SET error = ? WHERE id = ?", clip(row.err.Error()), row.ID).Error; err != nil {
 				return err
 			}
+		case row.untried:
+			if err := tx.Exec("UPDATE incoming SET id = ? WHERE id = ?", tx.NewID(), row.ID).Error; err != nil {
+				return err
+			}
 		case row.Attempts+1 >= mostAttempts:
 			if err := tx.Exec("UPDATE incoming SET state = 'dropped', attempts = attempts + 1, error = ? WHERE id = ?", clip(row.err.Error()), row.ID).Error; err != nil {
 				return err
@@ -431,6 +436,7 @@ func (f *Federation) fetchFor(ctx context.Context, rows []*arrived) {
 		// A slow third server must not hold up this one again and again.
 		if f.refetched.recent("slow "+host, f.db.Now(), failedFor) {
 			row.decide("later", fmt.Errorf("%s did not answer a moment ago", host))
+			row.untried = true
 			continue
 		}
 		switch _, err := f.fetchPost(ctx, address); {

@@ -7,6 +7,7 @@ import (
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/store"
 )
 
 // receiveCreate lands a post.
@@ -152,24 +153,31 @@ func (f *Federation) receiveLike(b *book, actor community.Account, a *as2.Activi
 	if post == nil {
 		return "unknown_object", nil
 	}
-	if seen, err := f.maySee(b, actor, *post); err != nil || !seen {
+	if seen, err := given(b.tx, actor, *post); err != nil || !seen {
 		return "unknown_object", err
 	}
 	_, err = community.ReceiveLike(b.tx, actor, *post, a.ID)
 	return "", err
 }
 
-// maySee asks whether somebody of another server was given one of our posts,
-// for addresses can be guessed.
-func (f *Federation) maySee(b *book, actor community.Account, p community.Post) (bool, error) {
+// given asks whether somebody of another server was given one of our posts,
+// for addresses can be guessed. Software that keeps no closed audiences fetches
+// none, but what is for its people who follow or are named was sent to it.
+func given(tx *store.Tx, to community.Account, p community.Post) (bool, error) {
 	if !p.Local() || p.Audience == community.Public {
 		return true, nil
 	}
-	v, err := community.PeerViewer(b.tx, actor.Host, actor)
+	v, err := community.PeerViewer(tx, to.Host, to)
 	if err != nil {
 		return false, err
 	}
-	return community.CanSee(b.tx, p, v)
+	if !v.Closed {
+		v.Closed = true
+		if p.Audience == community.Network {
+			p.Audience = community.Followers
+		}
+	}
+	return community.CanSee(tx, p, v)
 }
 
 // undoable are the deeds that an Undo takes back.

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,6 +196,78 @@ func TestBoostOfUnknown(t *testing.T) {
 		r.settle()
 		if asked != 0 {
 			t.Error("a stranger's post was fetched because it was boosted")
+		}
+	})
+}
+
+// A boost whose post cannot be had just now is not dropped for being looked at
+// again and again while it waits.
+func TestPutOffIsNoTry(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm, yew := r.start("oak.localhost"), r.start("elm.localhost"), r.start("yew.localhost")
+	r.befriend()
+	who, amira := elm.person("bo"), yew.person("amira")
+	p := yew.publish(amira, community.Draft{Source: "Far away"})
+	oak.stop()
+	down := true
+	yew.tap = func(w http.ResponseWriter, r *http.Request) bool {
+		if down && strings.HasPrefix(r.URL.Path, "/o/") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+		return false
+	}
+	elm.say(who, oak, doc{"id": elm.site.URL("/b"), "type": "Announce", "actor": elm.site.Actor(who.ID), "to": public, "object": p.IRI(yew.site)})
+	group := []*lane{{Host: "elm.localhost"}}
+	look := func() {
+		t.Helper()
+		rows, err := oak.round(t.Context(), group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		oak.fetchFor(t.Context(), rows)
+		if _, err := oak.work(t.Context(), group, rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * mostAttempts {
+		look()
+	}
+	if n := oak.count("SELECT COUNT(*) FROM incoming WHERE state = 'waiting' AND attempts = 1"); n != 1 {
+		t.Fatal("the boost was tried more than once within a moment, and given up")
+	}
+	down = false
+	oak.refetched.forget("slow yew.localhost")
+	oak.refetched.forget("failed " + p.IRI(yew.site))
+	look()
+	if n := oak.count("SELECT COUNT(*) FROM posts WHERE kind = 'boost'"); n != 1 {
+		t.Error("the boost did not land when its post could be had")
+	}
+}
+
+// Whoever was sent a closed post answers it in its place, whatever software
+// they use, and shows the answer to no more people than the post.
+func TestAnswerToWhatWasSent(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		amira, bo := oak.person("amira"), elm.person("bo")
+		elm.follow(bo, "@amira@oak.localhost")
+		r.settle()
+		oak.write(func(tx *store.Tx) error { return tx.Exec("UPDATE hosts SET closed_audiences = FALSE").Error })
+		for _, audience := range []community.Audience{community.Followers, community.Network} {
+			p := oak.publish(amira, community.Draft{Source: "For some", Audience: audience})
+			note := elm.note(bo, "answer-"+string(audience))
+			note["object"].(doc)["inReplyTo"] = p.IRI(oak.site)
+			elm.say(bo, oak, note)
+			elm.say(bo, oak, doc{"id": elm.site.URL("/l/" + string(audience)), "type": "Like", "actor": elm.site.Actor(bo.ID), "object": p.IRI(oak.site)})
+			r.settle()
+			if n := oak.count("SELECT COUNT(*) FROM posts WHERE in_reply_to_id = ? AND audience = ?", p.ID, audience); n != 1 {
+				t.Errorf("%s: the answer does not stand under its post, for the same people", audience)
+			}
+			if n := oak.count("SELECT likes_count FROM posts WHERE id = ?", p.ID); n != 1 {
+				t.Errorf("%s: %d likes", audience, n)
+			}
 		}
 	})
 }
