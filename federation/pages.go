@@ -282,6 +282,12 @@ func localActor(tx *store.Tx, id int64) (community.Account, error) {
 		return a, fault.New(fault.Gone, "This account was deleted.")
 	case err == nil && a.SuspendedAt != nil:
 		return a, nothingHere()
+	case err != nil:
+		return a, err
+	}
+	waits, err := community.Waits(tx, a)
+	if err == nil && waits {
+		err = nothingHere()
 	}
 	return a, err
 }

@@ -210,3 +210,30 @@ func TestUnsignedReaders(t *testing.T) {
 		t.Errorf("host-meta says %s", w.Body)
 	}
 }
+
+// Who has asked for an account and waits is not there for other servers.
+func TestWhoWaitsIsUnknown(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		ana, bo := oak.person("ana"), elm.person("bo")
+		oak.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE users SET state = ? WHERE account_id = ?", community.Pending, ana.ID).Error
+		})
+		for _, path := range []string{"/.well-known/webfinger?resource=acct:ana@oak.localhost", "/.well-known/webfinger?resource=" + oak.site.Actor(ana.ID)} {
+			if res := elm.ask(bo, oak.site.URL(path)); res.Status != http.StatusNotFound {
+				t.Errorf("%s: %d", path, res.Status)
+			}
+		}
+		for _, address := range []string{oak.site.Actor(ana.ID), oak.site.Outbox(ana.ID), oak.site.Followers(ana.ID)} {
+			if res := elm.ask(bo, address); res.Status != http.StatusNotFound {
+				t.Errorf("%s: %d", address, res.Status)
+			}
+		}
+		elm.say(bo, oak, doc{"id": elm.site.URL("/f"), "type": "Follow", "actor": elm.site.Actor(bo.ID), "object": oak.site.Actor(ana.ID)})
+		r.settle()
+		if n := oak.count("SELECT COUNT(*) FROM follows"); n != 0 {
+			t.Error("somebody follows who waits")
+		}
+	})
+}

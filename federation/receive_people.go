@@ -17,6 +17,9 @@ func (f *Federation) receiveFollow(b *book, actor community.Account, a *as2.Acti
 	if target == nil || !target.Local() {
 		return "unknown_object", nil
 	}
+	if waits, err := community.Waits(b.tx, *target); err != nil || waits {
+		return "unknown_object", err
+	}
 	return "", community.ReceiveFollow(b.tx, actor, *target, a.ID)
 }
 

@@ -103,6 +103,13 @@ func (f *Federation) fingered(r *http.Request, resource string) (community.Accou
 		} else {
 			account, err = community.AccountByHandle(tx, name, "")
 		}
+		if err != nil {
+			return err
+		}
+		waits, err := community.Waits(tx, account)
+		if err == nil && waits {
+			err = nobody
+		}
 		return err
 	})
 	if err == nil && account.Gone() || fault.Is(err, fault.NotFound) {

@@ -125,6 +125,17 @@ func UserOf(tx *store.Tx, accountID int64) (User, error) {
 	return u, err
 }
 
+// Waits reports whether an account is that of somebody who has asked for one
+// here and was not let in yet: only those who decide about it hear of it.
+func Waits(tx *store.Tx, a Account) (bool, error) {
+	if !a.Local() {
+		return false, nil
+	}
+	var n int64
+	err := tx.Raw("SELECT COUNT(*) FROM users WHERE account_id = ? AND state = ?", a.ID, Pending).Scan(&n).Error
+	return n > 0, err
+}
+
 // PersonByID returns a person here, or fault.NotFound.
 func PersonByID(tx *store.Tx, id int64) (Person, error) {
 	u, err := UserOf(tx, id)
@@ -448,6 +459,13 @@ func guardLastOwner(tx *store.Tx, id int64) error {
 	err := tx.Raw("SELECT COUNT(*) FROM users WHERE account_id = ? AND role = 'owner' AND state = 'active'", id).Scan(&is).Error
 	if err != nil || is == 0 {
 		return err
+	}
+	if tx.Dialect() == store.Postgres { // two owners who demote each other at once take turns
+		var owners []int64
+		err := tx.Raw("SELECT account_id FROM users WHERE role = 'owner' AND state = 'active' ORDER BY account_id" + tx.ForUpdate()).Scan(&owners).Error
+		if err != nil {
+			return err
+		}
 	}
 	err = tx.Raw(`SELECT COUNT(*) FROM users JOIN accounts ON accounts.id = users.account_id
 		WHERE users.account_id <> ? AND users.role = 'owner' AND users.state = 'active' AND accounts.suspended_at IS NULL`, id).Scan(&others).Error

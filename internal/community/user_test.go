@@ -1,6 +1,7 @@
 package community
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -171,5 +172,32 @@ func TestUpdateSettings(t *testing.T) {
 			}
 			return err
 		})
+	})
+}
+
+// Two owners who take each other's role away at the same moment leave one.
+func TestOwnersTakeTurns(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ana, ben := w.local("ana", Owner), w.local("ben", Owner)
+		begun, done := make(chan struct{}), make(chan error, 1)
+		begin := sync.OnceFunc(func() { close(begun) })
+		go func() {
+			<-begun
+			done <- w.db.Write(t.Context(), func(tx *store.Tx) error { return SetRole(tx, 0, ben.ID, Member, nil) })
+		}()
+		w.write(func(tx *store.Tx) error {
+			if err := SetRole(tx, 0, ana.ID, Member, nil); err != nil {
+				return err
+			}
+			begin()
+			time.Sleep(100 * time.Millisecond) // the other is on its way by then
+			return nil
+		})
+		if err := <-done; !fault.Is(err, fault.Conflict) {
+			t.Errorf("the second got %v, want a conflict", err)
+		}
+		if n := w.count("SELECT COUNT(*) FROM users WHERE role = 'owner'"); n != 1 {
+			t.Errorf("%d owners are left", n)
+		}
 	})
 }

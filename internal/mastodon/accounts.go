@@ -75,6 +75,16 @@ func (a *API) one(tx *store.Tx, c *call, acc community.Account) (Account, error)
 	return a.shape(c).account(acc, counts[acc.ID]), err
 }
 
+// meets fails for an account that the caller is not told of: one that waits to
+// be let in, and for guests people of other servers, as on the pages.
+func (c *call) meets(tx *store.Tx, acc community.Account) error {
+	waits, err := community.Waits(tx, acc)
+	if err == nil && (waits || !acc.Local() && !c.signedIn()) {
+		err = notFound()
+	}
+	return err
+}
+
 // account answers GET /api/v1/accounts/{id}.
 func (a *API) account(c *call) (any, error) {
 	id, err := c.idOf("id")
@@ -84,6 +94,9 @@ func (a *API) account(c *call) (any, error) {
 	var out Account
 	err = a.read(c, func(tx *store.Tx) error {
 		acc, err := community.AccountByID(tx, id)
+		if err == nil {
+			err = c.meets(tx, acc)
+		}
 		if err != nil {
 			return orNotFound(err)
 		}
@@ -103,6 +116,9 @@ func (a *API) lookupAccount(c *call) (any, error) {
 	var out Account
 	err = a.read(c, func(tx *store.Tx) error {
 		acc, err := community.AccountByHandle(tx, h.Name, h.Host)
+		if err == nil {
+			err = c.meets(tx, acc)
+		}
 		if err != nil || acc.Gone() {
 			return orNotFound(err)
 		}
@@ -343,7 +359,17 @@ func (a *API) findAccounts(c *call, limit int) ([]Account, error) {
 			}
 			found = list
 		}
-		var err error
+		known, err := community.AccountsByID(tx, found)
+		if err != nil {
+			return err
+		}
+		for _, acc := range known {
+			if err := c.meets(tx, acc); fault.Is(err, fault.NotFound) {
+				found = slices.DeleteFunc(found, func(id int64) bool { return id == acc.ID })
+			} else if err != nil {
+				return err
+			}
+		}
 		out, err = a.accounts(tx, c, found)
 		return err
 	})

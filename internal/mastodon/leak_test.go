@@ -144,3 +144,48 @@ func TestTakingBackShowsNothing(t *testing.T) {
 		}
 	})
 }
+
+// Somebody who has asked for an account is known to nobody before they are let
+// in, and people of other servers are shown to members only.
+func TestAccountsAreShownToWhomTheyAreFor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira := w.person("amira", community.Member)
+		pair, err := keys()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var waiting, elsewhere community.Account
+		w.write(func(tx *store.Tx) (err error) {
+			if waiting, err = community.Apply(tx, community.NewAccount{Username: "waiting", PasswordHash: "x", RequestText: "please", Keys: pair}); err != nil {
+				return err
+			}
+			uri := "https://elm.test/u/bo"
+			elsewhere, err = community.UpsertRemote(tx, community.RemoteAccount{Account: community.Account{Username: "bo", Host: "elm.test", URI: &uri, Inbox: uri + "/inbox"}})
+			return err
+		})
+		for _, call := range []struct {
+			path          string
+			guest, member bool
+		}{
+			{"/api/v1/accounts/" + path(amira.me.ID), true, true},
+			{"/api/v1/accounts/" + path(waiting.ID), false, false},
+			{"/api/v1/accounts/" + path(elsewhere.ID), false, true},
+			{"/api/v1/accounts/lookup?acct=waiting", false, false},
+			{"/api/v1/accounts/lookup?acct=bo@elm.test", false, true},
+		} {
+			for c, want := range map[*client]bool{w.guest(): call.guest, amira: call.member} {
+				if res := c.get(call.path); (res.Code == http.StatusOK) != want {
+					t.Errorf("%s (token %v): %d, want shown %v", call.path, c.token != "", res.Code, want)
+				}
+			}
+		}
+		for _, c := range []*client{w.guest(), amira} {
+			if res := c.get("/api/v2/search?q=@waiting"); strings.Contains(res.Body.String(), path(waiting.ID)) {
+				t.Errorf("a search finds who waits: %s", res.Body)
+			}
+		}
+		if res := w.guest().get("/api/v2/search?q=@bo@elm.test"); strings.Contains(res.Body.String(), path(elsewhere.ID)) {
+			t.Errorf("a guest's search finds somebody elsewhere: %s", res.Body)
+		}
+	})
+}
