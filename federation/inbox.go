@@ -267,6 +267,9 @@ func unauthorized(err error) error {
 	return refuse(http.StatusUnauthorized, "signature", "%v", err)
 }
 
+// mostAhead is how large a body is given room before it arrives; hardly any is larger.
+const mostAhead = 64 << 10
+
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxInbox {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
@@ -274,7 +277,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limited := http.MaxBytesReader(w, r.Body, maxInbox)
 	var body []byte
 	var err error
-	if r.ContentLength > 0 {
+	if r.ContentLength > 0 && r.ContentLength <= mostAhead { // a length is a promise, and memory is not given for promises
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(limited, body)
 	} else {

@@ -2,8 +2,10 @@ package federation
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -192,7 +194,7 @@ func (q *lanes) claim(ctx context.Context) ([]*lane, error) {
 // attend has lanes that this node holds worked, besides whatever else is done.
 func (q *lanes) attend(ctx context.Context, group []*lane) {
 	q.workers.Go(func() {
-		err := q.work(ctx, group)
+		err := q.guarded(ctx, group)
 		var kept []*lane
 		for _, l := range group {
 			if !l.given {
@@ -227,6 +229,18 @@ func (q *lanes) attend(ctx context.Context, group []*lane) {
 		}
 		q.gave(kept...)
 	})
+}
+
+// guarded works lanes so that whatever a foreign document does to a reader of
+// it pauses the lane it came by, instead of ending the process at each start.
+func (q *lanes) guarded(ctx context.Context, group []*lane) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			q.log.Error("worker panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("worker panicked: %v", p)
+		}
+	}()
+	return q.work(ctx, group)
 }
 
 // gave notes, after the commit, that lanes were given back.

@@ -121,3 +121,41 @@ func TestManyHostsFewWorkers(t *testing.T) {
 		<-ended
 	})
 }
+
+// A worker that panics over what one host sent pauses that host's lane; the
+// others go on, and so does the process.
+func TestPanicPausesTheLane(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		fine := make(chan struct{})
+		var q *lanes
+		q = newLanes(db, slog.New(slog.DiscardHandler), deliveriesQueue, 8, func(ctx context.Context, group []*lane) error {
+			if group[0].Host == "bad.test" {
+				panic("a document nobody thought of")
+			}
+			err := db.Batch(ctx, func(tx *store.Tx) error { _, err := q.leave(tx, group...); return err })
+			q.gave(group...)
+			close(fine)
+			return err
+		})
+		if err := db.Write(t.Context(), func(tx *store.Tx) error { return enter(tx, deliveriesQueue, "bad.test", "good.test") }); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { q.run(ctx); close(ended) }()
+		<-fine
+		deadline := time.Now().Add(4 * time.Second)
+		for failures := 0; failures == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if err := db.Read(t.Context(), func(tx *store.Tx) error {
+				return tx.Raw("SELECT failures FROM lanes WHERE host = 'bad.test' AND waiting").Scan(&failures).Error
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		<-ended
+		if time.Now().After(deadline) {
+			t.Error("the lane of the panic was not paused")
+		}
+	})
+}

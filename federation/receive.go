@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -159,6 +160,12 @@ func deferred(rows []*arrived) bool {
 // prepare reads an activity: all that can be done without the tables. A post
 // is believed only of its author, from its author's server (FEP-fe34).
 func (f *Federation) prepare(row *arrived, admitted bool) {
+	defer func() {
+		if p := recover(); p != nil { // it must not stop what comes behind it
+			f.log.Error("activity not readable", "id", row.ID, "host", row.Host, "panic", p, "stack", string(debug.Stack()))
+			row.decide("malformed", fmt.Errorf("reading it panicked: %v", p))
+		}
+	}()
 	if !admitted && !parting[row.Type] {
 		row.decide("not_admitted", nil)
 		return

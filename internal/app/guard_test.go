@@ -62,6 +62,33 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
+// A signature is only taken for one where a peer may send it: a header does not
+// make more tries of what people send.
+func TestAllowances(t *testing.T) {
+	l := newLimiter()
+	defer l.close()
+	for _, tt := range []struct {
+		method, path string
+		signed       bool
+		want         allowance
+	}{
+		{http.MethodPost, "/inbox", true, l.fromPeers},
+		{http.MethodGet, "/o/1", true, l.fromPeers},
+		{http.MethodGet, "/o/1", false, l.reading},
+		{http.MethodPost, "/sign-in", false, l.writing},
+		{http.MethodPost, "/sign-in", true, l.writing},
+		{http.MethodPost, "/oauth/token", true, l.writing},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil)
+		if tt.signed {
+			r.Header.Set("Signature", "x")
+		}
+		if got, _ := l.of(r); got != tt.want {
+			t.Errorf("%s %s, signed %v, draws on %s, want %s", tt.method, tt.path, tt.signed, got.name, tt.want.name)
+		}
+	}
+}
+
 // guarded is a server without doors, for what every request passes.
 func guarded(t *testing.T, cfg config.Config, h http.Handler) http.Handler {
 	t.Helper()

@@ -58,12 +58,15 @@ func (l *limiter) of(r *http.Request) (allowance, bool) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/assets/"), quiet(r.URL.Path):
 		return allowance{}, false
-	case isInbox(r.URL.Path), r.Header.Get("Signature") != "":
+	case isInbox(r.URL.Path):
 		return l.fromPeers, true
 	case r.Method == http.MethodGet, r.Method == http.MethodHead, r.Method == http.MethodOptions:
+		if r.Header.Get("Signature") != "" {
+			return l.fromPeers, true
+		}
 		return l.reading, true
 	}
-	return l.writing, true
+	return l.writing, true // whatever else it says of itself: anybody can write a header
 }
 
 // take draws one request from the address's bucket. It returns how long to

@@ -164,6 +164,10 @@ func TestSignInIsLimited(t *testing.T) {
 		}
 		_, _, err := s.a.SignIn(ctx, Credentials{Login: " AMIRA", Password: secret})
 		s.want(fault.TooMany, err)
+		for _, same := range []string{"@amira", "amira@" + s.db.Site().Host, "@amira@" + s.db.Site().Host} {
+			_, _, other := s.a.SignIn(ctx, Credentials{Login: same, Password: secret})
+			s.want(fault.TooMany, other) // no more tries by another of their names
+		}
 		if wait := fault.Of(err).RetryAfter; wait <= 0 || wait > perLogin.within {
 			t.Errorf("to wait: %s", wait)
 		}

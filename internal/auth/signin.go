@@ -85,10 +85,6 @@ func (a *Auth) counted(ctx context.Context, limits map[string]limit) error {
 // An unknown name takes as long and is answered like a wrong password, so that
 // nobody learns who has an account here.
 func (a *Auth) SignIn(ctx context.Context, c Credentials) (string, community.Person, error) {
-	login, address := attempt("login", c.Login), attempt("address", c.Address)
-	if err := a.counted(ctx, map[string]limit{login: perLogin, address: perAddress}); err != nil {
-		return "", community.Person{}, err
-	}
 	var p community.Person
 	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
 		p, err = community.PersonByLogin(tx, c.Login)
@@ -98,6 +94,13 @@ func (a *Auth) SignIn(ctx context.Context, c Credentials) (string, community.Per
 		return err
 	})
 	if err != nil {
+		return "", community.Person{}, err
+	}
+	login, address := attempt("login", c.Login), attempt("address", c.Address)
+	if p.ID != 0 { // one counter for all the names that somebody goes by
+		login = attempt("login", fmt.Sprint("#", p.ID))
+	}
+	if err := a.counted(ctx, map[string]limit{login: perLogin, address: perAddress}); err != nil {
 		return "", community.Person{}, err
 	}
 	hash := p.User.PasswordHash
