@@ -272,6 +272,9 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, r Request)
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, res.ContentLength, bound)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, bound+1))
+	if err == nil { // a server that sees us hang up may end its answer in good order, and short
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
