@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strconv"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -51,9 +52,27 @@ func (p Page) on(column clause.Column) func(*gorm.DB) *gorm.DB {
 		if after := max(p.SinceID, p.MinID); after > 0 {
 			q = q.Where(clause.Gt{Column: column, Value: after})
 		}
-		return q.Order(clause.OrderByColumn{Column: column, Desc: p.MinID <= 0}).Limit(p.Size())
+		q = q.Order(clause.OrderByColumn{Column: column, Desc: p.MinID <= 0})
+		if q.Dialector.Name() == string(Postgres) {
+			return q.Clauses(limit(p.Size()))
+		}
+		return q.Limit(p.Size())
 	}
 }
+
+// limit is a LIMIT whose number stands in the statement. Postgres plans a
+// statement once for all its parameters; were the number one of them, it would
+// reckon with a tenth of the table and sort it.
+type limit int
+
+// Name says which part of a statement it is.
+func (limit) Name() string { return "LIMIT" }
+
+// Build writes it.
+func (l limit) Build(b clause.Builder) { b.WriteString("LIMIT " + strconv.Itoa(int(l))) }
+
+// MergeClause puts it in place of another.
+func (l limit) MergeClause(c *clause.Clause) { c.Name, c.Expression = "", l }
 
 // Find returns a page of q's rows, newest first whichever way they were
 // looked for. T is the row's struct, and its table has a column id.
