@@ -8,6 +8,7 @@ import (
 
 	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/peers"
@@ -92,6 +93,9 @@ func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
 					continue
 				}
 				key, err := f.keyOf(tx, row.ActorID)
+				if err != nil && !fault.Is(err, fault.NotFound) {
+					return err // not to be taken for an account that has gone
+				}
 				if err != nil {
 					f.log.Error("no key to sign with", "account", row.ActorID, "err", err)
 				}

@@ -8,6 +8,7 @@ import (
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -120,7 +121,13 @@ func (p *Pages) remoteFace(which string) handler {
 		}
 		var a community.Account
 		err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-			a, err = community.AccountByID(tx, id)
+			if a, err = community.AccountByID(tx, id); err != nil || a.Local() {
+				return err
+			}
+			host, err := peers.HostByName(tx, a.Host)
+			if err == nil && host.Blocked {
+				return noPicture()
+			}
 			return err
 		})
 		if err != nil {
