@@ -8,8 +8,8 @@ import (
 
 	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/egress"
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
