@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -81,7 +82,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = prepare(parsed, &c.Config)
 	}
 	if err != nil {
-		fmt.Fprintln(io.err, "chalkring:", err)
+		// The parser blames a wrong file of settings on the first flag.
+		fmt.Fprintln(io.err, "chalkring:", strings.TrimPrefix(err.Error(), "--help: "))
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
@@ -131,7 +133,11 @@ func withDB(ctx context.Context, c *config.Config, io streams, fn func(db *store
 	quiet.LogLevel = "warn"               // a command says what it did itself
 	if quiet.Host == config.DefaultHost { // the database knows whose it is
 		// A failure to read it is met again below, and said there.
-		if host, err := store.RecordedHost(ctx, quiet.Database); err == nil && host != "" {
+		host, err := store.RecordedHost(ctx, quiet.Database)
+		if err == nil && host == "" {
+			return fmt.Errorf("there is no server in %s yet; name your settings with --config, or start one with: chalkring serve", quiet.Data)
+		}
+		if err == nil {
 			quiet.Host = host
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +13,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/chalkring/chalkring/internal/app"
+	"github.com/chalkring/chalkring/internal/config"
 )
 
 // said is what a command answered.
@@ -25,6 +29,14 @@ func runner(t *testing.T) func(in string, args ...string) said {
 	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir) // no file of settings but the test's
+	cfg := config.Config{Host: config.DefaultHost, Data: filepath.Join(dir, "data"), Database: filepath.Join(dir, "data", "chalkring.db")}
+	db, err := app.OpenDB(t.Context(), cfg, slog.New(slog.DiscardHandler), nil) // as the first start does
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return func(in string, args ...string) said {
 		t.Helper()
 		var out, err bytes.Buffer
@@ -105,9 +117,21 @@ func TestPeers(t *testing.T) {
 	c("", "peer", "mode").want(t, 0, "open")
 }
 
+// A command that was not told which server it is for makes none of its own.
+func TestCommandsWithoutAServer(t *testing.T) {
+	c := runner(t)
+	for _, command := range []string{"peer allow elm.example", "peer list", "invite create", "account list", "backup b.tar.gz"} {
+		args := append([]string{"--data", "nowhere"}, strings.Fields(command)...)
+		c("", args...).want(t, exitFailed, "there is no server in", "--config")
+	}
+	if _, err := os.Stat("nowhere"); !os.IsNotExist(err) {
+		t.Errorf("a folder of data was made: %v", err)
+	}
+}
+
 func TestBackupRestoreAndMigrate(t *testing.T) {
 	c := runner(t)
-	c("", "migrate").want(t, 0, "are now of version")
+	c("", "--data", "fresh", "migrate").want(t, 0, "are now of version")
 	c("", "migrate").want(t, 0, "Nothing to do")
 	c("", "migrate", "--check").want(t, 0)
 	c("", "account", "create", "ana", "--role", "owner").want(t, 0)
@@ -132,13 +156,19 @@ func TestSettingsAreRefusedByName(t *testing.T) {
 	if err := os.WriteFile("chalkring.conf", []byte("hostt = school.example\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c("", "serve").want(t, exitUsage, "hostt", "did you mean")
+	said := c("", "serve").want(t, exitUsage, "hostt", "did you mean")
+	if strings.Contains(said.err, "--help") {
+		t.Errorf("blames a flag that nobody wrote: %s", said.err)
+	}
 }
 
 // A server without any settings answers, prints the link for setting up, and
 // takes notice of what commands do beside it.
 func TestServeAndCommandsBesideIt(t *testing.T) {
 	c := runner(t)
+	if err := os.RemoveAll("data"); err != nil { // this server has a host of its own
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
