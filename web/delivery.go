@@ -105,7 +105,9 @@ func (p *Pages) deliveryReason(l *Locale, d community.Delivered) string {
 	switch d.Reason {
 	case "":
 		return ""
-	case "withheld.peer", "delivery.not_connected":
+	case "withheld.peer":
+		return l.T("withheld.peer")
+	case "delivery.not_connected":
 		return l.T("delivery.not_connected")
 	case "withheld.ceiling":
 		return l.T("withheld.ceiling")
