@@ -31,7 +31,7 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	news := p.DB.Subscribe(community.PostLanded, community.PostEdited, community.PostDeleted, community.NotificationArrived)
+	news := p.DB.Subscribe(community.PostLanded, community.PostEdited, community.PostReacted, community.PostDeleted, community.NotificationArrived)
 	defer news.Close()
 	out := http.NewResponseController(w)
 	head := w.Header()
@@ -109,6 +109,10 @@ func (s stream) event(ctx context.Context, n store.News) (string, error) {
 			return "", nil
 		}
 		return s.notification(ctx)
+	case community.PostReacted:
+		if n.ID != s.thread || s.thread == 0 {
+			return "", nil // figures of a list are fresh when it is read again
+		}
 	case community.PostDeleted:
 		return "event: gone\ndata: " + strconv.FormatInt(n.ID, 10) + "\n\n", nil
 	}
@@ -120,6 +124,7 @@ func (s stream) event(ctx context.Context, n store.News) (string, error) {
 
 func (s stream) post(ctx context.Context, id int64) (string, error) {
 	var v, first community.View
+	var chosen *community.View // the accepted answer, when the first post changed
 	depth := 0
 	err := s.p.DB.Read(ctx, func(tx *store.Tx) error {
 		post, err := community.PostByID(tx, id)
@@ -133,6 +138,12 @@ func (s stream) post(ctx context.Context, id int64) (string, error) {
 			return err
 		}
 		posts := []community.Post{post}
+		if s.thread != 0 && post.ID == s.thread && post.AcceptedAnswerID != nil {
+			chosen, depth, err = s.answer(tx, *post.AcceptedAnswerID)
+			if err != nil {
+				return err
+			}
+		}
 		if s.thread != 0 && post.ID != s.thread {
 			above, _, err := community.Around(tx, s.h.viewer, post)
 			if err != nil {
@@ -160,7 +171,7 @@ func (s stream) post(ctx context.Context, id int64) (string, error) {
 	}
 	if s.thread != 0 {
 		if v.ID == s.thread {
-			return "", nil // the first post is set apart; the page is read again for it
+			return s.opener(v, chosen, depth)
 		}
 		node := s.p.node(s.h, v, first, depth)
 		node.Post.Fresh = true
@@ -169,6 +180,46 @@ func (s stream) post(ctx context.Context, id int64) (string, error) {
 	card := s.p.card(s.h, v)
 	card.Fresh = true
 	return s.fragment("post-item", card.ID, card)
+}
+
+// answer brings a reply of the thread with its depth; nil when it is not for
+// the reader.
+func (s stream) answer(tx *store.Tx, id int64) (*community.View, int, error) {
+	post, err := community.VisiblePost(tx, id, s.h.viewer)
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	above, _, err := community.Around(tx, s.h.viewer, post)
+	if err != nil {
+		return nil, 0, err
+	}
+	v, err := community.LoadOne(tx, s.h.viewer, post)
+	return &v, max(1, len(above)), err
+}
+
+// opener is the thread's first post, set as on its page, and the answer that
+// its asker chose.
+func (s stream) opener(v community.View, chosen *community.View, depth int) (string, error) {
+	card := s.p.card(s.h, v)
+	card.Facts = append(card.Facts, s.p.licence(s.h, v.Post)...)
+	var event string
+	var err error
+	if v.Kind == community.Practice {
+		article := PracticeArticle{PostCard: card}
+		article.HTML, article.Sections = sectionsOf(v.HTML)
+		event, err = s.fragment("practice-article", card.ID, article)
+	} else {
+		event, err = s.fragment("post-whole", card.ID, card)
+	}
+	if err != nil || chosen == nil {
+		return event, err
+	}
+	node := s.p.node(s.h, *chosen, v, depth)
+	more, err := s.fragment("thread-node", node.Post.ID, node)
+	return event + more, err
 }
 
 func orNotFound(err error) error {
