@@ -81,6 +81,7 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 // whoever answered or passed it on did so by what it was. It reports whether
 // anything changed.
 func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
+	r.Media = media.Foreign(r.Media)
 	if err := r.check(); err != nil {
 		return Post{}, false, err
 	}

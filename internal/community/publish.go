@@ -270,6 +270,7 @@ func knownHandles(tx *store.Tx, parts []Section) (map[text.Handle]Account, error
 // reports whether the post is new: one that is known already, or whose
 // deletion arrived before it, changes nothing.
 func Receive(tx *store.Tx, r RemotePost) (Post, bool, error) {
+	r.Media = media.Foreign(r.Media)
 	if err := r.check(); err != nil {
 		return Post{}, false, err
 	}

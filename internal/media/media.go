@@ -250,47 +250,22 @@ func undescribed(nth int) error {
 		WithKey("media.undescribed", map[string]any{"Number": nth})
 }
 
-// AttachRemote makes list the pictures of a post that came from another server,
-// in place of those it had. Only what can be shown is taken: https addresses,
-// at most MaxPerPost, with their descriptions cut to MaxAlt. A picture that was
-// there before keeps its ID.
-func AttachRemote(tx *store.Tx, author, post int64, list []Attachment) ([]Attachment, error) {
-	var had []Attachment
-	if err := tx.Where("post_id = ?", post).Find(&had).Error; err != nil {
-		return nil, err
-	}
-	rows := make([]Attachment, 0, min(len(list), MaxPerPost))
-	keep := []int64{0}
+// Foreign is what is taken of the pictures that another server gives a post:
+// at most MaxPerPost, each once, from web addresses, with descriptions cut to
+// MaxAlt and figures within bounds.
+func Foreign(list []Attachment) []Attachment {
+	var taken []Attachment
 	for _, from := range list {
-		if !remoteAddress(from.RemoteURL) || slices.ContainsFunc(rows, func(a Attachment) bool { return a.RemoteURL == from.RemoteURL }) {
+		if !remoteAddress(from.RemoteURL) || slices.ContainsFunc(taken, func(a Attachment) bool { return a.RemoteURL == from.RemoteURL }) {
 			continue
 		}
-		if len(rows) == MaxPerPost {
+		if len(taken) == MaxPerPost {
 			break
 		}
-		a := Attachment{ID: tx.NewID(), AccountID: author, PostID: &post, Position: len(rows), RemoteURL: from.RemoteURL,
-			Mime: cut(from.Mime, 100), Width: side(from.Width), Height: side(from.Height), Alt: cut(from.Alt, MaxAlt),
-			Blurhash: blurhashOf(from.Blurhash), FocusX: focus(from.FocusX), FocusY: focus(from.FocusY), CreatedAt: tx.Now}
-		if at := slices.IndexFunc(had, func(h Attachment) bool { return h.RemoteURL == a.RemoteURL }); at >= 0 {
-			a.ID, a.CreatedAt = had[at].ID, had[at].CreatedAt
-		}
-		rows, keep = append(rows, a), append(keep, a.ID)
+		taken = append(taken, Attachment{RemoteURL: from.RemoteURL, Mime: cut(from.Mime, 100), Width: side(from.Width), Height: side(from.Height),
+			Alt: cut(from.Alt, MaxAlt), Blurhash: blurhashOf(from.Blurhash), FocusX: focus(from.FocusX), FocusY: focus(from.FocusY)})
 	}
-	if err := tx.Where("post_id = ? AND id NOT IN ?", post, keep).Delete(&Attachment{}).Error; err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		if err := tx.Save(&rows[i]).Error; err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-// Drop deletes the pictures of a post that was deleted. The files of local ones
-// go with the next sweep; until then nobody is shown them.
-func Drop(tx *store.Tx, post int64) error {
-	return tx.Where("post_id = ?", post).Delete(&Attachment{}).Error
+	return taken
 }
 
 func remoteAddress(s string) bool {
