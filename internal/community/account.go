@@ -76,12 +76,23 @@ func (a Account) Gone() bool { return a.DeletedAt != nil || a.SuspendedAt != nil
 
 // AccountKey is an account's key for HTTP signatures. PrivateKey is set for local accounts only.
 type AccountKey struct {
-	AccountID  int64 `gorm:"primaryKey"`
-	KeyID      string
+	KeyID      string `gorm:"primaryKey"`
+	AccountID  int64
+	Algorithm  Algorithm
 	PublicKey  string // PEM
 	PrivateKey string // PEM
 	FetchedAt  time.Time
 }
+
+// Algorithm is what a key signs with.
+type Algorithm string
+
+// The algorithms: RSA is for everyone, Ed25519 for who understands it.
+const (
+	RSA     Algorithm = "rsa"
+	Ed25519 Algorithm = "ed25519"
+	ECDSA   Algorithm = "ecdsa"
+)
 
 // AccountCounts are the figures of a profile.
 type AccountCounts struct {
@@ -229,7 +240,7 @@ func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
 	for part := range slices.Chunk(keyIDs, 400) {
 		var rows []KeyOwner
 		err := tx.Table("account_keys").Joins("JOIN accounts ON accounts.id = account_keys.account_id").
-			Select(`accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id,
+			Select(`accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id, account_keys.algorithm AS key_algorithm,
 				account_keys.public_key AS key_public_key, account_keys.fetched_at AS key_fetched_at`).
 			Where("account_keys.key_id IN ?", part).Scan(&rows).Error
 		if err != nil {
@@ -242,10 +253,10 @@ func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
 	return found, nil
 }
 
-// KeyOf returns an account's key.
+// KeyOf returns an account's RSA key.
 func KeyOf(tx *store.Tx, accountID int64) (AccountKey, error) {
 	var k AccountKey
-	err := tx.Where("account_id = ?", accountID).Take(&k).Error
+	err := tx.Where("account_id = ? AND algorithm = ?", accountID, RSA).Order("fetched_at DESC").Take(&k).Error
 	return k, err
 }
 
@@ -320,12 +331,12 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if r.KeyID == "" {
 		return a, nil
 	}
-	// A key belongs to one account. Somebody else's row with this key is older.
-	if err := tx.Exec("DELETE FROM account_keys WHERE key_id = ? AND account_id <> ?", r.KeyID, a.ID).Error; err != nil {
+	// What its document does not name any more is its key no more.
+	if err := tx.Exec("DELETE FROM account_keys WHERE account_id = ? AND key_id <> ?", a.ID, r.KeyID).Error; err != nil {
 		return a, err
 	}
-	return a, tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "account_id"}}, UpdateAll: true}).
-		Create(&AccountKey{AccountID: a.ID, KeyID: r.KeyID, PublicKey: r.PublicKey, FetchedAt: tx.Now}).Error
+	return a, tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key_id"}}, UpdateAll: true}).
+		Create(&AccountKey{AccountID: a.ID, KeyID: r.KeyID, Algorithm: RSA, PublicKey: r.PublicKey, FetchedAt: tx.Now}).Error
 }
 
 // formerName is what an account is called whose name its server gave to

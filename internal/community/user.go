@@ -315,7 +315,7 @@ func CreateLocal(tx *store.Tx, n NewAccount) (Account, error) {
 		DefaultAudience: narrower(School, n.Role.Ceiling()), RequestText: n.RequestText, EndsAt: n.EndsAt, InvitedBy: n.InvitedBy,
 		ApprovedBy: n.ApprovedBy, CreatedAt: tx.Now}
 	for _, row := range []any{&a, &AccountCounts{AccountID: a.ID}, &u,
-		&AccountKey{AccountID: a.ID, KeyID: tx.Site.KeyID(a.ID), PublicKey: n.Keys.Public, PrivateKey: n.Keys.Private, FetchedAt: tx.Now}} {
+		&AccountKey{AccountID: a.ID, KeyID: tx.Site.KeyID(a.ID), Algorithm: RSA, PublicKey: n.Keys.Public, PrivateKey: n.Keys.Private, FetchedAt: tx.Now}} {
 		if err := tx.Create(row).Error; err != nil {
 			return Account{}, err
 		}
