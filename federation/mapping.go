@@ -247,15 +247,91 @@ func mimeOf(a as2.Attachment) string {
 }
 
 // book answers what a round of activities asks of the tables, each question
-// once.
+// once, and gathers the posts that the round brings, so that they land together.
 type book struct {
 	tx       *store.Tx
 	accounts map[string]*community.Account
 	posts    map[string]*community.Post
+	landing  []landing
+}
+
+// landing is a post that waits to be landed, and what brings it.
+type landing struct {
+	row    *arrived
+	remote community.RemotePost
 }
 
 func newBook(tx *store.Tx) *book {
 	return &book{tx: tx, accounts: map[string]*community.Account{}, posts: map[string]*community.Post{}}
+}
+
+// prime asks at once for the accounts and posts that activities name.
+func (b *book) prime(actors, objects []string) error {
+	accounts, err := community.AccountsByURI(b.tx, actors)
+	if err != nil {
+		return err
+	}
+	for _, uri := range actors {
+		b.accounts[uri] = nil
+		if a, ok := accounts[uri]; ok {
+			b.accounts[uri] = &a
+		}
+	}
+	posts, err := community.PostsByURI(b.tx, objects)
+	if err != nil {
+		return err
+	}
+	for _, uri := range objects {
+		b.posts[uri] = nil
+		if p, ok := posts[uri]; ok {
+			b.posts[uri] = &p
+		}
+	}
+	return nil
+}
+
+// forget drops what was read, after something that was written is undone.
+func (b *book) forget() {
+	clear(b.posts)
+	clear(b.accounts)
+	b.landing = nil
+}
+
+// land lands the posts that wait, and says for each activity what came of it.
+func (b *book) land() error {
+	if len(b.landing) == 0 {
+		return nil
+	}
+	waiting := b.landing
+	b.landing = nil
+	remotes := make([]community.RemotePost, len(waiting))
+	for i, l := range waiting {
+		remotes[i] = l.remote
+		b.turn(l.remote.URI)
+		if l.remote.Parent != nil {
+			b.turn(l.remote.InReplyToURI) // its figures change
+		}
+	}
+	all, err := community.ReceiveAll(b.tx, remotes)
+	if err != nil {
+		return err
+	}
+	for i, got := range all {
+		row, remote := waiting[i].row, &waiting[i].remote
+		switch {
+		case fault.Is(got.Err, fault.Gone):
+			row.outcome = "deleted" // its Delete came first
+		case got.Err != nil:
+			row.outcome, row.err = "refused", got.Err
+		case !got.Fresh:
+			row.outcome = "known"
+		case remote.InReplyToURI != "" && remote.Parent == nil:
+			row.outcome = "orphan"
+		default:
+			row.outcome = "done"
+		}
+	}
+	return nil
 }
 
 // account returns the account with an address, or nil.
@@ -277,6 +353,11 @@ func (b *book) account(uri string) (*community.Account, error) {
 
 // post returns the post with an address, or nil.
 func (b *book) post(uri string) (*community.Post, error) {
+	if slices.ContainsFunc(b.landing, func(l landing) bool { return l.remote.URI == uri }) {
+		if err := b.land(); err != nil {
+			return nil, err
+		}
+	}
 	if known, ok := b.posts[uri]; ok {
 		return known, nil
 	}

@@ -211,7 +211,9 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 		}
 		left = lost(group, held)
 		b := newBook(tx)
-		var done []int64
+		if err := b.prime(namedBy(rows)); err != nil {
+			return err
+		}
 		for _, row := range rows {
 			if slices.ContainsFunc(left, func(l *lane) bool { return l.Host == row.Host }) {
 				row.decide("lost", nil)
@@ -220,11 +222,11 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 			if err := f.workOne(tx, b, row, apart); err != nil {
 				return err
 			}
-			if row.finished() {
-				done = append(done, row.ID)
-			}
 		}
-		if err := f.settle(tx, rows, done); err != nil || len(held) == 0 {
+		if err := b.land(); err != nil {
+			return err
+		}
+		if err := f.settle(tx, rows); err != nil || len(held) == 0 {
 			return err
 		}
 		if err := f.signs(tx, rows); err != nil {
@@ -253,6 +255,34 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 	}
 	f.fetchParents(ctx, rows)
 	return left, nil
+}
+
+// namedBy lists the actors and the objects that activities name, each once.
+func namedBy(rows []*arrived) (actors, objects []string) {
+	add := func(list []string, uri string) []string {
+		if uri == "" || slices.Contains(list, uri) {
+			return list
+		}
+		return append(list, uri)
+	}
+	for _, row := range rows {
+		if row.decided {
+			continue
+		}
+		actors = add(actors, row.ActorURI)
+		switch a := &row.activity; {
+		case row.reading != nil:
+			objects = add(objects, row.reading.post.InReplyToURI)
+			if a.Type == "Update" {
+				objects = add(objects, a.ObjectID)
+			}
+		case a.Type == "Like", a.Type == "Delete":
+			objects = add(objects, a.ObjectID)
+		case a.Type == "Announce":
+			objects = add(objects, announced(a))
+		}
+	}
+	return actors, objects
 }
 
 // lost returns the lanes that are no longer held.
@@ -296,10 +326,17 @@ func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) er
 		return nil
 	}
 	row.outcome, row.err = "", nil
-	do := func(tx *store.Tx) error {
+	do := func(tx *store.Tx) (err error) {
 		b.tx = tx
-		var err error
+		if row.Type != "Create" { // it may be about what waits to be landed
+			if err := b.land(); err != nil {
+				return err
+			}
+		}
 		row.outcome, err = f.apply(b, row)
+		if err == nil && apart {
+			err = b.land()
+		}
 		return err
 	}
 	var err error
@@ -307,8 +344,7 @@ func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) er
 		err = tx.Attempt(do)
 		b.tx = tx
 		if err != nil { // what it wrote is gone, so what was read of it may be wrong
-			clear(b.posts)
-			clear(b.accounts)
+			b.forget()
 		}
 	} else {
 		err = do(tx)
@@ -334,9 +370,15 @@ func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) er
 
 // settle records what became of the rows. A worked row stays for a while
 // without its body, so that a repeat is known.
-func (f *Federation) settle(tx *store.Tx, rows []*arrived, done []int64) error {
-	if len(done) > 0 {
-		if err := tx.Exec("UPDATE incoming SET state = 'done', body = ? WHERE id IN ?", []byte{}, done).Error; err != nil {
+func (f *Federation) settle(tx *store.Tx, rows []*arrived) error {
+	var done []int64
+	for _, row := range rows {
+		if row.finished() && row.outcome != "lost" {
+			done = append(done, row.ID)
+		}
+	}
+	for part := range slices.Chunk(done, mostRound) {
+		if err := tx.Exec("UPDATE incoming SET state = 'done', body = ? WHERE id IN ?", []byte{}, store.Even(part)).Error; err != nil {
 			return err
 		}
 	}

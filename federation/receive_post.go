@@ -21,25 +21,12 @@ func (f *Federation) receiveCreate(b *book, actor community.Account, row *arrive
 	if err != nil {
 		return "", err
 	}
-	return f.land(b, remote)
+	b.landing = append(b.landing, landing{row, remote})
+	return toLand, nil
 }
 
-func (f *Federation) land(b *book, remote community.RemotePost) (string, error) {
-	_, fresh, err := community.Receive(b.tx, remote)
-	b.turn(remote.URI)
-	if fault.Is(err, fault.Gone) {
-		return "deleted", nil // its Delete came first
-	}
-	switch {
-	case err != nil:
-		return "", err
-	case !fresh:
-		return "known", nil
-	case remote.InReplyToURI != "" && remote.Parent == nil:
-		return "orphan", nil
-	}
-	return "done", nil
-}
+// toLand is the outcome of an activity whose post waits in the book.
+const toLand = "to land"
 
 // receiveUpdate takes over a changed post or actor. A changed post that is not
 // known is a new one: its Create may have been before we were connected.
@@ -72,7 +59,8 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 	b.turn(remote.URI)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return f.land(b, remote)
+		b.landing = append(b.landing, landing{row, remote})
+		return toLand, nil
 	case fault.Is(err, fault.Gone):
 		return "deleted", nil
 	case err == nil && !changed:

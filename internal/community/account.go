@@ -200,6 +200,22 @@ func AccountByURI(tx *store.Tx, uri string) (Account, error) {
 	return oneAccount(tx.Where("uri = ?", uri))
 }
 
+// AccountsByURI returns those of the accounts of other servers that are known,
+// by their addresses.
+func AccountsByURI(tx *store.Tx, uris []string) (map[string]Account, error) {
+	found := make(map[string]Account, len(uris))
+	for part := range slices.Chunk(uris, 400) {
+		var rows []Account
+		if err := tx.Where("uri IN ?", store.Even(part)).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, a := range rows {
+			found[*a.URI] = a
+		}
+	}
+	return found, nil
+}
+
 // CountsOf returns the figures of accounts, by ID.
 func CountsOf(tx *store.Tx, ids []int64) (map[int64]AccountCounts, error) {
 	found := make(map[int64]AccountCounts, len(ids))

@@ -135,7 +135,7 @@ func uncount(tx *store.Tx, p Post) error {
 			parent = &above
 		}
 	}
-	if err := countPost(tx, p, parent, -1); err != nil {
+	if err := uncountPost(tx, p, parent); err != nil {
 		return err
 	}
 	if p.BoostOfID == nil {

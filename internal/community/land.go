@@ -2,6 +2,7 @@ package community
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,83 +21,170 @@ type landing struct {
 	media    []media.Attachment // of other servers' posts
 }
 
-// land stores a post, ours or another server's, and everything that follows
-// from it in this community. It reports whether the post is new: another
-// server's post that is known, or that was deleted before it came, is not.
-//
-// This is the path that every delivery takes, so it asks for as few
-// statements as it can: a post that names nobody costs four.
-func land(tx *store.Tx, l landing) (Post, bool, error) {
-	p := &l.post
-	p.ThreadID = p.ID
-	if l.parent != nil {
-		p.ThreadID, p.InReplyToID, p.InReplyToAuthor = l.parent.ThreadID, &l.parent.ID, &l.parent.AuthorID
-		if p.ContextURI == "" {
-			p.ContextURI = l.parent.ContextURI
-		}
-		if p.InReplyToURI == "" {
-			p.InReplyToURI = l.parent.IRI(tx.Site)
-		}
-	}
-	p.Listed = p.lists()
-	fresh, err := insertPost(tx, *p)
-	if err != nil || !fresh {
-		return *p, false, err
-	}
-	if err := nameAll(tx, p.ID, l.mentions, l.tags); err != nil {
-		return *p, true, err
-	}
-	if err := attachRemote(tx, *p, l.media); err != nil {
-		return *p, true, err
-	}
-	if l.parent != nil && l.parent.DeletedAt != nil {
-		l.parent = nil // it keeps its place, and nobody counts or hears for it
-	}
-	if err := countPost(tx, *p, l.parent, 1); err != nil {
-		return *p, true, err
-	}
-	if err := bringHome(tx, *p); err != nil {
-		return *p, true, err
-	}
-	if err := notifyOfPost(tx, l); err != nil {
-		return *p, true, err
-	}
-	if p.URI != nil && p.Kind != Boost {
-		if err := adoptOrphans(tx, p); err != nil {
-			return *p, true, err
-		}
-	}
-	tx.Announce(PostLanded, p.ID)
-	return *p, true, nil
+// landed is what became of a landing: the post as it is stored, and whether it
+// is new. Another server's post that is known, or that was deleted before it
+// came, is not.
+type landed struct {
+	post  Post
+	fresh bool
 }
 
-const insertPostSQL = `INSERT INTO posts (id, author_id, author_host, uri, url, kind, audience, unlisted, listed, group_id,
+// land stores one post, ours or another server's, and everything that follows
+// from it in this community.
+func land(tx *store.Tx, l landing) (Post, bool, error) {
+	all, err := landAll(tx, []landing{l})
+	if err != nil {
+		return l.post, false, err
+	}
+	return all[0].post, all[0].fresh, nil
+}
+
+// landAll is land for posts that came together; their order is kept.
+//
+// This is the path that every delivery takes, so it asks for as few statements
+// as it can: posts that name and answer nobody take five, however many they are.
+func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
+	all := make([]landed, len(ls))
+	posts := make([]*Post, len(ls))
+	for i, l := range ls {
+		p := &all[i].post
+		*p = l.post
+		p.ThreadID = p.ID
+		if l.parent != nil {
+			p.ThreadID, p.InReplyToID, p.InReplyToAuthor = l.parent.ThreadID, &l.parent.ID, &l.parent.AuthorID
+			if p.ContextURI == "" {
+				p.ContextURI = l.parent.ContextURI
+			}
+			if p.InReplyToURI == "" {
+				p.InReplyToURI = l.parent.IRI(tx.Site)
+			}
+		}
+		p.Listed = p.lists()
+		posts[i] = p
+	}
+	stored, err := insertPosts(tx, posts)
+	if err != nil {
+		return nil, err
+	}
+	var fresh []*Post
+	var counts []counting
+	for i := range all {
+		p, l := &all[i].post, &ls[i]
+		if !stored[p.ID] {
+			continue
+		}
+		all[i].fresh = true
+		fresh = append(fresh, p)
+		if l.parent != nil && l.parent.DeletedAt != nil {
+			l.parent = nil // it keeps its place, and nobody counts or hears for it
+		}
+		counts = append(counts, counting{p, l.parent})
+		if err := nameAll(tx, p.ID, l.mentions, l.tags); err != nil {
+			return nil, err
+		}
+		if err := attachRemote(tx, *p, l.media); err != nil {
+			return nil, err
+		}
+	}
+	if len(fresh) == 0 {
+		return all, nil
+	}
+	if err := countPosts(tx, counts); err != nil {
+		return nil, err
+	}
+	if err := bringHome(tx, fresh); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if !all[i].fresh {
+			continue
+		}
+		l := ls[i]
+		l.post = all[i].post
+		if err := notifyOfPost(tx, l); err != nil {
+			return nil, err
+		}
+		tx.Announce(PostLanded, l.post.ID)
+	}
+	return all, adoptAllOrphans(tx, fresh)
+}
+
+const (
+	insertPostSQL = `INSERT INTO posts (id, author_id, author_host, uri, url, kind, audience, unlisted, listed, group_id,
 	title, teaser, warning, sensitive, source, sections, html, language, subject, level, licence, contributors,
 	thread_id, in_reply_to_id, in_reply_to_uri, in_reply_to_author, boost_of_id, accepted_answer_id, context_uri,
-	media_count, created_at, edited_at)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE uri = ?)
-ON CONFLICT (uri) WHERE uri IS NOT NULL DO NOTHING`
+	media_count, created_at, edited_at) VALUES `
+	insertPostRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
-// insertPost writes the row unless its URI is known or was deleted.
-func insertPost(tx *store.Tx, p Post) (bool, error) {
+func insertPostValues(p *Post) ([]any, error) {
 	sections, err := jsonText(p.Sections, p.Sections == nil)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	contributors, err := jsonText(p.Contributors, len(p.Contributors) == 0)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	uri := ""
-	if p.URI != nil {
-		uri = *p.URI
-	}
-	res := tx.Exec(insertPostSQL, p.ID, p.AuthorID, p.AuthorHost, p.URI, p.URL, string(p.Kind), string(p.Audience), p.Unlisted, p.Listed, p.GroupID,
+	return []any{p.ID, p.AuthorID, p.AuthorHost, p.URI, p.URL, string(p.Kind), string(p.Audience), p.Unlisted, p.Listed, p.GroupID,
 		p.Title, p.Teaser, p.Warning, p.Sensitive, p.Source, sections, p.HTML, p.Language, p.Subject, p.Level, p.Licence, contributors,
 		p.ThreadID, p.InReplyToID, p.InReplyToURI, p.InReplyToAuthor, p.BoostOfID, p.AcceptedAnswerID, p.ContextURI,
-		p.MediaCount, p.CreatedAt, p.EditedAt, uri)
-	return res.RowsAffected == 1, res.Error
+		p.MediaCount, p.CreatedAt, p.EditedAt}, nil
+}
+
+// insertPosts writes the rows of posts whose URI is neither known nor was
+// deleted, and returns the IDs of those it wrote.
+func insertPosts(tx *store.Tx, posts []*Post) (map[int64]bool, error) {
+	buried, err := tombstonesOf(tx, posts)
+	if err != nil {
+		return nil, err
+	}
+	wanted := slices.DeleteFunc(slices.Clone(posts), func(p *Post) bool { return p.URI != nil && buried[*p.URI] })
+	stored := make(map[int64]bool, len(wanted))
+	for _, part := range store.Lots(wanted, mostLanding) {
+		args := make([]any, 0, 32*len(part))
+		for _, p := range part {
+			values, err := insertPostValues(p)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, values...)
+		}
+		var ids []int64
+		err := tx.Raw(insertPostSQL+store.Rows(insertPostRow, len(part))+" ON CONFLICT (uri) WHERE uri IS NOT NULL DO NOTHING RETURNING id",
+			args...).Scan(&ids).Error
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			stored[id] = true
+		}
+	}
+	return stored, nil
+}
+
+// mostLanding is how many posts one statement inserts.
+const mostLanding = 64
+
+// tombstonesOf returns which of the posts' URIs were deleted before they came.
+func tombstonesOf(tx *store.Tx, posts []*Post) (map[string]bool, error) {
+	var uris []string
+	for _, p := range posts {
+		if p.URI != nil {
+			uris = append(uris, *p.URI)
+		}
+	}
+	buried := map[string]bool{}
+	for part := range slices.Chunk(uris, mostLanding) {
+		var found []string
+		if err := tx.Raw("SELECT uri FROM tombstones WHERE uri IN ?", store.Even(part)).Scan(&found).Error; err != nil {
+			return nil, err
+		}
+		for _, uri := range found {
+			buried[uri] = true
+		}
+	}
+	return buried, nil
 }
 
 // jsonText is a value as its TEXT column holds it; nothing is the empty text.
@@ -128,60 +216,116 @@ func nameAll(tx *store.Tx, post int64, mentions []int64, tags []Tag) error {
 	return tx.Exec("INSERT INTO post_tags (tag, post_id, name) VALUES "+rows+" ON CONFLICT DO NOTHING", values...).Error
 }
 
-// countPost adds the post to the figures of its author and its parent, or with
-// by = -1 takes it out again. A reply counts for its parent if whoever sees the
-// parent may see it: a count must not tell of a conversation apart.
-func countPost(tx *store.Tx, p Post, parent *Post, by int) error {
-	if p.counts() {
-		var err error
-		if by > 0 {
-			err = tx.Exec(`INSERT INTO account_counts (account_id, posts, last_post_at) VALUES (?, 1, ?)
-				ON CONFLICT (account_id) DO UPDATE SET posts = account_counts.posts + 1,
-				last_post_at = CASE WHEN account_counts.last_post_at > excluded.last_post_at
-					THEN account_counts.last_post_at ELSE excluded.last_post_at END`, p.AuthorID, p.CreatedAt).Error
-		} else {
-			err = tx.Exec("UPDATE account_counts SET posts = posts - 1 WHERE account_id = ? AND posts > 0", p.AuthorID).Error
+// counting is a post and what it answers, for the figures of both.
+type counting struct {
+	post   *Post
+	parent *Post
+}
+
+// counted reports whether the reply counts for its parent: only if whoever sees
+// the parent may see it, for a count must not tell of a conversation apart.
+func (c counting) counted() bool {
+	return c.parent != nil && c.parent.Audience.Within(c.post.Audience)
+}
+
+// countPosts adds posts to the figures of their authors and parents. The rows
+// are taken in the order of their IDs, so that no two transactions wait for
+// each other.
+func countPosts(tx *store.Tx, all []counting) error {
+	authors := map[int64]*AccountCounts{}
+	replies, uses := map[int64]int{}, map[int64]int{}
+	for _, c := range all {
+		if p := c.post; p.counts() {
+			a := authors[p.AuthorID]
+			if a == nil {
+				a = &AccountCounts{AccountID: p.AuthorID}
+				authors[p.AuthorID] = a
+			}
+			a.Posts++
+			if a.LastPostAt == nil || p.CreatedAt.After(*a.LastPostAt) {
+				a.LastPostAt = &p.CreatedAt
+			}
 		}
+		if c.counted() {
+			replies[c.parent.ID]++
+			if c.post.Kind == Acknowledgement {
+				uses[c.parent.ID]++
+			}
+		}
+	}
+	ids := slices.Sorted(maps.Keys(authors))
+	for _, part := range store.Lots(ids, mostLanding) {
+		args := make([]any, 0, 3*len(part))
+		for _, id := range part {
+			args = append(args, id, authors[id].Posts, authors[id].LastPostAt)
+		}
+		err := tx.Exec("INSERT INTO account_counts (account_id, posts, last_post_at) VALUES "+store.Rows("(?, ?, ?)", len(part))+`
+			ON CONFLICT (account_id) DO UPDATE SET posts = account_counts.posts + excluded.posts,
+			last_post_at = CASE WHEN account_counts.last_post_at > excluded.last_post_at
+				THEN account_counts.last_post_at ELSE excluded.last_post_at END`, args...).Error
 		if err != nil {
 			return err
 		}
 	}
-	if parent == nil || !parent.Audience.Within(p.Audience) {
+	for _, id := range slices.Sorted(maps.Keys(replies)) {
+		if err := countReplies(tx, id, replies[id], uses[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uncountPost takes a post out of the figures again.
+func uncountPost(tx *store.Tx, p Post, parent *Post) error {
+	if p.counts() {
+		if err := tx.Exec("UPDATE account_counts SET posts = posts - 1 WHERE account_id = ? AND posts > 0", p.AuthorID).Error; err != nil {
+			return err
+		}
+	}
+	c := counting{&p, parent}
+	if !c.counted() {
 		return nil
 	}
 	uses := 0
 	if p.Kind == Acknowledgement {
-		uses = by
+		uses = -1
 	}
-	return tx.Exec("UPDATE posts SET replies_count = replies_count + ?, uses_count = uses_count + ? WHERE id = ?", by, uses, parent.ID).Error
+	return countReplies(tx, parent.ID, -1, uses)
 }
 
-// bringHome puts the post into the home lists of its local readers: the
+func countReplies(tx *store.Tx, post int64, replies, uses int) error {
+	return tx.Exec("UPDATE posts SET replies_count = replies_count + ?, uses_count = uses_count + ? WHERE id = ?", replies, uses, post).Error
+}
+
+// bringHome puts posts into the home lists of their local readers: the
 // author's own, and those of the author's followers here. Of a reply only
 // those who follow (or are) the answered author hear; of a post for chosen
 // people only those who are named.
-func bringHome(tx *store.Tx, p Post) error {
-	if p.Local() {
-		if err := tx.Exec("INSERT INTO home_entries (account_id, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING", p.AuthorID, p.ID).Error; err != nil {
+func bringHome(tx *store.Tx, posts []*Post) error {
+	var heard []int64
+	for _, p := range posts {
+		if p.Local() {
+			if err := tx.Exec("INSERT INTO home_entries (account_id, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING", p.AuthorID, p.ID).Error; err != nil {
+				return err
+			}
+		}
+		if p.Audience != Me && (p.InReplyToURI == "" || p.InReplyToAuthor != nil) {
+			heard = append(heard, p.ID)
+		}
+	}
+	for part := range slices.Chunk(heard, mostLanding) {
+		err := tx.Exec(`INSERT INTO home_entries (account_id, post_id)
+			SELECT f.follower_id, p.id FROM posts p JOIN follows f ON f.target_id = p.author_id AND f.state = 'accepted' AND f.follower_local = TRUE
+			WHERE p.id IN ?
+			AND (p.in_reply_to_author IS NULL OR p.in_reply_to_author = p.author_id OR f.follower_id = p.in_reply_to_author OR EXISTS (
+				SELECT 1 FROM follows g WHERE g.follower_id = f.follower_id AND g.target_id = p.in_reply_to_author AND g.state = 'accepted'))
+			AND (p.audience <> ? OR EXISTS (SELECT 1 FROM post_mentions m WHERE m.post_id = p.id AND m.account_id = f.follower_id))
+			ON CONFLICT DO NOTHING`, store.Even(part), People).Error
+		if err != nil {
 			return err
 		}
 	}
-	if p.Audience == Me || p.InReplyToURI != "" && p.InReplyToAuthor == nil {
-		return nil
-	}
-	sql := `INSERT INTO home_entries (account_id, post_id)
-		SELECT f.follower_id, ? FROM follows f WHERE f.target_id = ? AND f.state = 'accepted' AND f.follower_local = TRUE`
-	args := []any{p.ID, p.AuthorID}
-	if p.InReplyToAuthor != nil && *p.InReplyToAuthor != p.AuthorID {
-		sql += ` AND (f.follower_id = ? OR EXISTS (SELECT 1 FROM follows g
-			WHERE g.follower_id = f.follower_id AND g.target_id = ? AND g.state = 'accepted'))`
-		args = append(args, *p.InReplyToAuthor, *p.InReplyToAuthor)
-	}
-	if p.Audience == People {
-		sql += " AND EXISTS (SELECT 1 FROM post_mentions m WHERE m.post_id = ? AND m.account_id = f.follower_id)"
-		args = append(args, p.ID)
-	}
-	return tx.Exec(sql+" ON CONFLICT DO NOTHING", args...).Error
+	return nil
 }
 
 // notifyOfPost tells the answered author, and those who are named, here.
@@ -214,6 +358,33 @@ func notifyOfPost(tx *store.Tx, l landing) error {
 		}
 		if err := tell(id, NotifyMention); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// adoptAllOrphans finds which of the posts are answered already, and hangs the
+// answers under them.
+func adoptAllOrphans(tx *store.Tx, posts []*Post) error {
+	byURI := map[string]*Post{}
+	var uris []string
+	for _, p := range posts {
+		if p.URI != nil && p.Kind != Boost {
+			byURI[*p.URI] = p
+			uris = append(uris, *p.URI)
+		}
+	}
+	for part := range slices.Chunk(uris, mostLanding) {
+		var awaited []string
+		err := tx.Raw("SELECT DISTINCT in_reply_to_uri FROM posts WHERE in_reply_to_uri IN ? AND in_reply_to_uri <> '' AND in_reply_to_id IS NULL",
+			store.Even(part)).Scan(&awaited).Error
+		if err != nil {
+			return err
+		}
+		for _, uri := range awaited {
+			if err := adoptOrphans(tx, byURI[uri]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

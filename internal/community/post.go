@@ -1,6 +1,7 @@
 package community
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -209,6 +210,45 @@ func PostByURI(tx *store.Tx, uri string) (Post, error) {
 	var p Post
 	err := tx.Where("uri = ?", uri).Take(&p).Error
 	return p, err
+}
+
+// PostsByURI returns those of the posts that are known, by their addresses.
+func PostsByURI(tx *store.Tx, uris []string) (map[string]Post, error) {
+	found := make(map[string]Post, len(uris))
+	own := map[int64][]string{}
+	var ids []int64
+	var others []string
+	for _, uri := range uris {
+		ref, ok := tx.Site.Parse(uri)
+		switch {
+		case ok && (ref.Kind == iri.Post || ref.Kind == iri.Page):
+			own[ref.ID] = append(own[ref.ID], uri)
+			ids = append(ids, ref.ID)
+		case uri != "" && !tx.Site.Local(uri):
+			others = append(others, uri)
+		}
+	}
+	for part := range slices.Chunk(ids, 400) {
+		var rows []Post
+		if err := tx.Where("id IN ? AND author_host = ''", store.Even(part)).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, p := range rows {
+			for _, uri := range own[p.ID] {
+				found[uri] = p
+			}
+		}
+	}
+	for part := range slices.Chunk(others, 400) {
+		var rows []Post
+		if err := tx.Where("uri IN ?", store.Even(part)).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, p := range rows {
+			found[*p.URI] = p
+		}
+	}
+	return found, nil
 }
 
 func noSuchPost() error {

@@ -266,33 +266,82 @@ func knownHandles(tx *store.Tx, parts []Section) (map[text.Handle]Account, error
 	return known, nil
 }
 
+// Received is what became of another server's post.
+type Received struct {
+	Post  Post
+	Fresh bool  // it is new here
+	Err   error // it was refused, or it is Gone: its deletion came before it
+}
+
 // Receive stores another server's post and all that follows from it here. It
 // reports whether the post is new: one that is known already, or whose
 // deletion arrived before it, changes nothing.
 func Receive(tx *store.Tx, r RemotePost) (Post, bool, error) {
-	r.Media = media.Foreign(r.Media)
-	if err := r.check(); err != nil {
+	all, err := ReceiveAll(tx, []RemotePost{r})
+	if err != nil {
 		return Post{}, false, err
 	}
-	p := r.post(tx)
-	mentions := r.Mentions
-	if r.Parent != nil && r.Parent.Local() && !p.Audience.Within(r.Parent.Audience) {
-		// Whoever answers one of ours from elsewhere shows it here to no more
-		// people than the post it answers.
-		p.Audience = r.Parent.Audience
-		if !slices.Contains(mentions, r.Parent.AuthorID) {
-			mentions = append(slices.Clone(mentions), r.Parent.AuthorID)
+	return all[0].Post, all[0].Fresh, all[0].Err
+}
+
+// ReceiveAll is Receive for posts that came together, in their order. What none
+// of them may do is in its Received; an error is of the database, and then
+// nothing may be kept.
+func ReceiveAll(tx *store.Tx, rs []RemotePost) ([]Received, error) {
+	all := make([]Received, len(rs))
+	var places []int // in rs, of the landings
+	var ls []landing
+	for i, r := range rs {
+		r.Media = media.Foreign(r.Media)
+		if all[i].Err = r.check(); all[i].Err != nil {
+			continue
+		}
+		p := r.post(tx)
+		mentions := r.Mentions
+		if r.Parent != nil && r.Parent.Local() && !p.Audience.Within(r.Parent.Audience) {
+			// Whoever answers one of ours from elsewhere shows it here to no more
+			// people than the post it answers.
+			p.Audience = r.Parent.Audience
+			if !slices.Contains(mentions, r.Parent.AuthorID) {
+				mentions = append(slices.Clone(mentions), r.Parent.AuthorID)
+			}
+		}
+		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media})
+		places = append(places, i)
+	}
+	if len(ls) == 0 {
+		return all, nil
+	}
+	down, err := landAll(tx, ls)
+	if err != nil {
+		return nil, err
+	}
+	var known []string
+	for n, i := range places {
+		all[i].Post, all[i].Fresh = down[n].post, down[n].fresh
+		if !down[n].fresh {
+			known = append(known, rs[i].URI)
 		}
 	}
-	p, fresh, err := land(tx, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media})
-	if err != nil || fresh {
-		return p, fresh, err
+	if len(known) == 0 {
+		return all, nil
 	}
-	p, err = PostByURI(tx, r.URI)
-	if fault.Is(err, fault.NotFound) {
-		return Post{}, false, fault.Keyed(fault.Gone, "post.deleted", "This post was deleted.", nil)
+	var rows []Post
+	if err := tx.Where("uri IN ?", store.Even(known)).Find(&rows).Error; err != nil {
+		return nil, err
 	}
-	return p, false, err
+	for n, i := range places {
+		if down[n].fresh {
+			continue
+		}
+		at := slices.IndexFunc(rows, func(p Post) bool { return p.URI != nil && *p.URI == rs[i].URI })
+		if at < 0 {
+			all[i].Post, all[i].Err = Post{}, fault.Keyed(fault.Gone, "post.deleted", "This post was deleted.", nil)
+			continue
+		}
+		all[i].Post = rows[at]
+	}
+	return all, nil
 }
 
 // attachRemote stores the pictures of another server's post.

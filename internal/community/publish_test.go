@@ -209,20 +209,80 @@ func TestStatementsOfALanding(t *testing.T) {
 		plain, reply := w.note(bo), w.note(bo)
 		parent := w.publish(amira, Draft{})
 		reply.Kind, reply.Parent, reply.InReplyToURI, reply.Mentions = Reply, &parent, parent.IRI(site), []int64{amira.ID}
+		many := make([]RemotePost, mostLanding)
+		for i := range many {
+			many[i] = w.note(bo)
+		}
 		for _, tt := range []struct {
-			name string
-			post RemotePost
-			most int
-		}{{"a plain note", plain, 4}, {"a reply that names its parent's author", reply, 7}} {
+			name  string
+			posts []RemotePost
+			most  int
+		}{{"a plain note", []RemotePost{plain}, 5}, {"a reply that names its parent's author", []RemotePost{reply}, 8}, {"as many notes as land at once", many, 5}} {
 			w.write(func(tx *store.Tx) error {
 				var s statements
-				_, _, err := Receive(s.listening(tx), tt.post)
+				_, err := ReceiveAll(s.listening(tx), tt.posts)
 				if len(s.sql) > tt.most {
 					t.Errorf("%s: %d statements, want at most %d:\n%s", tt.name, len(s.sql), tt.most, strings.Join(s.sql, "\n"))
 				}
 				return err
 			})
 		}
+	})
+}
+
+// Posts that land together come out as if each had come alone.
+func TestReceiveAll(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, bo, cy := w.local("amira", Member), w.remote("bo", "elm.test"), w.remote("cy", "oak.test")
+		w.follows(amira, bo)
+		parent := w.publish(amira, Draft{})
+		known := w.note(bo)
+		w.receive(known)
+		deleted := w.note(bo)
+		w.write(func(tx *store.Tx) error { _, err := ReceiveDelete(tx, "elm.test", deleted.URI); return err })
+		plain, twice, forged, child, opener, answer := w.note(bo), w.note(bo), w.note(bo), w.note(cy), w.note(bo), w.note(cy)
+		twice.URI = plain.URI
+		forged.URI = "https://oak.test/notes/forged"
+		child.Kind, child.InReplyToURI = Reply, opener.URI
+		answer.Kind, answer.InReplyToURI, answer.Parent = Acknowledgement, parent.IRI(site), &parent
+		var got []Received
+		w.write(func(tx *store.Tx) (err error) {
+			got, err = ReceiveAll(tx, []RemotePost{plain, known, deleted, twice, forged, child, opener, answer})
+			return err
+		})
+		for i, want := range []string{"fresh", "known", "gone", "known", "forbidden", "fresh", "fresh", "fresh"} {
+			outcome := "known"
+			switch {
+			case got[i].Fresh:
+				outcome = "fresh"
+			case fault.Is(got[i].Err, fault.Gone):
+				outcome = "gone"
+			case fault.Is(got[i].Err, fault.Forbidden):
+				outcome = "forbidden"
+			}
+			if outcome != want {
+				t.Errorf("post %d: %s, want %s (%v)", i, outcome, want, got[i].Err)
+			}
+		}
+		if got[3].Post.ID != got[0].Post.ID {
+			t.Errorf("the same post came twice, as %d and %d", got[0].Post.ID, got[3].Post.ID)
+		}
+		if c := w.stored(got[5].Post.ID); c.InReplyToID == nil || *c.InReplyToID != got[6].Post.ID {
+			t.Error("a reply that came with its parent, and before it, hangs nowhere")
+		}
+		if p := w.stored(parent.ID); p.RepliesCount != 1 || p.UsesCount != 1 {
+			t.Errorf("the answered post counts %d replies, %d uses", p.RepliesCount, p.UsesCount)
+		}
+		if p := w.stored(got[6].Post.ID); p.RepliesCount != 1 {
+			t.Errorf("the opener counts %d replies", p.RepliesCount)
+		}
+		w.read(func(tx *store.Tx) error {
+			counts, err := CountsOf(tx, []int64{bo.ID, cy.ID})
+			if counts[bo.ID].Posts != 3 || counts[cy.ID].Posts != 2 {
+				t.Errorf("bo is said to have %d posts, cy %d", counts[bo.ID].Posts, counts[cy.ID].Posts)
+			}
+			return err
+		})
 	})
 }
 
