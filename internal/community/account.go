@@ -42,7 +42,9 @@ type Account struct {
 	NetworkURI   string `gorm:"column:network_uri"` // the actor's server's trusted-network collection, where it has one
 	Avatar       string // local: media name; remote: URL
 	Header       string
-	Locked       bool // follows need approval (manuallyApprovesFollowers)
+	Locked       bool    // follows need approval (manuallyApprovesFollowers)
+	FeaturedURI  string  `gorm:"column:featured_uri"` // the posts that the account shows first (toot:featured)
+	Emoji        []Emoji `gorm:"serializer:json;not null"`
 	Discoverable bool
 	Indexable    bool
 	MovedTo      string
@@ -513,7 +515,7 @@ func DeleteRemote(tx *store.Tx, a Account) error {
 		return err
 	}
 	tx.Announce(AccountChanged, a.ID)
-	return tx.Exec(`UPDATE accounts SET display_name = '', bio_source = '', bio_html = '', fields = '[]', avatar = '', header = '',
+	return tx.Exec(`UPDATE accounts SET display_name = '', bio_source = '', bio_html = '', fields = '[]', emoji = '', avatar = '', header = '',
 		also_known_as = '[]', discoverable = ?, indexable = ?, deleted_at = ?, updated_at = ? WHERE id = ?`,
 		false, false, tx.Now, tx.Now, a.ID).Error
 }
@@ -545,7 +547,7 @@ func forget(tx *store.Tx, id int64) error {
 		`DELETE FROM post_tags WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
 		`DELETE FROM post_revisions WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
 		`DELETE FROM attachments WHERE account_id = @id`,
-		`UPDATE posts SET title = '', teaser = '', warning = '', source = '', sections = '', html = '', contributors = '',
+		`UPDATE posts SET title = '', teaser = '', warning = '', source = '', sections = '', html = '', extra = '', quote_uri = '', contributors = '',
 			listed = @no, media_count = 0, deleted_at = @now WHERE author_id = @id AND deleted_at IS NULL`,
 		`DELETE FROM account_keys WHERE account_id = @id`,
 	} {

@@ -97,7 +97,7 @@ func wipe(tx *store.Tx, p Post) error {
 		{"DELETE FROM notifications WHERE post_id IN (" + boosts + ")", []any{p.ID}},
 		{"UPDATE posts SET deleted_at = ? WHERE boost_of_id = ? AND deleted_at IS NULL", []any{tx.Now, p.ID}},
 		{"UPDATE posts SET accepted_answer_id = NULL WHERE id = ? AND accepted_answer_id = ?", []any{p.ThreadID, p.ID}},
-		{`UPDATE posts SET title = '', teaser = '', warning = '', sensitive = FALSE, source = '', sections = '', html = '', language = '',
+		{`UPDATE posts SET title = '', teaser = '', warning = '', sensitive = FALSE, source = '', sections = '', html = '', extra = '', quote_uri = '', language = '',
 			subject = '', level = '', licence = '', contributors = '', url = '', listed = FALSE, accepted_answer_id = NULL,
 			replies_count = 0, likes_count = 0, boosts_count = 0, uses_count = 0, media_count = 0, deleted_at = ? WHERE id = ?`, []any{tx.Now, p.ID}},
 	}

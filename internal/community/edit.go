@@ -1,6 +1,7 @@
 package community
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -217,7 +218,7 @@ func rewrite(tx *store.Tx, before, p Post, pictures []media.Attachment, mentions
 	}
 	err = tx.Model(&Post{}).Where("id = ?", p.ID).
 		Select("audience", "unlisted", "listed", "url", "title", "teaser", "warning", "sensitive", "source", "sections", "html", "language", "subject", "level",
-			"licence", "contributors", "media_count", "edited_at").Updates(&p).Error
+			"licence", "contributors", "quote_uri", "extra", "media_count", "edited_at").Updates(&p).Error
 	if err != nil {
 		return err
 	}
@@ -281,5 +282,5 @@ func sameRemoteMedia(have, want []media.Attachment) bool {
 func sameWords(a, b Post) bool {
 	return a.Title == b.Title && a.Teaser == b.Teaser && a.Warning == b.Warning && a.Sensitive == b.Sensitive && a.Source == b.Source &&
 		a.HTML == b.HTML && a.Language == b.Language && a.Subject == b.Subject && a.Level == b.Level && a.Licence == b.Licence &&
-		slices.Equal(a.Contributors, b.Contributors)
+		slices.Equal(a.Contributors, b.Contributors) && a.QuoteURI == b.QuoteURI && reflect.DeepEqual(a.Extra, b.Extra)
 }

@@ -56,6 +56,9 @@ type Post struct {
 	BoostOfID        *int64
 	AcceptedAnswerID *int64
 	ContextURI       string `gorm:"column:context_uri"`
+	QuoteURI         string `gorm:"column:quote_uri"`   // what it quotes, as the author said it (FEP-044f)
+	RepliesURI       string `gorm:"column:replies_uri"` // where its server lists the replies; remote posts
+	Extra            *Extra `gorm:"serializer:json;not null"`
 	RepliesCount     int64
 	LikesCount       int64
 	BoostsCount      int64

@@ -31,6 +31,9 @@ type RemotePost struct {
 	InReplyToURI      string
 	Parent            *Post // nil: an opener, or the parent is unknown
 	ContextURI        string
+	RepliesURI        string // its replies, a collection of its own server
+	QuoteURI          string // what it quotes (FEP-044f)
+	Extra             *Extra // nil where there is nothing to say
 	AcceptedAnswerURI string
 	Mentions          []int64 // accounts known here
 	Tags              []Tag
@@ -63,7 +66,7 @@ func (r RemotePost) post(tx *store.Tx) Post {
 	}
 	p := Post{
 		ID: tx.NewIDAt(published), AuthorID: r.Author.ID, AuthorHost: r.Author.Host, URI: &r.URI, URL: r.URL,
-		Kind: r.Kind, Audience: r.Audience, Unlisted: r.Unlisted, InReplyToURI: r.InReplyToURI, ContextURI: r.ContextURI,
+		Kind: r.Kind, Audience: r.Audience, Unlisted: r.Unlisted, InReplyToURI: r.InReplyToURI, ContextURI: r.ContextURI, RepliesURI: r.RepliesURI,
 		CreatedAt: published, EditedAt: r.Edited, MediaCount: int64(len(r.Media)),
 	}
 	r.fill(&p)
@@ -74,4 +77,8 @@ func (r RemotePost) fill(p *Post) {
 	p.Title, p.Teaser, p.Warning, p.Sensitive = r.Title, r.Teaser, r.Warning, r.Sensitive
 	p.HTML, p.Language, p.Subject, p.Level = r.HTML, r.Language, r.Subject, r.Level
 	p.Licence, p.Contributors = r.Licence, r.Contributors
+	p.QuoteURI, p.Extra = r.QuoteURI, r.Extra
+	if p.Extra.empty() {
+		p.Extra = nil
+	}
 }
