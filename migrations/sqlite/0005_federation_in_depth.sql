@@ -36,6 +36,7 @@ ALTER TABLE posts ADD COLUMN replies_uri TEXT NOT NULL DEFAULT '';
 ALTER TABLE posts ADD COLUMN replies_fetched_at TIMESTAMP;
 CREATE INDEX posts_quote ON posts (quote_id, id) WHERE quote_id IS NOT NULL;
 CREATE INDEX posts_quote_uri ON posts (quote_uri) WHERE quote_uri <> '' AND quote_id IS NULL;
+CREATE INDEX posts_quote_authorization ON posts (quote_authorization) WHERE quote_authorization <> '';
 
 CREATE TABLE polls (
 	post_id   INTEGER   NOT NULL PRIMARY KEY REFERENCES posts (id) ON DELETE CASCADE,
@@ -43,10 +44,11 @@ CREATE TABLE polls (
 	voters    BIGINT    NOT NULL DEFAULT 0,
 	ends_at   TIMESTAMP,
 	closed_at TIMESTAMP,
-	told_at   TIMESTAMP,
+	tell_at   TIMESTAMP,
 	fetched_at TIMESTAMP
 );
 CREATE INDEX polls_open ON polls (ends_at) WHERE ends_at IS NOT NULL AND closed_at IS NULL;
+CREATE INDEX polls_tell ON polls (tell_at) WHERE tell_at IS NOT NULL;
 CREATE TABLE poll_options (
 	post_id  BIGINT NOT NULL REFERENCES posts (id) ON DELETE CASCADE,
 	position BIGINT NOT NULL,
@@ -107,6 +109,8 @@ CREATE TABLE reports (
 	posts       TEXT      NOT NULL DEFAULT '[]',
 	comment     TEXT      NOT NULL DEFAULT '',
 	category    TEXT      NOT NULL DEFAULT 'other',
+	forward     BOOLEAN   NOT NULL DEFAULT FALSE,
+	forwarded_at TIMESTAMP,
 	state       TEXT      NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
 	resolved_by BIGINT    REFERENCES accounts (id),
 	resolved_at TIMESTAMP,
@@ -146,6 +150,7 @@ ALTER TABLE likes DROP COLUMN emoji;
 DROP TABLE poll_votes;
 DROP TABLE poll_options;
 DROP TABLE polls;
+DROP INDEX posts_quote_authorization;
 DROP INDEX posts_quote_uri;
 DROP INDEX posts_quote;
 ALTER TABLE posts DROP COLUMN replies_fetched_at;
