@@ -41,8 +41,9 @@ type Draft struct {
 	Contributors []string // handles
 	MediaIDs     []int64
 	InReplyToID  int64
-	To           []int64 // accounts addressed besides those mentioned in the text
-	FormID       string  // number of the form or the client's Idempotency-Key: the same one publishes once
+	Poll         *PollDraft // in an edit nil leaves the poll as it is
+	To           []int64    // accounts addressed besides those mentioned in the text
+	FormID       string     // number of the form or the client's Idempotency-Key: the same one publishes once
 }
 
 // Licence is one of the terms that an author can choose for a post.
@@ -113,6 +114,7 @@ func (d Draft) tidied() Draft {
 	} else {
 		d.Sections, d.Source = nil, strings.TrimSpace(strings.ReplaceAll(d.Source, "\r\n", "\n"))
 	}
+	d.Poll = d.Poll.tidied()
 	d.Sensitive = d.Sensitive || d.Warning != ""
 	d.Unlisted = d.Unlisted && d.Audience == Public
 	return d
@@ -123,6 +125,7 @@ type setting struct {
 	ceiling Audience           // the widest audience the author's role may use
 	parent  *Post              // what the draft answers
 	media   []media.Attachment // the pictures it names, those that were found
+	polled  bool               // there is a poll already, in an edit
 }
 
 // check returns what is wrong with the draft, all of it at once. It does not
@@ -132,6 +135,7 @@ func (d Draft) check(in setting) error {
 	d.checkWords(&c)
 	d.checkAudience(&c, in)
 	d.checkMedia(&c, in.media)
+	d.Poll.check(&c, d.Kind, in.polled)
 	return c.Err()
 }
 

@@ -27,6 +27,11 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 	if err != nil {
 		return Post{}, err
 	}
+	_, err = PollOf(tx, p.ID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return Post{}, err
+	}
+	in.polled = err == nil
 	in.ceiling = p.Audience // a role that was narrowed since must not lock mistakes in
 	if p.Kind.Answers() {
 		in.parent = &Post{Audience: p.Audience}
@@ -55,7 +60,11 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 		return Post{}, err
 	}
 	same := sameMedia(pictures, d.MediaIDs)
-	if same && sameWords(before, p) {
+	polled, err := editPoll(tx, p.ID, d.Poll)
+	if err != nil {
+		return Post{}, err
+	}
+	if same && !polled && sameWords(before, p) {
 		return before, nil
 	}
 	p.EditedAt, p.MediaCount = &tx.Now, int64(len(d.MediaIDs))
@@ -103,7 +112,12 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 		return p, false, nil
 	}
 	answered, err := receiveAnswer(tx, &p, r.AcceptedAnswerURI)
-	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) { // choosing an answer is no edit
+	if err != nil {
+		return p, answered, err
+	}
+	polled, err := receivePoll(tx, p, r.Poll)
+	answered = answered || polled
+	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) { // choosing an answer is no edit, nor are votes
 		return p, answered, err
 	}
 	before := p

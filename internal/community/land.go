@@ -19,6 +19,7 @@ type landing struct {
 	mentions []int64
 	tags     []Tag
 	media    []media.Attachment // of other servers' posts
+	poll     *Poll
 }
 
 // landed is what became of a landing: the post as it is stored, and whether it
@@ -83,6 +84,9 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 			return nil, err
 		}
 		if err := attachRemote(tx, *p, l.media); err != nil {
+			return nil, err
+		}
+		if err := attachPoll(tx, p.ID, l.poll); err != nil {
 			return nil, err
 		}
 	}

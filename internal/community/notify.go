@@ -23,13 +23,16 @@ const (
 	NotifyAnswer          NotificationKind = "answer"  // their reply was chosen as the answer
 	NotifyEdit            NotificationKind = "edit"    // a post that they passed on was changed
 	NotifyRequest         NotificationKind = "request" // somebody asks for an account here
+	NotifyPoll            NotificationKind = "poll"    // a poll is over that they asked or voted in
+	NotifyQuote           NotificationKind = "quote"   // a post of theirs is quoted
+	NotifyReport          NotificationKind = "report"  // moderators: somebody reported something
 )
 
 // once reports whether a second notification of the same kind, from the same
 // person about the same thing, would tell nothing new.
 func (k NotificationKind) once() bool {
 	switch k {
-	case NotifyFollow, NotifyFollowRequest, NotifyLike, NotifyBoost, NotifyRequest, NotifyMention, NotifyAnswer:
+	case NotifyFollow, NotifyFollowRequest, NotifyLike, NotifyBoost, NotifyRequest, NotifyMention, NotifyAnswer, NotifyPoll, NotifyQuote:
 		return true
 	}
 	return false
@@ -49,7 +52,7 @@ type Notification struct {
 // where it is about none. Nobody hears of their own deeds, nor of somebody
 // whom they block or have muted, nor twice of the same.
 func notify(tx *store.Tx, to int64, kind NotificationKind, from, post int64) error {
-	if to == from {
+	if to == from && kind != NotifyPoll {
 		return nil
 	}
 	var postID *int64

@@ -25,6 +25,7 @@ const (
 	VerbUndoBlock    Verb = "UndoBlock"
 	VerbUpdateActor  Verb = "UpdateActor"
 	VerbDeleteActor  Verb = "DeleteActor"
+	VerbVote         Verb = "Vote" // in another server's poll
 )
 
 // Outgoing is a row of the queue of things that happened here and concern
@@ -55,6 +56,8 @@ func (Outgoing) TableName() string { return "outgoing" }
 type Facts struct {
 	ReactionID int64    `json:"reaction,omitempty"` // id of the like, boost, follow or block row
 	Inboxes    []Target `json:"inboxes,omitempty"`  // who must hear of it whatever the tables say now (a deletion)
+	Choice     string   `json:"choice,omitempty"`   // what was voted for
+	Unedited   bool     `json:"unedited,omitempty"` // of an Update: the words are as they were, only what hangs on them changed
 }
 
 // Target is one inbox that an activity goes to, or the reason why it does not.

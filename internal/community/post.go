@@ -149,7 +149,8 @@ type View struct {
 	Post
 	Author       Account
 	AuthorCounts AccountCounts
-	School       string            // the name of the author's server, for the badge
+	School       string // the name of the author's server, for the badge
+	Poll         *PollView
 	Schools      map[string]string // what the servers of everyone in the view are called, by host
 	Boosted      *View             // the post that this one passes on
 	Mentions     []Account

@@ -49,7 +49,7 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 	p := Post{ID: id, AuthorID: author.ID, Kind: d.Kind, Audience: d.Audience, Unlisted: d.Unlisted, CreatedAt: tx.Now}
 	w.fill(&p, d)
 	p.MediaCount = int64(len(in.media))
-	if p, _, err = land(tx, landing{post: p, author: author, parent: in.parent, mentions: w.mentions, tags: w.tags}); err != nil {
+	if p, _, err = land(tx, landing{post: p, author: author, parent: in.parent, mentions: w.mentions, tags: w.tags, poll: d.Poll.poll(tx.Now)}); err != nil {
 		return Post{}, err
 	}
 	if err := attach(tx, p.ID, d.MediaIDs); err != nil {
@@ -306,7 +306,7 @@ func ReceiveAll(tx *store.Tx, rs []RemotePost) ([]Received, error) {
 				mentions = append(slices.Clone(mentions), r.Parent.AuthorID)
 			}
 		}
-		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media})
+		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media, poll: r.Poll.bounded(tx.Now)})
 		places = append(places, i)
 	}
 	if len(ls) == 0 {

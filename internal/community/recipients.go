@@ -45,7 +45,7 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	case VerbUpdateActor:
 		carries = Public
 		err = c.followers()
-	case VerbLike:
+	case VerbLike, VerbVote:
 		carries = Public
 		err = c.account()
 	default:

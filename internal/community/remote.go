@@ -35,6 +35,7 @@ type RemotePost struct {
 	QuoteURI          string // what it quotes (FEP-044f)
 	Extra             *Extra // nil where there is nothing to say
 	AcceptedAnswerURI string
+	Poll              *Poll
 	Mentions          []int64 // accounts known here
 	Tags              []Tag
 	Media             []media.Attachment // remote_url set
