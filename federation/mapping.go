@@ -113,6 +113,7 @@ func readObject(o as2.Object) (reading, error) {
 		Published:         o.Published,
 		Tags:              tagsOf(o),
 		Media:             mediaOf(o),
+		Poll:              pollOf(o),
 	}
 	if len(o.About) > 0 {
 		p.Subject = text.PlainLine(o.About[0], maxWord)
@@ -145,8 +146,7 @@ func readObject(o as2.Object) (reading, error) {
 	return reading{o, p}, nil
 }
 
-// contentOf is an object's text as safe HTML. A poll's options are listed,
-// since they are part of what is said; votes are not taken part in.
+// contentOf is an object's text as safe HTML.
 func contentOf(o as2.Object) string {
 	var b strings.Builder
 	switch {
@@ -158,13 +158,6 @@ func contentOf(o as2.Object) string {
 		b.WriteString(text.Sanitise(o.Summary))
 	default:
 		b.WriteString(text.Sanitise(o.Content))
-	}
-	if o.Poll != nil && len(o.Poll.Options) > 0 {
-		b.WriteString("<ul>")
-		for _, option := range o.Poll.Options[:min(len(o.Poll.Options), 20)] {
-			b.WriteString("<li>" + html.EscapeString(text.PlainLine(option.Name, maxTitle)) + "</li>")
-		}
-		b.WriteString("</ul>")
 	}
 	if o.Type == "Page" { // a link with words about it: the link is the point
 		for _, a := range o.Attachments {

@@ -14,6 +14,9 @@ import (
 //
 // W3C ActivityPub, section 7.2.
 func (f *Federation) receiveCreate(b *book, actor community.Account, row *arrived) (string, error) {
+	if o := row.activity.Object; o != nil && o.IsVote() {
+		return f.receiveVote(b, actor, row)
+	}
 	if row.reading == nil {
 		return "ignored", nil // a bare address, or no post
 	}

@@ -28,6 +28,7 @@ type said struct {
 	answered *community.Account // author of what the post answers
 	answer   string             // address of the accepted answer
 	with     []string           // addresses of the co-authors that are known here
+	poll     *community.Poll
 }
 
 // sayingOf collects what a local post's document needs.
@@ -42,6 +43,12 @@ func sayingOf(tx *store.Tx, p community.Post) (said, error) {
 		return s, err
 	}
 	if err := tx.Raw("SELECT tag, name FROM post_tags WHERE post_id = ? ORDER BY tag", p.ID).Scan(&s.tags).Error; err != nil {
+		return s, err
+	}
+	switch poll, err := community.PollOf(tx, p.ID); {
+	case err == nil:
+		s.poll = &poll
+	case !fault.Is(err, fault.NotFound):
 		return s, err
 	}
 	if p.MediaCount > 0 {
@@ -153,6 +160,9 @@ func objectOf(site iri.Site, s said) as2.Object {
 		o.Type, o.Summary = "Article", articleSummary(p)
 	} else {
 		o.Summary = p.Warning
+	}
+	if s.poll != nil {
+		o.Type, o.Poll = "Question", pollSaid(*s.poll)
 	}
 	if public {
 		o.Source = sourceOf(p)
@@ -323,6 +333,8 @@ func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) 
 		a.Type, a.ObjectID, a.To = "Delete", a.Actor, []string{as2.Public}
 	case community.VerbAnnounce, community.VerbUndoAnnounce, community.VerbLike, community.VerbUndoLike:
 		err = f.renderReaction(tx, o, &a)
+	case community.VerbVote:
+		err = f.renderVote(tx, o, &a)
 	case community.VerbFollow, community.VerbUndoFollow, community.VerbAcceptFollow, community.VerbRejectFollow,
 		community.VerbBlock, community.VerbUndoBlock:
 		err = f.renderRelation(tx, o, &a)
@@ -353,10 +365,10 @@ func (f *Federation) renderPost(tx *store.Tx, o community.Outgoing, a *as2.Activ
 	object := objectOf(f.site, s)
 	a.Type, a.ObjectID, a.Object, a.To, a.Cc = string(o.Verb), object.ID, &object, object.To, object.Cc
 	if o.Verb == community.VerbUpdate {
-		if object.Updated.IsZero() { // an answer was chosen; the words are as they were
+		if object.Updated.IsZero() && !o.Facts.Unedited { // an answer was chosen; the words are as they were
 			object.Updated = o.CreatedAt
 		}
-		a.Updated = object.Updated
+		a.Updated = o.CreatedAt
 	}
 	return nil
 }

@@ -25,9 +25,9 @@ const (
 	maxPollNumber    = 1 << 40 // of votes that another server tells of
 	// tellEvery is how often other servers hear of new results.
 	tellEvery = time.Minute
-	// pollFresh is how long another server's results are taken as they are.
-	pollFresh = 3 * time.Minute
-	pollBatch = 50
+	// PollRefreshEvery is how long another server's results are taken as they are.
+	PollRefreshEvery = 3 * time.Minute
+	pollBatch        = 50
 )
 
 // Poll is what a post asks its readers to choose from. The wire calls a post
@@ -91,7 +91,7 @@ func (p Poll) stale(now time.Time) bool {
 	case end != nil && !end.After(now):
 		return !p.FetchedAt.After(*end)
 	}
-	return now.Sub(*p.FetchedAt) >= pollFresh
+	return now.Sub(*p.FetchedAt) >= PollRefreshEvery
 }
 
 // PollDraft is a poll as its author wrote it.
@@ -409,7 +409,9 @@ func ReceiveVote(tx *store.Tx, from Account, p Post, option, uri string) (outcom
 	if poll.Closed(tx.Now) {
 		return "poll_closed", nil
 	}
-	choice := int64(slices.IndexFunc(poll.Options, func(o PollOption) bool { return o.Title == option }))
+	choice := int64(slices.IndexFunc(poll.Options, func(o PollOption) bool {
+		return o.Title == option || o.Title == strings.Join(strings.Fields(option), " ")
+	}))
 	if choice < 0 {
 		return "no_such_option", nil
 	}
