@@ -31,6 +31,16 @@ type Activity struct {
 	// passes on what was said without saying it anew. Decode leaves it nil.
 	Raw json.RawMessage
 
+	// Instrument is what a QuoteRequest asks for, where it was embedded
+	// (FEP-044f); InstrumentID names it either way.
+	Instrument   *Object
+	InstrumentID string
+	// Result is what an Accept gives: the stamp of a quote (FEP-044f).
+	Result string
+	// Emoji is the picture that a reaction is given with, where its Content
+	// names one and is none itself.
+	Emoji *Tag
+
 	Target string // Move, Add, Remove, Block
 	Origin string // Move, Remove
 

@@ -67,8 +67,12 @@ func term(word string) (prefix, meaning string, definition any) {
 		return "gts", "https://gotosocial.org/ns#", link("gts:" + word)
 	case "searchableBy":
 		return "fedibird", "http://fedibird.com/ns#", link("fedibird:searchableBy")
-	case "quote":
-		return "", "", link("https://w3id.org/fep/044f#quote")
+	case "quote", "quoteAuthorization":
+		return "", "", link("https://w3id.org/fep/044f#" + word)
+	case "QuoteRequest", "QuoteAuthorization":
+		return "", "", "https://w3id.org/fep/044f#" + word
+	case "interactingObject", "interactionTarget":
+		return "gts", "https://gotosocial.org/ns#", link("gts:" + word)
 	case "implements":
 		return "", "", link("https://w3id.org/fep/844e#implements")
 	case "postingRestrictedToMods", "removeData":

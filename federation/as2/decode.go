@@ -44,8 +44,11 @@ func DecodeObject(body []byte) (Object, error) {
 	return *o, nil
 }
 
-// DecodeActor reads a Person, Group, Service, Application or Organization.
-// Anything else is refused.
+// DecodeActor reads a Person, Group, Service, Application or Organization, or
+// a thing of a type of its server's own that has an inbox and an outbox, as an
+// actor must. Anything else is refused.
+//
+// FEP-2277 (what tells an actor).
 func DecodeActor(body []byte) (Actor, error) {
 	if err := check(body); err != nil {
 		return Actor{}, err
@@ -55,7 +58,7 @@ func DecodeActor(body []byte) (Actor, error) {
 	if s.err != nil {
 		return Actor{}, s.err
 	}
-	if !IsActorType(a.Type) {
+	if !IsActorType(a.Type) && (a.Inbox == "" || a.Outbox == "" || isObjectType(a.Type) || isActivityType(a.Type) || IsCollectionType(a.Type)) {
 		return Actor{}, fmt.Errorf("%w: %q is no actor's type; use Person, Group, Service, Application or Organization", ErrMalformed, a.Type)
 	}
 	return *a, nil
@@ -90,7 +93,7 @@ func (s *scanner) stub() (id, typ string) {
 // activity reads an activity; depth says how many stand around it.
 func (s *scanner) activity(depth int) *Activity {
 	a := new(Activity)
-	var object []byte
+	var object, instrument []byte
 	s.object(func(key []byte) {
 		switch string(key) {
 		case "id", "@id":
@@ -103,6 +106,16 @@ func (s *scanner) activity(depth int) *Activity {
 			object = s.raw()
 		case "target":
 			a.Target = s.id()
+		case "instrument":
+			instrument = s.raw()
+		case "result":
+			a.Result = s.id()
+		case "tag":
+			for _, t := range s.tags() {
+				if t.Type == "Emoji" && a.Emoji == nil {
+					a.Emoji = &t
+				}
+			}
 		case "origin":
 			a.Origin = s.id()
 		case "to":
@@ -133,6 +146,12 @@ func (s *scanner) activity(depth int) *Activity {
 	})
 	if s.err == nil && object != nil {
 		s.about(a, object, depth)
+	}
+	if s.err == nil && instrument != nil {
+		s.with(a, instrument)
+	}
+	if s.err == nil {
+		a.lend()
 	}
 	return a
 }
@@ -178,6 +197,46 @@ func (s *scanner) about(a *Activity, object []byte, depth int) {
 		a.Object = in.objectOf()
 	}
 	s.adopt(in.err)
+}
+
+// with reads what an activity is done by means of: the post that a QuoteRequest
+// asks for, embedded or by its address.
+//
+// FEP-044f.
+func (s *scanner) with(a *Activity, instrument []byte) {
+	in := scanner{b: instrument}
+	a.InstrumentID = in.id()
+	in.i = 0
+	if in.peek() == '{' && a.InstrumentID != "" {
+		if at := in.i; in.err == nil {
+			_, typ := in.stub()
+			in.i = at
+			if typ != "" && typ != "Link" && !IsActorType(typ) && !isActivityType(typ) && !IsCollectionType(typ) {
+				a.Instrument = in.objectOf()
+			}
+		}
+	}
+	s.adopt(in.err)
+}
+
+// lend gives a new object what it lacks and its activity has: whose it is, and
+// whom it is for. Servers that leave it out of the one or the other mean both.
+//
+// W3C ActivityPub, section 6.2.
+func (a *Activity) lend() {
+	o := a.Object
+	if o == nil || a.Type != "Create" && a.Type != "Update" {
+		return
+	}
+	if o.AttributedTo == "" {
+		o.AttributedTo = a.Actor
+	}
+	if o.To == nil && o.Cc == nil {
+		o.To, o.Cc = a.To, a.Cc
+		if o.Audience == "" {
+			o.Audience = a.Audience
+		}
+	}
 }
 
 // adopt keeps the refusal of an inner scanner, if there was one.
@@ -241,41 +300,6 @@ func isObjectType(typ string) bool {
 		return true
 	}
 	return false
-}
-
-// languages gathers a document's contentMap, nameMap or summaryMap until the
-// text itself is known too.
-type languages []struct{ tag, text string }
-
-func (s *scanner) languages() languages {
-	var ls languages
-	if s.peek() != '{' {
-		return nil
-	}
-	s.object(func(key []byte) {
-		tag := string(key)
-		if text := s.str(); isLanguage(tag) && text != "" {
-			ls = append(ls, struct{ tag, text string }{tag, text})
-		}
-	})
-	return ls
-}
-
-// settle completes a text out of its map and returns the text's language, or
-// "" if the map does not tell.
-func (ls languages) settle(text *string) string {
-	for _, l := range ls {
-		if *text == "" {
-			*text = l.text
-		}
-		if *text == l.text {
-			return l.tag
-		}
-	}
-	if len(ls) == 1 {
-		return ls[0].tag
-	}
-	return ""
 }
 
 // isLanguage reports whether a tag has the shape of RFC 5646, section 2.1.

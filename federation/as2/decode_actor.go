@@ -1,9 +1,12 @@
 package as2
 
+import "html"
+
 // actor reads an actor. It fails the scanner if id or type are missing.
 func (s *scanner) actor() *Actor {
 	a := new(Actor)
 	var name, summary languages
+	var long string
 	s.object(func(key []byte) {
 		switch string(key) {
 		case "id", "@id":
@@ -13,13 +16,15 @@ func (s *scanner) actor() *Actor {
 		case "preferredUsername":
 			a.PreferredUsername = s.text()
 		case "name":
-			a.Name = s.text()
+			a.Name = s.words(&name)
 		case "nameMap":
-			name = s.languages()
+			s.languages(&name)
 		case "summary":
-			a.Summary = s.text()
+			a.Summary = s.words(&summary)
 		case "summaryMap":
-			summary = s.languages()
+			s.languages(&summary)
+		case "content": // Lemmy's instances: the longer words about themselves
+			long = s.text()
 		case "source":
 			a.Source = s.source()
 		case "url":
@@ -93,11 +98,12 @@ func (s *scanner) actor() *Actor {
 	case a.Type == "":
 		s.fail(missing("type"))
 	}
-	if l := summary.settle(&a.Summary); l != "" {
+	a.Language = summary.settle(&a.Summary, "")
+	if l := name.settle(&a.Name, a.Language); l != "" {
 		a.Language = l
 	}
-	if l := name.settle(&a.Name); l != "" {
-		a.Language = l
+	if a.Summary == "" {
+		a.Summary = long
 	}
 	return a
 }
@@ -148,6 +154,8 @@ func (s *scanner) multikeys() []Multikey {
 	return out
 }
 
+// fields reads the lines of a profile: PropertyValue, as everyone writes them,
+// and the Note and Link of FEP-fb2a.
 func (s *scanner) fields() []Field {
 	var out []Field
 	s.each(func() {
@@ -159,12 +167,22 @@ func (s *scanner) fields() []Field {
 				typ = s.typ(nil)
 			case "name":
 				f.Name = s.text()
-			case "value":
-				f.Value = s.text()
+			case "value", "schema:value", "content":
+				if v := s.text(); f.Value == "" {
+					f.Value = v
+				}
+			case "href":
+				if v := s.id(); isAddress(v) && f.Value == "" {
+					v = html.EscapeString(v)
+					f.Value = `<a href="` + v + `">` + v + `</a>`
+				}
 			}
 		})
-		if (typ == "PropertyValue" || typ == "schema:PropertyValue") && f.Name != "" {
-			out = append(out, f)
+		switch typ {
+		case "PropertyValue", "Note", "Link":
+			if f.Name != "" && f.Value != "" {
+				out = append(out, f)
+			}
 		}
 	})
 	return out

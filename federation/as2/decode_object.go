@@ -2,6 +2,7 @@ package as2
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,12 +14,14 @@ const maxContributors = 50
 func (s *scanner) objectOf() *Object {
 	o := new(Object)
 	var content, name, summary languages
-	var language string
+	var language, actor, quoted, source string
+	var links []Tag // that lead to objects, FEP-e232
 	var policy *InteractionPolicy
 	var contributors []string
 	var ev Event
 	var one, any []Option
 	var closed time.Time
+	var over bool
 	var voters int
 	var closedToComments bool
 	s.object(func(key []byte) {
@@ -34,23 +37,45 @@ func (s *scanner) objectOf() *Object {
 			}
 		case "contributor", "schema:contributor":
 			contributors = append(contributors, s.ids()...)
+		case "actor": // Mobilizon: who wrote it, where attributedTo is a group
+			actor = s.id()
 		case "name":
-			o.Name = s.text()
+			o.Name = s.words(&name)
 		case "summary":
-			o.Summary = s.text()
+			o.Summary = s.words(&summary)
 		case "content":
-			o.Content = s.text()
+			o.Content = s.words(&content)
 		case "nameMap":
-			name = s.languages()
+			s.languages(&name)
 		case "summaryMap":
-			summary = s.languages()
+			s.languages(&summary)
 		case "contentMap":
-			content = s.languages()
-		case "language": // Lemmy, PieFed: {"identifier": "en"}
-			s.object(func(key []byte) {
-				if string(key) == "identifier" {
-					language = s.str()
+			s.languages(&content)
+		case "description": // Castopod: a Note with the words about a recording
+			if text := s.text(); o.Summary == "" {
+				o.Summary = text
+			}
+		case "_misskey_content":
+			source = s.str()
+		case "inLanguage", "mz:inLanguage", "schema:inLanguage":
+			if v := s.text(); language == "" {
+				language = v
+			}
+		case "language": // Lemmy, PieFed, PeerTube: {"identifier": "en"}
+			s.each(func() {
+				if s.peek() == '"' {
+					if v := s.str(); language == "" {
+						language = v
+					}
+					return
 				}
+				s.object(func(key []byte) {
+					if string(key) == "identifier" {
+						if v := s.str(); language == "" {
+							language = v
+						}
+					}
+				})
 			})
 		case "mediaType":
 			o.MediaType = s.str()
@@ -78,12 +103,28 @@ func (s *scanner) objectOf() *Object {
 			o.Conversation = s.id()
 		case "inReplyTo":
 			o.InReplyTo = s.id()
-		case "quote", "quoteUri", "quoteUrl", "quoteURL", "_misskey_quote":
-			if id := s.id(); o.Quote == "" || string(key) == "quote" && id != "" {
+		case "quote", "quoteUri", "quoteUrl", "quoteURL", "_misskey_quote", "fedibird:quoteUri", "misskey:_misskey_quote", "https://w3id.org/fep/044f#quote":
+			id := s.id()
+			switch first := string(key) == "quote"; {
+			case isAddress(id) && (o.Quote == "" || first):
 				o.Quote = id
+			case first && !isAddress(id): // BookWyrm: the quoted words themselves
+				quoted = id
+			}
+		case "quoteAuthorization", "https://w3id.org/fep/044f#quoteAuthorization":
+			o.QuoteAuthorization = s.id()
+		case "duration":
+			o.Duration = duration(s.text())
+		case "audio": // Castopod: the recording of an episode
+			if a, ok := s.attachment(); ok {
+				o.Attachments = append(o.Attachments, a)
 			}
 		case "url":
 			o.URL = s.links()
+		case "href": // of a thing that is a Link of an actor's own
+			if l := s.links(); len(o.URL) == 0 {
+				o.URL = l
+			}
 		case "attachment":
 			s.each(func() {
 				if a, ok := s.attachment(); ok {
@@ -96,6 +137,11 @@ func (s *scanner) objectOf() *Object {
 			o.Icon = s.picture()
 		case "tag":
 			o.Tags = s.tags()
+			for _, t := range o.Tags {
+				if t.isObjectLink() {
+					links = append(links, t)
+				}
+			}
 		case "replies":
 			o.Replies = s.reference()
 		case "likes":
@@ -111,6 +157,7 @@ func (s *scanner) objectOf() *Object {
 		case "anyOf":
 			any = s.options()
 		case "closed":
+			over = s.peek() == 't'
 			closed = s.time()
 		case "votersCount", "toot:votersCount":
 			voters = s.number()
@@ -174,17 +221,35 @@ func (s *scanner) objectOf() *Object {
 	case o.Type == "":
 		s.fail(missing("type"))
 	}
-	if l := summary.settle(&o.Summary); isLanguage(l) {
-		o.Language = l
+	o.Language = content.settle(&o.Content, "")
+	for _, more := range [...]struct {
+		in   languages
+		text *string
+	}{{name, &o.Name}, {summary, &o.Summary}} {
+		if l := more.in.settle(more.text, o.Language); o.Language == "" {
+			o.Language = l
+		}
 	}
-	if l := name.settle(&o.Name); isLanguage(l) {
-		o.Language = l
-	}
-	if l := content.settle(&o.Content); isLanguage(l) {
-		o.Language = l
-	}
+	o.Languages = content.others(o.Language)
 	if o.Language == "" && isLanguage(language) && (o.Content != "" || o.Name != "" || o.Summary != "") {
 		o.Language = language
+	}
+	if o.Content == "" && source != "" {
+		o.Content, o.MediaType = source, "text/plain"
+	}
+	if quoted != "" {
+		o.Content = "<blockquote>" + quoted + "</blockquote>" + o.Content
+	}
+	if actor != "" && actor != o.AttributedTo {
+		if o.AttributedTo != "" {
+			contributors = append([]string{o.AttributedTo}, contributors...)
+		}
+		o.AttributedTo = actor
+	}
+	for _, l := range links {
+		if o.Quote == "" && l.quotes() {
+			o.Quote = l.Href
+		}
 	}
 	o.InteractionPolicy = policy
 	o.CommentsDisabled = closedToComments
@@ -200,7 +265,7 @@ func (s *scanner) objectOf() *Object {
 		o.Event = &ev
 	}
 	if o.Type == "Question" || len(one) > 0 || len(any) > 0 {
-		o.Poll = &Poll{Options: one, Ends: ev.End, Closed: closed, Voters: voters}
+		o.Poll = &Poll{Options: one, Ends: ev.End, Closed: closed, Over: over, Voters: voters}
 		if len(one) == 0 && len(any) > 0 {
 			o.Poll.Multiple, o.Poll.Options = true, any
 		}
@@ -332,11 +397,12 @@ func (s *scanner) attachment() (Attachment, bool) {
 	return a, a.URL != ""
 }
 
-// picture reads an icon or image: of several, the first.
+// picture reads an icon or image: of several, the widest (PeerTube lists each
+// of its sizes), or else the first.
 func (s *scanner) picture() *Attachment {
 	var out *Attachment
 	s.each(func() {
-		if a, ok := s.attachment(); ok && out == nil {
+		if a, ok := s.attachment(); ok && (out == nil || a.Width > out.Width) {
 			out = &a
 		}
 	})
@@ -372,7 +438,7 @@ func (s *scanner) tags() []Tag {
 			case "id", "@id":
 				t.ID = s.str()
 			case "href":
-				t.Href = s.str()
+				t.Href = s.id()
 			case "name":
 				t.Name = s.text()
 			case "rel":
@@ -505,4 +571,83 @@ func (s *scanner) address() string {
 		}
 	})
 	return strings.Join(slices.DeleteFunc(parts[:], func(p string) bool { return p == "" }), ", ")
+}
+
+// isObjectLink reports whether a tag leads to another ActivityStreams object.
+//
+// FEP-e232.
+func (t Tag) isObjectLink() bool {
+	if t.Type != "Link" || t.Href == "" {
+		return false
+	}
+	kind := strings.ReplaceAll(t.MediaType, " ", "")
+	return kind == "application/activity+json" || strings.HasPrefix(kind, "application/ld+json") && strings.Contains(kind, vocabulary)
+}
+
+// quotes reports whether an object link is that of a quote: it says so, or its
+// words are those that stand in the text where the quote is not shown.
+//
+// FEP-e232; FEP-044f.
+func (t Tag) quotes() bool {
+	if strings.HasSuffix(t.Rel, "_misskey_quote") || strings.HasSuffix(t.Rel, "fep/044f#quote") {
+		return true
+	}
+	return t.Rel == "" && strings.HasPrefix(t.Name, "RE:")
+}
+
+// isAddress reports whether a text has the form of a web address.
+func isAddress(text string) bool {
+	return (strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")) && !strings.ContainsAny(text, " \t\n<>\"")
+}
+
+// duration reads how long something lasts: ISO 8601 in hours, minutes and
+// seconds, as PeerTube writes it, or a number of seconds, as Castopod does.
+//
+// XML Schema Part 2, section 3.2.6, which ActivityStreams rests on.
+func duration(text string) time.Duration {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return bounded(seconds)
+	}
+	rest, ok := strings.CutPrefix(text, "P")
+	if !ok || len(rest) > 32 {
+		return 0
+	}
+	var total float64
+	timed := false
+	for rest != "" {
+		if rest[0] == 'T' {
+			rest, timed = rest[1:], true
+			continue
+		}
+		n := strings.IndexFunc(rest, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+		if n <= 0 {
+			return 0
+		}
+		value, err := strconv.ParseFloat(rest[:n], 64)
+		if err != nil {
+			return 0
+		}
+		switch unit := rest[n]; {
+		case unit == 'D' && !timed:
+			value *= 24 * 3600
+		case unit == 'H' && timed:
+			value *= 3600
+		case unit == 'M' && timed:
+			value *= 60
+		case unit == 'S' && timed:
+		default:
+			return 0
+		}
+		total += value
+		rest = rest[n+1:]
+	}
+	return bounded(total)
+}
+
+// bounded is a number of seconds that a recording can last.
+func bounded(seconds float64) time.Duration {
+	if !(seconds > 0 && seconds < 366*24*3600) {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second)).Truncate(time.Second)
 }

@@ -146,7 +146,7 @@ func TestDecodeObjects(t *testing.T) {
 	}
 	ev := event.Event
 	if ev.Places[0].Address != "1 Wharf Road, 0001, Example Town, NZ" || ev.Status != "CONFIRMED" || ev.JoinMode != "free" ||
-		ev.Capacity != 30 || !ev.Start.Equal(time.Date(2026, 12, 3, 2, 45, 0, 0, time.UTC)) || event.AttributedTo != "https://mob.example/@harbour" {
+		ev.Capacity != 30 || !ev.Start.Equal(time.Date(2026, 12, 3, 2, 45, 0, 0, time.UTC)) || event.AttributedTo != "https://mob.example/@wai" || event.Contributors[0] != "https://mob.example/@harbour" {
 		t.Errorf("Event: %+v", ev)
 	}
 }

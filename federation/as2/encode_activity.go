@@ -90,6 +90,18 @@ func (b *builder) activity(a *Activity) map[string]any {
 		m["removeData"] = true
 	}
 	switch {
+	case a.Instrument != nil:
+		m["instrument"] = b.object(a.Instrument)
+	case a.InstrumentID != "":
+		m["instrument"] = b.iri(a.InstrumentID).String()
+	}
+	if a.Result != "" {
+		m["result"] = b.iri(a.Result).String()
+	}
+	if a.Emoji != nil {
+		b.tags(m, []Tag{*a.Emoji})
+	}
+	switch {
 	case a.Raw != nil:
 		m["object"] = a.Raw
 	case a.Object != nil:

@@ -141,6 +141,7 @@ func (b *builder) object(o *Object) map[string]any {
 	putList(m, "contributor", o.Contributors)
 	put(m, "conversation", o.Conversation)
 	put(m, "quote", o.Quote)
+	put(m, "quoteAuthorization", o.QuoteAuthorization)
 	b.source(m, o.Source)
 	if len(o.URL) > 0 {
 		links := make([]any, len(o.URL))
@@ -345,7 +346,9 @@ func (b *builder) poll(m map[string]any, p *Poll) {
 	}
 	putTime(m, "endTime", p.Ends)
 	putTime(m, "closed", p.Closed)
-	putNumber(m, "votersCount", p.Voters)
+	if len(options) > 0 {
+		m["votersCount"] = p.Voters
+	}
 }
 
 func (b *builder) event(m map[string]any, e *Event) {

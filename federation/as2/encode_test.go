@@ -325,6 +325,7 @@ func addDocuments(f *testing.F) {
 // sayAgain holds that what was understood can be said, and is heard the same.
 // What names no IRI where one is needed cannot be said.
 func sayAgain(t *testing.T, said any) {
+	said = withoutHeard(said)
 	for a, ok := said.(Activity); ok; a = *a.Inner {
 		if a.Type == "Delete" && a.Object == nil {
 			return // is said again with a Tombstone
@@ -344,9 +345,39 @@ func sayAgain(t *testing.T, said any) {
 		return
 	}
 	heard, err := decodeAny(said, body)
+	heard = withoutHeard(heard)
 	if err != nil || !reflect.DeepEqual(heard, said) {
 		t.Errorf("said  %s\nheard %s\n(%v) %s", asJSON(said), asJSON(heard), err, body)
 	}
+}
+
+// withoutHeard drops what is read and never written.
+func withoutHeard(value any) any {
+	quiet := func(o *Object) *Object {
+		if o == nil {
+			return nil
+		}
+		c := *o
+		c.Languages, c.Duration = nil, 0
+		if c.Poll != nil {
+			p := *c.Poll
+			p.Over = false
+			c.Poll = &p
+		}
+		return &c
+	}
+	switch v := value.(type) {
+	case Object:
+		return *quiet(&v)
+	case Activity:
+		v.Object, v.Instrument = quiet(v.Object), quiet(v.Instrument)
+		if v.Inner != nil {
+			inner := withoutHeard(*v.Inner).(Activity)
+			v.Inner = &inner
+		}
+		return v
+	}
+	return value
 }
 
 func BenchmarkEncodeCreate(b *testing.B) {

@@ -13,7 +13,8 @@ type Object struct {
 	Type string // Note, Article, Page, Question, Event, Tombstone, …
 
 	// AttributedTo is the author: the first actor, when a document names
-	// several. Contributors holds the others, and those named by
+	// several, or the object's own actor, as Mobilizon names the person who
+	// writes for a group. Contributors holds the others, and those named by
 	// schema:contributor, which is how we name co-authors ourselves.
 	AttributedTo string
 	Contributors []string
@@ -24,7 +25,10 @@ type Object struct {
 
 	// Language is the BCP 47 tag of Name, Summary and Content, taken from the
 	// keys of contentMap, nameMap or summaryMap.
-	Language  string
+	Language string
+	// Languages are those that Content is given in besides Language. We write
+	// in one language at a time, so they are read and never written.
+	Languages []string
 	MediaType string // of Content, when it is not HTML
 	Source    *Source
 	Sensitive bool
@@ -43,12 +47,16 @@ type Object struct {
 	Context      string // the discussion, FEP-7888
 	Conversation string // the same for older Mastodon servers
 	InReplyTo    string
-	Quote        string // FEP-044f, and its older spellings quoteUri, quoteUrl, _misskey_quote
+	Quote        string // FEP-044f, and its older spellings quoteUri, quoteUrl, _misskey_quote, and a link of FEP-e232
+	// QuoteAuthorization is the stamp with which the quoted author's server
+	// agrees to the quote (FEP-044f).
+	QuoteAuthorization string
 
 	URL         []Link // the page for people first
 	Attachments []Attachment
 	Image       *Attachment
 	Icon        *Attachment
+	Duration    time.Duration // of a Video or Audio; read and never written
 	Tags        []Tag
 
 	Replies *Collection
@@ -165,7 +173,8 @@ type Poll struct {
 	Options  []Option
 	Ends     time.Time
 	Closed   time.Time
-	Voters   int // toot:votersCount
+	Over     bool // closed: true, which says no more than that; read and never written
+	Voters   int  // toot:votersCount
 }
 
 // Option is one answer of a poll and how many chose it.

@@ -199,7 +199,11 @@ func (s *scanner) object(member func(key []byte)) bool {
 		s.once(&seen, key)
 		s.peek()
 		at := s.i
-		member(key)
+		if string(key) == "@context" {
+			s.meanings()
+		} else {
+			member(key)
+		}
 		if s.i == at {
 			s.skip()
 		}
@@ -208,11 +212,15 @@ func (s *scanner) object(member func(key []byte)) bool {
 }
 
 // key reads a member's name. An escape in it is undone, or "\u0069d" would be
-// an id that only some readers see.
+// an id that only some readers see; and the long spellings of ActivityStreams'
+// own words are the short one, so that nothing is said twice in two spellings.
 func (s *scanner) key() []byte {
 	inner, escaped := s.quoted()
 	if escaped {
-		return []byte(unescape(inner))
+		inner = []byte(unescape(inner))
+	}
+	if bytes.IndexByte(inner, ':') > 0 {
+		inner = bytes.TrimPrefix(bytes.TrimPrefix(inner, []byte("as:")), []byte(namespace))
 	}
 	return inner
 }
@@ -283,21 +291,33 @@ func clean(text string) string {
 	return text
 }
 
-// text reads words for people: a string, a JSON-LD value object, or the first
-// of a list of those.
-func (s *scanner) text() string {
+// text reads words for people: a string, a JSON-LD value object, a Note that
+// holds them, or the first of a list of those.
+func (s *scanner) text() string { return s.words(nil) }
+
+// words is text, and gathers the languages of words that are tagged with one.
+//
+// JSON-LD 1.1, section 4.2.4 (string internationalization).
+func (s *scanner) words(in *languages) string {
 	var out string
 	s.each(func() {
-		var one string
+		var one, tag string
 		switch s.peek() {
 		case '"':
 			one = s.str()
 		case '{':
 			s.object(func(key []byte) {
-				if string(key) == "@value" {
+				switch name := string(key); {
+				case name == "@value", name == "content" && one == "":
 					one = s.str()
+				case name == "@language":
+					tag = s.str()
 				}
 			})
+			if in != nil && tag != "" {
+				in.add(tag, one)
+				one = ""
+			}
 		}
 		if out == "" {
 			out = one
@@ -399,6 +419,22 @@ func (s *scanner) once(seen *uint32, key []byte) {
 		bit = 1 << 19
 	case "controller":
 		bit = 1 << 20
+	case "followers":
+		bit = 1 << 21
+	case "preferredUsername":
+		bit = 1 << 22
+	case "instrument":
+		bit = 1 << 23
+	case "result":
+		bit = 1 << 24
+	case "outbox":
+		bit = 1 << 25
+	case "publicKeyMultibase":
+		bit = 1 << 26
+	case "assertionMethod":
+		bit = 1 << 27
+	case "quote":
+		bit = 1 << 28
 	default:
 		return
 	}
@@ -413,8 +449,7 @@ func (s *scanner) once(seen *uint32, key []byte) {
 func (s *scanner) typ(known func(string) bool) string {
 	var first, liked string
 	s.each(func() {
-		t := s.str()
-		t = strings.TrimPrefix(strings.TrimPrefix(t, "as:"), namespace)
+		t := local(s.str())
 		if first == "" {
 			first = t
 		}
@@ -475,20 +510,30 @@ func (s *scanner) float() (float64, bool) {
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
+// boolean reads true, also one that was written as a string.
 func (s *scanner) boolean() bool {
-	return string(s.raw()) == "true"
+	switch string(s.raw()) {
+	case "true", `"true"`, "1":
+		return true
+	}
+	return false
 }
 
-// time reads a moment. RFC 3339 is what the vocabulary asks for; a moment
-// without seconds or zone is met too and taken for UTC.
+// layouts are the forms in which moments are met, the usual one first. One
+// without a zone is taken for UTC.
+var layouts = [...]string{time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05", "2006-01-02", time.RFC1123Z, time.RFC1123}
+
+// time reads a moment. RFC 3339 is what the vocabulary asks for; what else is
+// met stands in layouts, and what stands in none of them is no moment.
 //
 // W3C ActivityStreams Core, section 2.3.
 func (s *scanner) time() time.Time {
-	text := s.str()
-	if text == "" {
+	text := s.text()
+	if text == "" || len(text) > 64 {
 		return time.Time{}
 	}
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02"} {
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			t = t.UTC().Truncate(time.Millisecond)
 			if t.Year() < 1 || t.Year() > 9999 || t.IsZero() {
