@@ -362,6 +362,9 @@ func withoutHeard(value any) any {
 		if c.Poll != nil {
 			p := *c.Poll
 			p.Over = false
+			if len(p.Options) == 0 {
+				p.Voters = 0 // nobody can have voted
+			}
 			c.Poll = &p
 		}
 		return &c
