@@ -92,6 +92,7 @@ func (p *Pages) card(h *here, v community.View) PostCard {
 	for _, t := range v.Tags {
 		c.Tags = append(c.Tags, Link{Words: t.Name, URL: "/tags/" + url.PathEscape(t.Tag)})
 	}
+	c.Poll = p.poll(h, v)
 	c.Actions, c.More = p.actions(h, v)
 	return c
 }

@@ -93,6 +93,7 @@ type PostCard struct {
 	Pictures []Picture
 	Audience AudienceView
 	Answered bool // a question with a chosen answer
+	Poll     *PollCard
 	Replies  int
 	UsedBy   int
 	Actions  []Action // beside the post

@@ -116,6 +116,7 @@ type Composer struct {
 	About    []FormField // subject, level, licence, co-authors, language
 	People   FormField   // who is named, for the audience "people"
 	Warning  FormField
+	Poll     *PollForm
 	Pictures *PicturePicker
 	Audience AudiencePicker
 	Submit   string        // "Share", "Ask", "Reply"

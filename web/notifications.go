@@ -97,6 +97,10 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		}
 		item.Icon, item.Words = p.sentence(h.l, n.Kind, name)
 		switch n.Kind {
+		case community.NotifyPoll:
+			if n.FromID == h.me.ID {
+				item.Words = template.HTML(template.HTMLEscapeString(h.l.T("notification.poll_mine")))
+			}
 		case community.NotifyFollow:
 			item.URL = personPath(from)
 		case community.NotifyFollowRequest:
@@ -128,6 +132,8 @@ func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name templa
 		return "send", l.HTML("notification.boost", "Name", name)
 	case community.NotifyAnswer:
 		return "circle-check", l.HTML("notification.answer", "Name", name)
+	case community.NotifyPoll:
+		return "list", l.HTML("notification.poll", "Name", name)
 	case community.NotifyEdit:
 		return "pencil", l.HTML("notification.edit", "Name", name)
 	}

@@ -30,6 +30,7 @@ func (p *Pages) writingRoutes(r *mux.Router) {
 	get("/posts/{id:[0-9]+}/delete", p.members(p.askDelete))
 	post("/posts/{id:[0-9]+}/delete", p.members(p.deletePost))
 	post("/posts/{id:[0-9]+}/accept", p.members(p.acceptAnswer))
+	post("/posts/{id:[0-9]+}/vote", p.members(p.vote))
 	post("/posts/{id:[0-9]+}/like", p.members(p.react(community.Like, "")))
 	post("/posts/{id:[0-9]+}/unlike", p.members(p.react(community.Unlike, "")))
 	post("/posts/{id:[0-9]+}/boost", p.members(p.react(community.BoostPost, "flash.boosted")))
@@ -140,6 +141,7 @@ func (p *Pages) composer(h *here, t typed, parent *community.View, problem *faul
 		c.About = p.aboutFields(h, t, wrong)
 		c.Warning = FormField{Name: "warning", Label: l.T("write.warning"), Hint: l.T("write.warning_hint"), Value: d.Warning, Max: community.MaxWarning, Error: wrong["warning"], Optional: true}
 	}
+	c.Poll = p.pollForm(h, d, wrong, false)
 	c.Pictures = &PicturePicker{Slots: t.slots}
 	for n := len(t.slots) + 1; n <= pictureSlots; n++ {
 		c.Pictures.Slots = append(c.Pictures.Slots, PictureSlot{N: n})
@@ -229,6 +231,7 @@ func (p *Pages) read(h *here, w http.ResponseWriter, r *http.Request) (typed, er
 		Language: f("language"), Subject: f("subject"), Level: f("level"), Licence: f("licence"), FormID: cutForm(f("form")),
 		Contributors: strings.FieldsFunc(f("with"), func(c rune) bool { return c == ',' || c == ' ' || c == ';' }),
 	}}
+	t.draft.Poll = pollTyped(f)
 	if t.draft.Kind == community.Practice {
 		t.draft.Sections = &community.Sections{Tried: f("tried"), Happened: f("happened"), Evidence: f("evidence"), Unsure: f("unsure"), Next: f("next")}
 	}
@@ -455,6 +458,12 @@ func (p *Pages) mine(h *here, r *http.Request) (community.View, typed, error) {
 		Kind: v.Kind, Audience: v.Audience, Title: v.Title, Source: v.Source, Sections: v.Sections, Warning: v.Warning, Language: v.Language,
 		Subject: v.Subject, Level: v.Level, Licence: v.Licence, Contributors: v.Contributors,
 	}}
+	if v.Poll != nil {
+		t.draft.Poll = &community.PollDraft{Multiple: v.Poll.Multiple}
+		for _, o := range v.Poll.Options {
+			t.draft.Poll.Options = append(t.draft.Poll.Options, o.Title)
+		}
+	}
 	for i, a := range v.Media {
 		t.slots = append(t.slots, PictureSlot{N: i + 1, MediaID: digits(a.ID), Src: "/media/" + a.Preview, Alt: a.Alt, Decorative: a.Decorative})
 	}
@@ -472,9 +481,10 @@ func (p *Pages) editForm(h *here, w http.ResponseWriter, r *http.Request) error 
 // editing shows the form of a post that is there already. Its audience stays.
 func (p *Pages) editing(h *here, w http.ResponseWriter, status int, v community.View, t typed, problem *fault.Error, preview template.HTML) error {
 	c := p.composer(h, t, nil, problem)
+	_, wrong := ErrorsOf(h.l, problem)
 	c.Action, c.Cancel, c.DraftKey = postPath(v.ID)+"/edit", postPath(v.ID), "edit "+digits(v.ID)
 	c.Audience, c.People, c.Preview = AudiencePicker{}, FormField{}, preview
-	c.Submit = h.l.T("write.save")
+	c.Submit, c.Poll = h.l.T("write.save"), p.pollForm(h, t.draft, wrong, true)
 	view := writePage{Composer: c, Head: PageHead{Title: h.l.T("post.edit"), Lead: h.l.T("write.edit_lead"), Back: &Link{Words: h.l.T("history.back"), URL: postPath(v.ID)}}}
 	return p.render(h, w, status, "write", view.Head.Title, view)
 }
