@@ -88,9 +88,9 @@ func (f *Federation) receiveVote(b *book, actor community.Account, row *arrived)
 	return outcome, err
 }
 
-// RefreshPoll asks the server of a poll for its results, aside, if they are no
-// longer fresh: somebody is looking at it.
-func (f *Federation) RefreshPoll(ctx context.Context, post community.Post) {
+// Freshen asks the server of a post that somebody is looking at for what may
+// have changed there, aside: the results of a poll that are no longer fresh.
+func (f *Federation) Freshen(ctx context.Context, post community.Post) {
 	if post.URI == nil {
 		return
 	}

@@ -25,6 +25,9 @@ import (
 type Lookup interface {
 	Resolve(ctx context.Context, handle string) (community.Account, error)
 	ResolvePost(ctx context.Context, address string) (community.Post, error)
+	// Freshen asks the server of a post that somebody looks at for what may
+	// have changed there, if it is time. It does not wait for the answer.
+	Freshen(ctx context.Context, post community.Post)
 }
 
 // Deps are what the pages stand on.

@@ -28,6 +28,7 @@ func (s *Server) sweeps() []sweep {
 	}
 	return []sweep{
 		{"community", 10 * time.Minute, s.sweepCommunity},
+		{"polls", time.Minute, s.sweepPolls},
 		{"sign-in", time.Hour, write(auth.Sweep)},
 		{"peers", time.Hour, write(peers.Sweep)},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
@@ -45,6 +46,20 @@ func (s *Server) sweepCommunity(ctx context.Context) error {
 	for more := true; more && ctx.Err() == nil; {
 		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
 			more, err = community.Sweep(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepPolls ends polls whose time is over and has new results told.
+func (s *Server) sweepPolls(ctx context.Context) error {
+	for more := true; more && ctx.Err() == nil; {
+		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+			more, err = community.SweepPolls(tx)
 			return err
 		})
 		if err != nil {
@@ -77,7 +92,7 @@ func (s *Server) runSweeps(ctx context.Context) error {
 	start := s.db.Now()
 	due := make([]time.Time, len(all))
 	for i := range all {
-		due[i] = start.Add(time.Duration(5+i) * time.Minute)
+		due[i] = start.Add(min(time.Duration(5+i)*time.Minute, all[i].every))
 	}
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()

@@ -116,7 +116,7 @@ type Status struct {
 	Tags               []StatusTag  `json:"tags"`
 	Emojis             []struct{}   `json:"emojis"`
 	Card               *struct{}    `json:"card"`
-	Poll               *struct{}    `json:"poll"`
+	Poll               *Poll        `json:"poll"`
 	Favourited         *bool        `json:"favourited,omitempty"`
 	Reblogged          *bool        `json:"reblogged,omitempty"`
 	Muted              *bool        `json:"muted,omitempty"`
@@ -288,6 +288,10 @@ func (s shape) status(v community.View) Status {
 	}
 	for _, t := range v.Tags {
 		out.Tags = append(out.Tags, StatusTag{Name: t.Tag, URL: s.site.Tag(t.Tag)})
+	}
+	if v.Poll != nil {
+		poll := s.poll(*v.Poll)
+		out.Poll = &poll
 	}
 	if v.Boosted != nil {
 		inner := s.status(*v.Boosted)

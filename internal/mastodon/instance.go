@@ -63,7 +63,8 @@ func (a *API) configuration() map[string]any {
 			"image_size_limit":     min(a.MaxUpload, limits.Bytes), "image_matrix_limit": limits.Pixels,
 			"video_size_limit": 0, "video_frame_rate_limit": 0, "video_matrix_limit": 0,
 		},
-		"polls":       map[string]any{"max_options": 0, "max_characters_per_option": 0, "min_expiration": 0, "max_expiration": 0},
+		"polls": map[string]any{"max_options": community.MaxPollOptions, "max_characters_per_option": community.MaxPollOption,
+			"min_expiration": int(community.MinPollOpen.Seconds()), "max_expiration": int(community.MaxPollOpen.Seconds())},
 		"translation": map[string]any{"enabled": false},
 	}
 }

@@ -29,6 +29,9 @@ import (
 type Lookup interface {
 	Resolve(ctx context.Context, handle string) (community.Account, error)
 	ResolvePost(ctx context.Context, address string) (community.Post, error)
+	// Freshen asks the server of a post that somebody looks at for what may
+	// have changed there, if it is time. It does not wait for the answer.
+	Freshen(ctx context.Context, post community.Post)
 }
 
 // Deps are what the door stands on.
@@ -77,6 +80,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.timelineRoutes(api) // asked most often; the mux tries its routes in order
 	a.notificationRoutes(api)
 	a.statusRoutes(api)
+	a.pollRoutes(api)
 	a.accountRoutes(api)
 	a.instanceRoutes(api)
 	a.mediaRoutes(api)

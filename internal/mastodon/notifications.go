@@ -40,6 +40,8 @@ var kindNames = []struct {
 	{community.NotifyBoost, "reblog"},
 	{community.NotifyEdit, "update"},
 	{community.NotifyRequest, "admin.sign_up"},
+	{community.NotifyPoll, "poll"},
+	{community.NotifyQuote, "quote"},
 }
 
 // kinds is what the caller wants to hear of; nothing means nothing.
@@ -146,6 +148,9 @@ func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Noti
 			if k.kind == n.Kind {
 				told.Type = k.name
 			}
+		}
+		if told.Type == "" { // what clients have no word for, such as a report
+			continue
 		}
 		if n.PostID != nil {
 			told.Status = shown[*n.PostID]

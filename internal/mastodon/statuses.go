@@ -69,13 +69,16 @@ func (a *API) shown(tx *store.Tx, c *call, p community.Post) (Status, error) {
 // getStatus answers GET /api/v1/statuses/{id}.
 func (a *API) getStatus(c *call) (any, error) {
 	var out Status
-	err := a.read(c, func(tx *store.Tx) error {
-		p, err := c.seen(tx)
-		if err == nil {
+	var p community.Post
+	err := a.read(c, func(tx *store.Tx) (err error) {
+		if p, err = c.seen(tx); err == nil {
 			out, err = a.shown(tx, c, p)
 		}
 		return err
 	})
+	if err == nil && c.signedIn() {
+		a.Lookup.Freshen(c.r.Context(), p)
+	}
 	return out, err
 }
 

@@ -36,6 +36,8 @@ func (island) ResolvePost(context.Context, string) (community.Post, error) {
 	return community.Post{}, fault.New(fault.NotFound, "There is nothing there.")
 }
 
+func (island) Freshen(context.Context, community.Post) {}
+
 // world is a server's client API with people who use it.
 type world struct {
 	t  *testing.T

@@ -18,16 +18,13 @@ const lookUps = 5
 // draftOf reads what the caller wrote; to whom, audienceOf finds.
 func (c *call) draftOf() community.Draft {
 	return community.Draft{Kind: community.Note, Source: c.Get("status"), Warning: c.Get("spoiler_text"), Sensitive: c.flag("sensitive", false),
-		Language: c.Get("language"), MediaIDs: c.ids("media_ids")}
+		Language: c.Get("language"), MediaIDs: c.ids("media_ids"), Poll: c.poll()}
 }
 
 // publish answers POST /api/v1/statuses.
 func (a *API) publish(c *call) (any, error) {
 	if c.Get("scheduled_at") != "" {
 		return nil, fault.Invalidf("scheduled_at", "This server does not keep posts for later. Post it when it is time.")
-	}
-	if len(c.list("poll[options]")) > 0 {
-		return nil, fault.Invalidf("poll", "This server has no polls. Ask your question in words.")
 	}
 	d := c.draftOf()
 	if id := c.ids("in_reply_to_id"); len(id) > 0 {
