@@ -1,9 +1,12 @@
 package federation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chalkring/chalkring/federation/sig"
@@ -38,11 +41,14 @@ const activityJSON = "application/activity+json"
 // delivery is a row of the queue, with the document and who signs it.
 type delivery struct {
 	ID        int64
+	Host      string
 	Inbox     string
 	Attempts  int64
 	CreatedAt time.Time
 	ActorID   int64
+	Audience  community.Audience // of the post that it carries, or none
 	Body      []byte
+	key       sig.Key
 }
 
 // answered is what an attempt came to.
@@ -60,6 +66,7 @@ type verdict int
 const (
 	tookIt    verdict = iota // the row is done
 	lastWord                 // the row is done, without success
+	beyond                   // the row is done: it is not entrusted to the host any more
 	tryLater                 // the lane pauses
 	notNow                   // the policy holds the lane
 	cancelled                // we are stopping; nothing happened
@@ -76,23 +83,45 @@ func (f *Federation) deliverLanes(ctx context.Context, lanes []*lane) error {
 	return nil
 }
 
-// deliverLane delivers what waits for a host, in order, one at a time. What a
-// peer took is on disk before the lane is given back.
-func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
-	keys := map[int64]sig.Key{}
-	for {
-		var rows []*delivery
-		err := f.db.Read(ctx, func(tx *store.Tx) error {
-			err := tx.Raw(`SELECT d.id, d.inbox, d.attempts, d.created_at, o.actor_id, o.body FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id
-				WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?`, l.Host, mostDeliveries).Scan(&rows).Error
-			if err != nil {
-				return err
+// load is what waits for one host, read together with that of others.
+type load struct {
+	host string
+	rows []*delivery
+	err  error
+}
+
+// loadAll reads what waits in lanes that ask at the same moment.
+func (f *Federation) loadAll(lot []*load) {
+	err := f.db.Ask(context.Background(), func(tx *store.Tx) error {
+		hosts := make([]string, len(lot))
+		for i, l := range lot {
+			hosts[i] = l.host
+		}
+		hosts = store.Even(hosts)
+		var sql strings.Builder
+		args := make([]any, 0, 2*len(hosts))
+		for i, host := range hosts {
+			if i >= len(lot) {
+				host = "" // to fill up: nothing waits for it
 			}
-			for _, row := range rows {
-				if _, ok := keys[row.ActorID]; ok {
-					continue
-				}
-				key, err := f.keyOf(tx, row.ActorID)
+			if i > 0 {
+				sql.WriteString(" UNION ALL ")
+			}
+			sql.WriteString(`SELECT * FROM (SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, o.actor_id, o.body,
+				CASE WHEN o.verb IN ('Create', 'Update') THEN o.audience ELSE '' END AS audience
+				FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?) r`)
+			args = append(args, host, mostDeliveries)
+		}
+		var rows []*delivery
+		if err := tx.Raw(sql.String(), args...).Scan(&rows).Error; err != nil {
+			return err
+		}
+		keys := map[int64]sig.Key{}
+		for _, row := range rows {
+			key, ok := keys[row.ActorID]
+			if !ok {
+				var err error
+				key, err = f.keyOf(tx, row.ActorID)
 				if err != nil && !fault.Is(err, fault.NotFound) {
 					return err // not to be taken for an account that has gone
 				}
@@ -101,12 +130,31 @@ func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
 				}
 				keys[row.ActorID] = key
 			}
-			return nil
-		})
-		if err != nil {
-			return err
+			row.key = key
+			for _, l := range lot {
+				if l.host == row.Host {
+					l.rows = append(l.rows, row)
+				}
+			}
 		}
-		more, err := f.deliverRows(ctx, l, rows, keys)
+		return nil
+	})
+	for _, l := range lot {
+		slices.SortFunc(l.rows, func(a, b *delivery) int { return cmp.Compare(a.ID, b.ID) })
+		l.err = err
+	}
+}
+
+// deliverLane delivers what waits for a host, in order, one at a time. What a
+// peer took is on disk before the lane is given back.
+func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
+	for {
+		waiting := &load{host: l.Host}
+		f.loads.wait(waiting)
+		if waiting.err != nil {
+			return waiting.err
+		}
+		more, err := f.deliverRows(ctx, l, waiting.rows)
 		if err != nil || !more {
 			return err
 		}
@@ -115,12 +163,12 @@ func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
 
 // deliverRows makes one attempt for each row until one says that the lane must
 // wait, and records them.
-func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery, keys map[int64]sig.Key) (more bool, err error) {
+func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery) (more bool, err error) {
 	var done []answered
 	since := time.Now()
 	last := answered{verdict: tookIt}
 	for _, row := range rows {
-		last = f.deliver(ctx, l.Host, row, keys[row.ActorID])
+		last = f.deliver(ctx, l.Host, row)
 		f.metrics.delivered.WithLabelValues(last.verdict.String()).Inc()
 		if last.verdict != notNow && last.verdict != cancelled {
 			done = append(done, last)
@@ -129,81 +177,160 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery,
 			break
 		}
 		if time.Since(since) > acknowledgeEvery {
-			if err := f.acknowledge(ctx, l, done, f.deliveries.keep); err != nil {
-				return false, err
+			r := &receipt{lane: l, done: done, then: goOn}
+			if f.receipts.wait(r); r.err != nil {
+				return false, r.err
 			}
-			done, since = done[:0], time.Now()
+			done, since = nil, time.Now()
 		}
 	}
-	given := true
-	err = f.acknowledge(ctx, l, done, func(tx *store.Tx, l *lane) error {
-		switch last.verdict {
-		case notNow:
-			return f.deliveries.hold(tx, l, time.Hour, last.reason)
-		case tryLater:
-			if err := f.deliveries.pause(tx, l, max(pauseAfter(l.Failures+1), last.wait), last.reason); err != nil {
-				return err
-			}
-			return f.expire(tx, l)
-		case cancelled: // whoever runs the lanes gives it back
-			given = false
-			return nil
-		}
-		held, err := f.deliveries.holds(tx, l)
-		if err != nil || len(held) == 0 { // lost: whoever has it now goes on
-			return err
-		}
-		left, err := f.deliveries.leave(tx, l)
-		given = len(left) > 0
-		return err
-	})
-	if err == nil && given {
+	r := &receipt{lane: l, done: done, last: last}
+	switch last.verdict {
+	case notNow:
+		r.then = holdLane
+	case tryLater:
+		r.then = pauseLane
+	case cancelled: // whoever runs the lanes gives it back
+		r.then = goOn
+	default:
+		r.then = leaveLane
+	}
+	f.receipts.wait(r)
+	if r.err == nil && r.given {
 		f.deliveries.gave(l)
 	}
-	return err == nil && !given && last.verdict != cancelled, err
+	return r.err == nil && !r.given && last.verdict != cancelled, r.err
 }
 
-// acknowledge records what attempts came to, and by then what follows for the
-// lane, in one transaction. It is carried through also when we are stopping.
-func (f *Federation) acknowledge(ctx context.Context, l *lane, done []answered, then func(tx *store.Tx, l *lane) error) error {
-	var after lane // as the transaction, which may be run again, leaves it
-	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
-		after = *l
-		l := &after
+// receipt is what attempts in one lane came to, and what follows for the lane.
+type receipt struct {
+	lane *lane
+	done []answered
+	last answered // what holdLane and pauseLane are for
+	then sequel
+
+	given bool // the lane is not this worker's any more
+	err   error
+}
+
+// sequel is what becomes of a lane.
+type sequel int
+
+const (
+	goOn      sequel = iota // its worker has more to deliver
+	leaveLane               // given back, if nothing waits in it
+	holdLane                // given back until the policy may have changed
+	pauseLane               // given back for as long as the host needs
+)
+
+// recordAll records the receipts that came at the same moment, in one
+// transaction. It is carried through also when we are stopping.
+func (f *Federation) recordAll(lot []*receipt) {
+	after := make([]lane, len(lot)) // as the transaction, which may be run again, leaves them
+	err := f.db.Batch(context.Background(), func(tx *store.Tx) error {
 		var took []int64
-		for _, d := range done {
-			var err error
-			switch d.verdict {
-			case tookIt:
-				took = append(took, d.delivery.ID)
-			case lastWord:
-				err = f.acknowledgeRefusal(tx, l, d)
-			case tryLater:
-				err = tx.Exec("UPDATE deliveries SET attempts = attempts + 1, status = ?, reason = ? WHERE id = ? AND state = 'waiting'",
-					d.status, d.reason, d.delivery.ID).Error
+		var glad []string
+		var leaving []*lane
+		for i, r := range lot {
+			after[i], r.given = *r.lane, false
+			l := &after[i]
+			before := len(took)
+			for _, d := range r.done {
+				if d.verdict == tookIt {
+					took = append(took, d.delivery.ID)
+				} else if err := f.recordFailure(tx, l, d); err != nil {
+					return err
+				}
 			}
+			if len(took) > before {
+				glad = append(glad, l.Host)
+				if err := f.deliveries.recovered(tx, l); err != nil {
+					return err
+				}
+			}
+			if r.then == leaveLane {
+				leaving = append(leaving, l)
+			} else if err := f.follow(tx, r, l); err != nil {
+				return err
+			}
+		}
+		for part := range slices.Chunk(took, deliveryBatch) {
+			err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE id IN ? AND state || '' = 'waiting'",
+				tx.Now, store.Even(part)).Error
 			if err != nil {
 				return err
 			}
 		}
-		if len(took) > 0 {
-			if err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE id IN ? AND state || '' = 'waiting'",
-				tx.Now, took).Error; err != nil {
-				return err
-			}
-			if err := peers.NoteOut(tx, l.Host); err != nil {
-				return err
-			}
-			if err := f.deliveries.recovered(tx, l); err != nil {
-				return err
-			}
+		if err := f.noteOut(tx, glad); err != nil || len(leaving) == 0 {
+			return err
 		}
-		return then(tx, l)
+		held, err := f.deliveries.holds(tx, leaving...)
+		if err != nil {
+			return err
+		}
+		left := lost(leaving, held) // whoever has those now goes on
+		if len(held) > 0 {
+			empty, err := f.deliveries.leave(tx, held...)
+			if err != nil {
+				return err
+			}
+			left = append(left, empty...)
+		}
+		for i, r := range lot {
+			r.given = r.given || slices.Contains(left, &after[i])
+		}
+		return nil
 	})
-	if err == nil {
-		*l = after
+	for i, r := range lot {
+		if r.err = err; err == nil {
+			given := r.lane.given
+			*r.lane = after[i]
+			r.lane.given = given
+		}
 	}
-	return err
+}
+
+// follow does what a receipt says is to become of its lane, other than leaving.
+func (f *Federation) follow(tx *store.Tx, r *receipt, l *lane) error {
+	switch r.then {
+	case holdLane:
+		r.given = true
+		return f.deliveries.hold(tx, l, time.Hour, r.last.reason)
+	case pauseLane:
+		r.given = true
+		if err := f.deliveries.pause(tx, l, max(pauseAfter(l.Failures+1), r.last.wait), r.last.reason); err != nil {
+			return err
+		}
+		return f.expire(tx, l)
+	}
+	return f.deliveries.keep(tx, l)
+}
+
+// noteOut notes once in a while that hosts took something.
+func (f *Federation) noteOut(tx *store.Tx, hosts []string) error {
+	for _, host := range hosts {
+		if f.refetched.recent("out "+host, tx.Now, signsEvery) {
+			continue
+		}
+		if err := peers.NoteOut(tx, host); err != nil {
+			return err
+		}
+		tx.AfterCommit(func() { f.refetched.allow("out "+host, tx.Now, signsEvery) })
+	}
+	return nil
+}
+
+// recordFailure records an attempt that the peer did not take.
+func (f *Federation) recordFailure(tx *store.Tx, l *lane, d answered) error {
+	switch d.verdict {
+	case lastWord:
+		return f.acknowledgeRefusal(tx, l, d)
+	case beyond:
+		return tx.Exec("UPDATE deliveries SET state = 'withheld', reason = ?, done_at = ? WHERE id = ? AND state = 'waiting'",
+			d.reason, tx.Now, d.delivery.ID).Error
+	}
+	return tx.Exec("UPDATE deliveries SET attempts = attempts + 1, status = ?, reason = ? WHERE id = ? AND state = 'waiting'",
+		d.status, d.reason, d.delivery.ID).Error
 }
 
 // acknowledgeRefusal records a peer's last word. Who answers what belongs to
@@ -241,21 +368,29 @@ func (f *Federation) expire(tx *store.Tx, l *lane) error {
 }
 
 // deliver makes one attempt. The policy is asked at this moment: a host that
-// is not admitted any more gets nothing, and no try is used up.
-func (f *Federation) deliver(ctx context.Context, host string, d *delivery, key sig.Key) answered {
+// is not admitted any more gets nothing, and no try is used up; one that is not
+// entrusted any more with what a post is does not get it.
+func (f *Federation) deliver(ctx context.Context, host string, d *delivery) answered {
 	a := answered{delivery: d}
-	if err := f.admits(ctx, host); err != nil {
-		if ctx.Err() != nil {
-			a.verdict = cancelled
-			return a
-		}
-		a.verdict, a.reason = notNow, notConnected
-		if !peers.Refused(err) {
-			f.log.Error("policy not read", "host", host, "err", err)
-			a.verdict, a.reason = tryLater, internalTrouble
-		}
+	if ctx.Err() != nil {
+		a.verdict = cancelled
 		return a
 	}
+	switch policy, err := f.policyOf(host); {
+	case err != nil:
+		f.log.Error("policy not read", "host", host, "err", err)
+		a.verdict, a.reason = tryLater, internalTrouble
+		return a
+	case !policy.Admitted:
+		a.verdict, a.reason = notNow, notConnected
+		return a
+	case d.Audience != "":
+		if why := community.Beyond(d.Audience, policy.Ceiling); why != "" {
+			a.verdict, a.reason = beyond, why
+			return a
+		}
+	}
+	key := d.key
 	switch at, err := iri.HostOf(d.Inbox); {
 	case err != nil || at != host:
 		a.verdict, a.reason = lastWord, "delivery.bad_inbox"
@@ -352,6 +487,8 @@ func (v verdict) String() string {
 		return "delivered"
 	case lastWord:
 		return "refused"
+	case beyond:
+		return "withheld"
 	case tryLater:
 		return "failed"
 	case notNow:

@@ -58,6 +58,9 @@ type Federation struct {
 
 	looks      gatherer[*sender]
 	intake     gatherer[*comer]
+	policies   gatherer[*question]
+	loads      gatherer[*load]
+	receipts   gatherer[*receipt]
 	keys       keyring
 	incoming   *lanes
 	deliveries *lanes
@@ -92,7 +95,8 @@ func New(d Deps) *Federation {
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1),
 		asideRoom: make(chan struct{}, mostAside)}
-	f.looks.do, f.intake.do = f.lookAll, f.takeDown
+	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
+	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
 	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLanes)
 	f.incoming.together = true
 	f.deliveries = newLanes(d.DB, d.Log, deliveriesQueue, d.Hosts, f.deliverLanes)

@@ -37,8 +37,44 @@ const (
 const acceptActivity = `application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"`
 
 // admits asks the policy about a host.
-func (f *Federation) admits(ctx context.Context, host string) error {
-	return f.db.Ask(ctx, func(tx *store.Tx) error { return peers.Check(tx, host) })
+func (f *Federation) admits(host string) error {
+	d, err := f.policyOf(host)
+	if err == nil && !d.Admitted {
+		err = peers.NotAdmitted(host)
+	}
+	return err
+}
+
+// question is one about the policy.
+type question struct {
+	host     string
+	decision peers.Decision
+	err      error
+}
+
+// policyOf asks what holds for a host at this moment, together with whoever
+// else asks something just now.
+func (f *Federation) policyOf(host string) (peers.Decision, error) {
+	q := &question{host: host}
+	f.policies.wait(q)
+	return q.decision, q.err
+}
+
+func (f *Federation) decideAll(lot []*question) {
+	hosts := make([]string, len(lot))
+	for i, q := range lot {
+		hosts[i] = q.host
+	}
+	err := f.db.Ask(context.Background(), func(tx *store.Tx) error {
+		decided, err := peers.Decide(tx, hosts)
+		for _, q := range lot {
+			q.decision = decided[q.host]
+		}
+		return err
+	})
+	for _, q := range lot {
+		q.err = err
+	}
 }
 
 // get asks another server for a document, if the policy admits that server and
@@ -67,7 +103,7 @@ func (f *Federation) getAtMost(ctx context.Context, address, accept string, most
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "%q is no address of another server.", address)
 	}
-	if err := f.admits(ctx, host); err != nil {
+	if err := f.admits(host); err != nil {
 		return nil, err
 	}
 	key, err := f.instanceKey(ctx)
@@ -84,7 +120,7 @@ func (f *Federation) getAtMost(ctx context.Context, address, accept string, most
 			if err != nil {
 				return err
 			}
-			return f.admits(ctx, at)
+			return f.admits(at)
 		},
 	})
 	switch {

@@ -163,7 +163,7 @@ func (f *Federation) look(s *sender) error {
 }
 
 func (f *Federation) lookAll(lot []*sender) {
-	err := f.db.Read(context.Background(), func(tx *store.Tx) error {
+	err := f.db.Ask(context.Background(), func(tx *store.Tx) error {
 		hosts, keys := make([]string, len(lot)), make([]string, len(lot))
 		for i, s := range lot {
 			hosts[i], keys[i] = s.host, s.claim.KeyID

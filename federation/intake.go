@@ -3,7 +3,6 @@ package federation
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -27,32 +26,31 @@ func (f *Federation) takeDown(lot []*comer) {
 }
 
 func insertIncoming(tx *store.Tx, batch []*comer) error {
-	var sql strings.Builder
-	sql.WriteString("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at) VALUES ")
-	args := make([]any, 0, 7*len(batch))
-	ids := make(map[int64]*comer, len(batch))
-	for i, c := range batch {
-		if i > 0 {
-			sql.WriteString(", ")
-		}
-		sql.WriteString("(?, ?, ?, ?, ?, ?, ?)")
-		id := tx.NewID()
-		ids[id] = c
-		c.fresh = false
-		args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now)
-	}
-	sql.WriteString(" ON CONFLICT (activity_id) DO NOTHING RETURNING id")
-	var stored []int64
-	if err := tx.Raw(sql.String(), args...).Scan(&stored).Error; err != nil || len(stored) == 0 {
-		return err
-	}
 	var hosts []string
-	for _, id := range stored {
-		c := ids[id]
-		c.fresh = true
-		if !slices.Contains(hosts, c.host) {
-			hosts = append(hosts, c.host)
+	for _, part := range store.Lots(batch, mostGathered) {
+		args := make([]any, 0, 7*len(part))
+		ids := make(map[int64]*comer, len(part))
+		for _, c := range part {
+			id := tx.NewID()
+			ids[id], c.fresh = c, false
+			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now)
 		}
+		var stored []int64
+		err := tx.Raw("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at) VALUES "+
+			store.Rows("(?, ?, ?, ?, ?, ?, ?)", len(part))+" ON CONFLICT (activity_id) DO NOTHING RETURNING id", args...).Scan(&stored).Error
+		if err != nil {
+			return err
+		}
+		for _, id := range stored {
+			c := ids[id]
+			c.fresh = true
+			if !slices.Contains(hosts, c.host) {
+				hosts = append(hosts, c.host)
+			}
+		}
+	}
+	if len(hosts) == 0 {
+		return nil
 	}
 	return enter(tx, incomingQueue, hosts...)
 }

@@ -271,7 +271,7 @@ func (q *lanes) leave(tx *store.Tx, lanes ...*lane) (left []*lane, err error) {
 	var empty []string
 	err = tx.Raw(`UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
 		WHERE queue = ? AND host IN ? AND NOT EXISTS (SELECT 1 FROM `+q.queue+` w WHERE w.host = lanes.host AND w.state = 'waiting') RETURNING host`,
-		noLease, q.queue, hosts).Scan(&empty).Error
+		noLease, q.queue, store.Even(hosts)).Scan(&empty).Error
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ func (q *lanes) holds(tx *store.Tx, lanes ...*lane) ([]*lane, error) {
 		hosts[i] = l.Host
 	}
 	var held []string
-	err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND host IN ? AND node = ? ORDER BY host FOR UPDATE", q.queue, hosts, tx.Node()).Scan(&held).Error
+	err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND host IN ? AND node = ? ORDER BY host FOR UPDATE", q.queue, store.Even(hosts), tx.Node()).Scan(&held).Error
 	if err != nil {
 		return nil, err
 	}
@@ -332,15 +332,15 @@ func (q *lanes) pause(tx *store.Tx, l *lane, wait time.Duration, why string) err
 		parked, wait = &tx.Now, probeEvery
 	}
 	return tx.Exec(`UPDATE lanes SET node = '', node_until = ?, failures = ?, failing_since = ?, next_at = ?, parked_at = ?, error = ?
-		WHERE queue = ? AND host = ?`,
-		noLease, l.Failures+1, since, tx.Now.Add(wait), parked, why, q.queue, l.Host).Error
+		WHERE queue = ? AND host = ? AND node = ?`,
+		noLease, l.Failures+1, since, tx.Now.Add(wait), parked, why, q.queue, l.Host, tx.Node()).Error
 }
 
 // hold gives a lane back until later, without counting a failure: what waits
 // in it waits for something else than this host.
 func (q *lanes) hold(tx *store.Tx, l *lane, wait time.Duration, why string) error {
 	return tx.Exec(`UPDATE lanes SET node = '', node_until = ?, failures = 0, failing_since = NULL, next_at = ?, parked_at = NULL, error = ?
-		WHERE queue = ? AND host = ?`, noLease, tx.Now.Add(wait), why, q.queue, l.Host).Error
+		WHERE queue = ? AND host = ? AND node = ?`, noLease, tx.Now.Add(wait), why, q.queue, l.Host, tx.Node()).Error
 }
 
 // recovered forgets a lane's failures after the first success.

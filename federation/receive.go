@@ -120,19 +120,25 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 	var rows []*arrived
 	var admitted map[string]bool
 	hosts := make([]string, len(group))
-	var sql strings.Builder
-	args := make([]any, 0, 2*len(group))
-	each := max(mostRound/len(group), 4)
 	for i, l := range group {
 		hosts[i] = l.Host
+	}
+	each := max(mostRound/len(group), 4)
+	var sql strings.Builder
+	args := make([]any, 0, 2*len(group))
+	for i := range store.Even(hosts) {
+		host := "" // to fill up: nothing waits for it
+		if i < len(hosts) {
+			host = hosts[i]
+		}
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
 		sql.WriteString(`SELECT * FROM (SELECT id, host, actor_uri, type, body, attempts, received_at FROM incoming
 			WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) r`)
-		args = append(args, l.Host, each)
+		args = append(args, host, each)
 	}
-	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
+	err := f.db.Ask(ctx, func(tx *store.Tx) (err error) {
 		if admitted, err = peers.Admitted(tx, hosts); err != nil {
 			return err
 		}
@@ -172,7 +178,7 @@ func (f *Federation) prepare(row *arrived, admitted bool) {
 	}
 	a, err := as2.Decode(row.Body)
 	if err != nil {
-		row.decide("malformed", err)
+		row.decide("malformed", unreadable(err))
 		return
 	}
 	row.activity = a
@@ -181,11 +187,12 @@ func (f *Federation) prepare(row *arrived, admitted bool) {
 	}
 	switch o := a.Object; {
 	case !iri.SameOrigin(o.ID, a.Actor) || o.AttributedTo != a.Actor:
-		row.decide("foreign", nil)
+		row.decide("foreign", because(reasonForeign, "%s is not of %s", o.ID, a.Actor))
+	case o.IsVote(): // read when its turn comes
 	default:
 		r, err := readObject(*o)
 		if err != nil {
-			row.decide("ignored", nil)
+			row.decide("ignored", err)
 			return
 		}
 		row.reading = &r

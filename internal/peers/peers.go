@@ -126,40 +126,38 @@ func Normalise(tx *store.Tx, host string) (string, error) {
 // a block covers what lies below. This server's own name, IP addresses and
 // names without a dot are never admitted.
 func Check(tx *store.Tx, host string) error {
-	if h, err := iri.NormaliseHost(host, iri.IsDev(tx.Site.Host)); err != nil || h != host || h == tx.Site.Host {
-		return notAdmitted(host)
-	}
-	entries := map[string]Standing{}
-	mode, err := decisions(tx, withParents(host), entries)
+	decided, err := Decide(tx, []string{host})
 	if err != nil {
 		return err
 	}
-	if !mode.Admits(decide(host, entries)) {
-		return notAdmitted(host)
+	if !decided[host].Admitted {
+		return NotAdmitted(host)
 	}
 	return nil
 }
 
 // decisions reads the mode and the entries of hosts in one question: every
 // message that comes or goes asks it.
-func decisions(tx *store.Tx, hosts []string, into map[string]Standing) (Mode, error) {
+func decisions(tx *store.Tx, hosts []string, into map[string]Standing, ceilings map[string]Ceiling) (Mode, error) {
 	var rows []struct {
 		Mode     Mode
 		Host     string
 		Standing Standing
+		Ceiling  Ceiling
 	}
-	err := tx.Raw(`SELECT site.mode, COALESCE(peers.host, '') AS host, COALESCE(peers.standing, '') AS standing
-		FROM site LEFT JOIN peers ON peers.host IN ? WHERE site.id = 1`, hosts).Scan(&rows).Error
+	err := tx.Raw(`SELECT site.mode, COALESCE(peers.host, '') AS host, COALESCE(peers.standing, '') AS standing,
+		COALESCE(peers.ceiling, '') AS ceiling FROM site LEFT JOIN peers ON peers.host IN ? WHERE site.id = 1`, store.Even(hosts)).Scan(&rows).Error
 	if err != nil || len(rows) == 0 { // no site yet: closed
 		return Allowlist, err
 	}
 	for _, r := range rows {
-		into[r.Host] = r.Standing
+		into[r.Host], ceilings[r.Host] = r.Standing, r.Ceiling
 	}
 	return rows[0].Mode, nil
 }
 
-func notAdmitted(host string) error {
+// NotAdmitted is what Check says of a host that is not admitted.
+func NotAdmitted(host string) error {
 	return fault.Keyed(fault.Forbidden, "peers.not_admitted",
 		fmt.Sprintf("This server does not exchange anything with %s.", host), map[string]any{"Host": host})
 }
@@ -170,41 +168,66 @@ func Refused(err error) bool {
 	return errors.As(err, &f) && f.Key == "peers.not_admitted"
 }
 
+// Decision is what holds for a server at this moment.
+type Decision struct {
+	Admitted bool
+	Ceiling  Ceiling // how much is entrusted to it: see CeilingOf
+}
+
 // Admitted is Check for many hosts at once. Hosts that are not admitted are
 // missing from the answer.
 func Admitted(tx *store.Tx, hosts []string) (map[string]bool, error) {
-	dev := iri.IsDev(tx.Site.Host)
-	var names []string // of the hosts and everything above them
-	asked := make(map[string]bool, len(hosts))
-	for _, host := range hosts {
-		if asked[host] {
-			continue
-		}
-		asked[host] = true
-		if h, err := iri.NormaliseHost(host, dev); err != nil || h != host || h == tx.Site.Host {
-			delete(asked, host)
-			continue
-		}
-		names = append(names, withParents(host)...)
+	decided, err := Decide(tx, hosts)
+	if err != nil {
+		return nil, err
 	}
-	if len(names) == 0 {
-		return map[string]bool{}, nil
-	}
-	var mode Mode
-	entries := make(map[string]Standing, len(names))
-	for part := range chunks(names, 400) {
-		var err error
-		if mode, err = decisions(tx, part, entries); err != nil {
-			return nil, err
-		}
-	}
-	admitted := make(map[string]bool, len(asked))
-	for host := range asked {
-		if mode.Admits(decide(host, entries)) {
+	admitted := make(map[string]bool, len(decided))
+	for host, d := range decided {
+		if d.Admitted {
 			admitted[host] = true
 		}
 	}
 	return admitted, nil
+}
+
+// Decide is Check and CeilingOf for many hosts at once. What is no host of
+// another server is missing from the answer.
+func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
+	dev := iri.IsDev(tx.Site.Host)
+	var names []string // of the hosts and everything above them
+	decided := make(map[string]Decision, len(hosts))
+	for _, host := range hosts {
+		if _, asked := decided[host]; asked {
+			continue
+		}
+		if h, err := iri.NormaliseHost(host, dev); err != nil || h != host || h == tx.Site.Host {
+			continue
+		}
+		decided[host] = Decision{}
+		names = append(names, withParents(host)...)
+	}
+	if len(names) == 0 {
+		return decided, nil
+	}
+	var mode Mode
+	entries, ceilings := make(map[string]Standing, len(names)), make(map[string]Ceiling, len(names))
+	for part := range chunks(names, 400) {
+		var err error
+		if mode, err = decisions(tx, part, entries, ceilings); err != nil {
+			return nil, err
+		}
+	}
+	for host := range decided {
+		d := Decision{Admitted: mode.Admits(decide(host, entries)), Ceiling: CeilingPublic}
+		switch entries[host] {
+		case Allowed:
+			d.Ceiling = ceilings[host]
+		case Blocked:
+			d.Ceiling = CeilingNone
+		}
+		decided[host] = d
+	}
+	return decided, nil
 }
 
 // ModeOf returns the mode that an administrator chose.
