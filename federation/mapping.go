@@ -1,7 +1,6 @@
 package federation
 
 import (
-	"fmt"
 	"html"
 	"net/url"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
-	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/text"
 )
@@ -43,6 +41,8 @@ const usedInMyClass = "usedInMyClass"
 func audienceOf(o as2.Object, author community.Account) (a community.Audience, unlisted bool) {
 	all := o.Recipients()
 	switch {
+	case o.Type == "ChatMessage": // Pleroma's and Lemmy's words to one person
+		return community.People, false
 	case slices.ContainsFunc(o.To, as2.IsPublic):
 		return community.Public, false
 	case slices.ContainsFunc(o.Cc, as2.IsPublic):
@@ -55,30 +55,33 @@ func audienceOf(o as2.Object, author community.Account) (a community.Audience, u
 	return community.People, false
 }
 
-// kindOf says what an object is here. Our own term decides, where it fits;
-// otherwise what answers is a reply, what has a title a discussion, and the
-// rest a note. What is no kind of post is false.
-func kindOf(o as2.Object) (community.Kind, bool) {
+// kindOf says what an object is here: everything that somebody wrote, made or
+// announced is a post. Our own term decides, where it fits; otherwise what
+// answers is a reply, what has a title a discussion, and the rest a note. What
+// is no post comes with the reason.
+func kindOf(o as2.Object) (community.Kind, error) {
 	switch o.Type {
-	case "Note", "Article", "Page", "Question":
-	default:
-		return "", false
+	case "Tombstone":
+		return "", because(reasonDeleted, "%s", o.ID)
+	case "Relationship", "Profile", "Place", "Link", "Mention", "Hashtag", "Emoji", "QuoteAuthorization", "ReplyAuthorization",
+		"LikeAuthorization", "AnnounceAuthorization", "Key", "Multikey", "DataIntegrityProof":
+		return "", because(reasonNoPost, "%s", o.Type)
 	}
 	switch {
 	case o.IsVote():
-		return "", false
+		return "", because(reasonVote, "%s", o.InReplyTo)
 	case o.InReplyTo != "" && o.Recognises != "":
-		return community.Acknowledgement, true
+		return community.Acknowledgement, nil
 	case o.InReplyTo != "":
-		return community.Reply, true
+		return community.Reply, nil
 	case o.Name == "":
-		return community.Note, true
+		return community.Note, nil
 	case o.Kind == string(community.Practice) && o.Type == "Article":
-		return community.Practice, true
+		return community.Practice, nil
 	case o.Kind == string(community.Question):
-		return community.Question, true
+		return community.Question, nil
 	}
-	return community.Discussion, true
+	return community.Discussion, nil
 }
 
 // reading is an object understood as far as it can be without asking the
@@ -91,16 +94,18 @@ type reading struct {
 // readObject turns an object of another server into a post, all but for whom
 // it names and answers. It fails on what is no post.
 func readObject(o as2.Object) (reading, error) {
-	kind, ok := kindOf(o)
-	if !ok {
-		return reading{}, fmt.Errorf("%s is a %s, which is no post here", o.ID, o.Type)
-	}
-	if max(len(o.ID), len(o.InReplyTo), len(o.Context)) > maxAddress {
-		return reading{}, fmt.Errorf("an address of more than %d bytes", maxAddress)
+	kind, err := kindOf(o)
+	switch {
+	case err != nil:
+		return reading{}, err
+	case o.AttributedTo == "":
+		return reading{}, because(reasonNoAuthor, "%s %s", o.Type, o.ID)
+	case max(len(o.ID), len(o.InReplyTo), len(o.Context), len(o.AttributedTo)) > maxAddress:
+		return reading{}, because(reasonAddress, "more than %d bytes", maxAddress)
 	}
 	p := community.RemotePost{
 		URI:               o.ID,
-		URL:               webAddress(o.Page()),
+		URL:               pageOf(o),
 		Kind:              kind,
 		Title:             text.PlainLine(o.Name, maxTitle),
 		Sensitive:         o.Sensitive,
@@ -132,7 +137,7 @@ func readObject(o as2.Object) (reading, error) {
 	// Only a Note's summary is a warning; on longer things it is a teaser
 	// (FEP-b2b8), which is shown where the thing itself is not.
 	switch {
-	case o.Type == "Note" || o.Sensitive:
+	case o.Type == "Note" || o.Type == "Question" || o.Type == "ChatMessage" || o.Sensitive:
 		p.Warning = text.PlainLine(text.Plain(o.Summary), maxWarning)
 	case kind == community.Practice:
 		p.Teaser = text.Sanitise(o.Summary)
@@ -142,6 +147,17 @@ func readObject(o as2.Object) (reading, error) {
 	}
 	if p.Published.IsZero() {
 		p.Published = o.Updated
+	}
+	if p.ContextURI == "" && webAddress(o.Conversation) != "" {
+		p.ContextURI = o.Conversation
+	}
+	if o.Replies != nil && iri.SameOrigin(o.Replies.ID, o.ID) && len(o.Replies.ID) <= maxAddress {
+		p.RepliesURI = o.Replies.ID
+	}
+	p.QuoteURI = webAddress(o.Quote)
+	p.Extra = extraOf(o, p)
+	if p.Title == "" && p.HTML == "" && p.Warning == "" && p.Extra == nil && p.Media == nil && p.Poll == nil && p.QuoteURI == "" {
+		return reading{}, because(reasonEmpty, "%s %s", o.Type, o.ID)
 	}
 	return reading{o, p}, nil
 }
@@ -154,19 +170,10 @@ func contentOf(o as2.Object) string {
 		b.WriteString(text.Render(o.Content, text.Links{}).HTML)
 	case o.MediaType == "text/plain":
 		b.WriteString("<p>" + strings.ReplaceAll(html.EscapeString(o.Content), "\n", "<br>") + "</p>")
-	case o.Content == "" && o.Type != "Note":
+	case o.Content == "" && o.Type != "Note" && o.Type != "Question":
 		b.WriteString(text.Sanitise(o.Summary))
 	default:
 		b.WriteString(text.Sanitise(o.Content))
-	}
-	if o.Type == "Page" { // a link with words about it: the link is the point
-		for _, a := range o.Attachments {
-			if link := webAddress(a.URL); a.Type == "Link" && link != "" {
-				shown := html.EscapeString(link)
-				b.WriteString(text.Sanitise(`<p><a href="` + shown + `">` + shown + `</a></p>`))
-				break
-			}
-		}
 	}
 	return b.String()
 }
@@ -197,46 +204,6 @@ func tagsOf(o as2.Object) []community.Tag {
 		}
 	}
 	return tags
-}
-
-// mediaOf lists an object's pictures. They stay where they are: this server
-// shows them by way of itself, from hosts that belong to the peer.
-func mediaOf(o as2.Object) []media.Attachment {
-	var list []media.Attachment
-	add := func(a as2.Attachment) {
-		address := webAddress(a.URL)
-		if address == "" || len(list) == media.MaxPerPost || slices.ContainsFunc(list, func(m media.Attachment) bool { return m.RemoteURL == address }) {
-			return
-		}
-		m := media.Attachment{RemoteURL: address, Mime: mimeOf(a), Alt: a.Name, Width: a.Width, Height: a.Height, Blurhash: a.Blurhash}
-		if m.Mime == "" {
-			return
-		}
-		if a.FocalPoint != nil {
-			m.FocusX, m.FocusY = a.FocalPoint[0], a.FocalPoint[1]
-		}
-		list = append(list, m)
-	}
-	if o.Image != nil {
-		add(*o.Image)
-	}
-	for _, a := range o.Attachments {
-		if a.Type != "Link" {
-			add(a)
-		}
-	}
-	return list
-}
-
-// mimeOf says what kind of file an attachment is, or "" if it is none that is shown.
-func mimeOf(a as2.Attachment) string {
-	switch {
-	case a.MediaType != "" && len(a.MediaType) <= maxWord:
-		return a.MediaType
-	case a.Type == "Image":
-		return "image/*"
-	}
-	return ""
 }
 
 // book answers what a round of activities asks of the tables, each question
@@ -420,15 +387,16 @@ func (b *book) complete(r reading, author community.Account) (community.RemotePo
 // FEP-fe34.
 func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 	host, err := iri.HostOf(a.ID)
+	name := userName(a, host)
 	switch {
 	case err != nil:
 		return community.RemoteAccount{}, err
 	case max(len(a.ID), len(a.Inbox), len(a.PublicKey.ID)) > maxAddress:
-		return community.RemoteAccount{}, fmt.Errorf("an address of more than %d bytes", maxAddress)
-	case !iri.ValidName(a.PreferredUsername):
-		return community.RemoteAccount{}, fmt.Errorf("%q is no user name", text.PlainLine(a.PreferredUsername, maxName))
+		return community.RemoteAccount{}, because(reasonAddress, "more than %d bytes", maxAddress)
+	case name == "":
+		return community.RemoteAccount{}, because(reasonNoName, "%q is no user name", text.PlainLine(a.PreferredUsername, maxName))
 	case !iri.SameOrigin(a.Inbox, a.ID):
-		return community.RemoteAccount{}, fmt.Errorf("its inbox is not on its own server")
+		return community.RemoteAccount{}, because(reasonNoInbox, "its inbox is not on its own server")
 	}
 	own := func(address string) string {
 		if iri.SameOrigin(address, a.ID) {
@@ -438,10 +406,10 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 	}
 	uri := a.ID
 	account := community.Account{
-		Username: a.PreferredUsername, Host: host, ActorType: a.Type, URI: &uri, URL: webAddress(a.URL),
+		Username: name, Host: host, ActorType: actorType(a.Type), URI: &uri, URL: own(webAddress(a.URL)),
 		DisplayName: text.PlainLine(a.Name, maxName), BioHTML: text.Sanitise(a.Summary),
 		Inbox: a.Inbox, SharedInbox: own(a.SharedInbox), Outbox: own(a.Outbox),
-		FollowersURI: own(a.Followers), FollowingURI: own(a.Following), NetworkURI: own(a.Network),
+		FollowersURI: own(a.Followers), FollowingURI: own(a.Following), NetworkURI: own(a.Network), FeaturedURI: own(a.Featured),
 		Locked: a.ManuallyApprovesFollowers, Discoverable: a.Discoverable, Indexable: a.Indexable,
 		MovedTo: webAddress(a.MovedTo), AlsoKnownAs: a.AlsoKnownAs[:min(len(a.AlsoKnownAs), maxFields)],
 		CreatedAt: a.Published,
@@ -455,6 +423,11 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 	for _, field := range a.Fields[:min(len(a.Fields), maxFields)] {
 		account.Fields = append(account.Fields, community.Field{Name: text.PlainLine(field.Name, maxName), Value: text.Sanitise(field.Value)})
 	}
+	words := []string{account.DisplayName, account.BioHTML}
+	for _, field := range account.Fields {
+		words = append(words, field.Name, field.Value)
+	}
+	account.Emoji = emojiOf(a.Tags, words...)
 	r := community.RemoteAccount{Account: account}
 	if a.PublicKey.PEM != "" && iri.SameOrigin(a.PublicKey.ID, a.ID) && (a.PublicKey.Owner == "" || a.PublicKey.Owner == a.ID) {
 		r.KeyID, r.PublicKey = a.PublicKey.ID, a.PublicKey.PEM

@@ -69,12 +69,15 @@ func TestKindOf(t *testing.T) {
 		{"thanks for nothing", as2.Object{Type: "Note", Content: "x", Recognises: "https://a.test/1"}, community.Note},
 		{"a practice post that answers", as2.Object{Type: "Article", Name: "A", Kind: "practice", InReplyTo: "https://a.test/1", Content: "x"}, community.Reply},
 		{"a practice post without a title", as2.Object{Type: "Note", Kind: "practice", Content: "x"}, community.Note},
-		{"an event", as2.Object{Type: "Event", Name: "A"}, ""},
-		{"a picture", as2.Object{Type: "Image"}, ""},
+		{"an event", as2.Object{Type: "Event", Name: "A"}, community.Discussion},
+		{"a picture", as2.Object{Type: "Image"}, community.Note},
+		{"a thing of a server's own", as2.Object{Type: "Review", Name: "A"}, community.Discussion},
+		{"what is gone", as2.Object{Type: "Tombstone"}, ""},
+		{"a place", as2.Object{Type: "Place", Name: "A"}, ""},
 	}
 	for _, tt := range tests {
-		got, ok := kindOf(tt.o)
-		if ok != (tt.want != "") || got != tt.want {
+		got, err := kindOf(tt.o)
+		if (err == nil) != (tt.want != "") || got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -83,7 +86,7 @@ func TestKindOf(t *testing.T) {
 func TestReadObject(t *testing.T) {
 	published := time.Date(2026, 11, 20, 4, 10, 0, 0, time.UTC)
 	r, err := readObject(as2.Object{
-		ID: "https://nodebb.test/post/1", Type: "Note", Name: "Topic\u202e  <b>title</b>", Summary: "<p>Blood</p>", Sensitive: true,
+		ID: "https://nodebb.test/post/1", AttributedTo: "https://nodebb.test/u", Type: "Note", Name: "Topic\u202e  <b>title</b>", Summary: "<p>Blood</p>", Sensitive: true,
 		Content: `<p onclick="x()">Hi<script>alert(1)</script> <img src="https://t.test/track.gif" alt="a frog"></p>`, Language: "mi",
 		Published: published, Updated: published.Add(time.Hour), License: "https://creativecommons.org/licenses/by/4.0/",
 		About: []string{"Reading"}, EducationalLevel: "Year 3", Contributors: []string{"https://elm.test/u/9", "javascript:alert(1)"},
@@ -113,19 +116,19 @@ func TestReadObject(t *testing.T) {
 		t.Errorf("contributors %q, edited %v", p.Contributors, p.Edited)
 	}
 
-	article, err := readObject(as2.Object{ID: "https://a.test/1", Type: "Article", Name: "A", Summary: "<p>In short</p>", Content: "<p>At length</p>"})
+	article, err := readObject(as2.Object{ID: "https://a.test/1", AttributedTo: "https://a.test/u", Type: "Article", Name: "A", Summary: "<p>In short</p>", Content: "<p>At length</p>"})
 	if err != nil || article.post.Warning != "" || article.post.HTML != "<p>At length</p>" {
 		t.Errorf("an article's summary is no warning: %+v, %v", article.post, err)
 	}
-	poll, err := readObject(as2.Object{ID: "https://a.test/2", Type: "Question", Content: "<p>Which?</p>", Poll: &as2.Poll{Options: []as2.Option{{Name: "<i>This</i>"}, {Name: "That & the other"}}}})
+	poll, err := readObject(as2.Object{ID: "https://a.test/2", AttributedTo: "https://a.test/u", Type: "Question", Content: "<p>Which?</p>", Poll: &as2.Poll{Options: []as2.Option{{Name: "<i>This</i>"}, {Name: "That & the other"}}}})
 	if err != nil || poll.post.HTML != "<p>Which?</p>" || poll.post.Poll == nil || poll.post.Poll.Options[1].Title != "That & the other" {
 		t.Errorf("a poll reads %q, %v", poll.post.HTML, err)
 	}
-	page, err := readObject(as2.Object{ID: "https://a.test/3", Type: "Page", Name: "A link", Attachments: []as2.Attachment{{Type: "Link", URL: "https://b.test/?a=1&b=2"}}})
-	if err != nil || !strings.Contains(page.post.HTML, `href="https://b.test/?a=1&amp;b=2"`) {
-		t.Errorf("a link reads %q, %v", page.post.HTML, err)
+	page, err := readObject(as2.Object{ID: "https://a.test/3", AttributedTo: "https://a.test/u", Type: "Page", Name: "A link", Attachments: []as2.Attachment{{Type: "Link", URL: "https://b.test/?a=1&b=2"}}})
+	if err != nil || page.post.Extra == nil || page.post.Extra.Link != "https://b.test/?a=1&b=2" {
+		t.Errorf("a link reads %+v, %v", page.post.Extra, err)
 	}
-	plain, err := readObject(as2.Object{ID: "https://a.test/4", Type: "Note", MediaType: "text/plain", Content: "1 < 2\n<b>no</b>"})
+	plain, err := readObject(as2.Object{ID: "https://a.test/4", AttributedTo: "https://a.test/u", Type: "Note", MediaType: "text/plain", Content: "1 < 2\n<b>no</b>"})
 	if err != nil || plain.post.HTML != "<p>1 &lt; 2<br>&lt;b&gt;no&lt;/b&gt;</p>" {
 		t.Errorf("plain text reads %q, %v", plain.post.HTML, err)
 	}
@@ -150,8 +153,12 @@ func TestRemoteAccount(t *testing.T) {
 	}{
 		{"inbox elsewhere", func(a *as2.Actor) { a.Inbox = "https://victim.test/inbox" }, nil},
 		{"no inbox", func(a *as2.Actor) { a.Inbox = "" }, nil},
-		{"a name with a space", func(a *as2.Actor) { a.PreferredUsername = "bo kahu" }, nil},
-		{"no name", func(a *as2.Actor) { a.PreferredUsername = "" }, nil},
+		{"a name with a space", func(a *as2.Actor) { a.PreferredUsername = "bo kahu" }, func(a community.RemoteAccount) bool { return a.Username == "7" }},
+		{"no name", func(a *as2.Actor) { a.PreferredUsername = "" }, func(a community.RemoteAccount) bool { return a.Username == "7" }},
+		{"no name anywhere", func(a *as2.Actor) { a.ID, a.PreferredUsername = "https://elm.test/?author=9", "" }, nil},
+		{"a server", func(a *as2.Actor) { a.Type, a.PreferredUsername = "Application", "" }, func(a community.RemoteAccount) bool { return a.Username == "elm.test" }},
+		{"a thing of a server's own", func(a *as2.Actor) { a.Type = "Podcast" }, func(a community.RemoteAccount) bool { return a.ActorType == "Service" }},
+		{"a page elsewhere", func(a *as2.Actor) { a.URL = "https://victim.test/@bo" }, func(a community.RemoteAccount) bool { return a.URL == "" }},
 		{"shared inbox elsewhere", func(a *as2.Actor) { a.SharedInbox = "https://victim.test/inbox" }, func(a community.RemoteAccount) bool { return a.SharedInbox == "" }},
 		{"followers elsewhere", func(a *as2.Actor) { a.Followers = "https://oak.test/u/1/followers" }, func(a community.RemoteAccount) bool { return a.FollowersURI == "" }},
 		{"another's key", func(a *as2.Actor) { a.PublicKey.Owner = "https://elm.test/u/8" }, func(a community.RemoteAccount) bool { return a.KeyID == "" }},
