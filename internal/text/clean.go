@@ -2,6 +2,7 @@ package text
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -358,8 +359,13 @@ func (c *cleaner) attributes(name string) string {
 		return ""
 	}
 	var b strings.Builder
-	if name == "span" {
+	switch name {
+	case "span":
 		b.WriteString(c.class())
+	case "p":
+		if slices.Contains(strings.Fields(c.attrs["class"]), "quote-inline") {
+			b.WriteString(` class="quote-inline"`)
+		}
 	}
 	for _, list := range [2][]attribute{own[name], everywhere} {
 		for _, a := range list {

@@ -64,8 +64,9 @@ const (
 )
 
 // microformats are the classes that Mastodon puts on mentions, hashtags and
-// shortened links, and that its clients read.
-var microformats = map[string]bool{"mention": true, "hashtag": true, "u-url": true, "invisible": true, "ellipsis": true}
+// shortened links, and that its clients read, and the one that marks the line
+// which stands for a quote (FEP-044f).
+var microformats = map[string]bool{"mention": true, "hashtag": true, "u-url": true, "invisible": true, "ellipsis": true, "quote-inline": true}
 
 var (
 	langValue   = regexp.MustCompile(`^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}$`)
@@ -76,7 +77,8 @@ var (
 	spanValue   = regexp.MustCompile(`^[1-9][0-9]?$`)
 	alignValue  = regexp.MustCompile(`^(left|center|right)$`)
 	scopeValue  = regexp.MustCompile(`^(row|col|rowgroup|colgroup)$`)
-	classValue  = regexp.MustCompile(`^(mention|hashtag|u-url|invisible|ellipsis)( (mention|hashtag|u-url|invisible|ellipsis)){0,4}$`)
+	classValue  = regexp.MustCompile(`^(mention|hashtag|u-url|invisible|ellipsis|quote-inline)( (mention|hashtag|u-url|invisible|ellipsis|quote-inline)){0,4}$`)
+	quoteValue  = regexp.MustCompile(`^quote-inline$`)
 	relValue    = regexp.MustCompile(`^(tag )?nofollow noopener noreferrer$`)
 )
 
@@ -125,6 +127,7 @@ func newPolicy() *bluemonday.Policy {
 	}
 	p.AllowAttrs("href").OnElements("a")
 	p.AllowAttrs("class").Matching(classValue).OnElements("a", "span")
+	p.AllowAttrs("class").Matching(quoteValue).OnElements("p")
 	p.AllowAttrs("rel").Matching(relValue).OnElements("a")
 	p.RequireNoFollowOnLinks(true)
 	p.RequireNoReferrerOnLinks(true)
