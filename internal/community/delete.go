@@ -96,6 +96,8 @@ func wipe(tx *store.Tx, p Post) error {
 		{"DELETE FROM poll_votes WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM poll_options WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM polls WHERE post_id = ?", []any{p.ID}},
+		{"DELETE FROM quote_approvals WHERE post_id = ?", []any{p.ID}},
+		{"UPDATE posts SET quote_id = NULL, quote_state = '', quote_authorization = '' WHERE id = ?", []any{p.ID}},
 		{"DELETE FROM home_entries WHERE post_id IN (" + boosts + ")", []any{p.ID}},
 		{"DELETE FROM notifications WHERE post_id IN (" + boosts + ")", []any{p.ID}},
 		{"UPDATE posts SET deleted_at = ? WHERE boost_of_id = ? AND deleted_at IS NULL", []any{tx.Now, p.ID}},
@@ -140,6 +142,11 @@ func uncount(tx *store.Tx, p Post) error {
 	}
 	if err := uncountPost(tx, p, parent); err != nil {
 		return err
+	}
+	if p.QuoteID != nil {
+		if err := countQuotes(tx, *p.QuoteID); err != nil {
+			return err
+		}
 	}
 	if p.BoostOfID == nil {
 		return nil

@@ -41,6 +41,7 @@ type Draft struct {
 	Contributors []string // handles
 	MediaIDs     []int64
 	InReplyToID  int64
+	QuoteID      int64      // the post that it quotes; an edit cannot change it
 	Poll         *PollDraft // in an edit nil leaves the poll as it is
 	To           []int64    // accounts addressed besides those mentioned in the text
 	FormID       string     // number of the form or the client's Idempotency-Key: the same one publishes once

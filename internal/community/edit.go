@@ -116,7 +116,11 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 		return p, answered, err
 	}
 	polled, err := receivePoll(tx, p, r.Poll)
-	answered = answered || polled
+	if err != nil {
+		return p, answered, err
+	}
+	quoted, err := receiveQuote(tx, &p, r.QuoteURI, r.QuoteAuthorization)
+	answered = answered || polled || quoted
 	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) { // choosing an answer is no edit, nor are votes
 		return p, answered, err
 	}

@@ -20,6 +20,7 @@ type landing struct {
 	tags     []Tag
 	media    []media.Attachment // of other servers' posts
 	poll     *Poll
+	stamp    string // that lets another server's post show what it quotes
 }
 
 // landed is what became of a landing: the post as it is stored, and whether it
@@ -88,6 +89,12 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 		}
 		if err := attachPoll(tx, p.ID, l.poll); err != nil {
 			return nil, err
+		}
+		if uri := p.QuoteURI; uri != "" && !p.Local() {
+			p.QuoteURI = ""
+			if _, err := receiveQuote(tx, p, uri, l.stamp); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(fresh) == 0 {

@@ -20,9 +20,16 @@ func Load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 	for _, p := range posts {
 		l.add(p)
 	}
-	for _, step := range []func(*store.Tx, Viewer) error{l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine} {
+	for _, step := range []func(*store.Tx, Viewer) error{l.quotes, l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine} {
 		if err := step(tx, v); err != nil {
 			return nil, err
+		}
+	}
+	for _, view := range l.views {
+		if view.QuoteID != nil && view.QuoteState == QuoteAccepted && l.quotable[*view.QuoteID] {
+			quoted := *l.views[*view.QuoteID]
+			quoted.Quoted = nil // one within another is a link
+			view.Quoted = &quoted
 		}
 	}
 	views := make([]View, len(posts))
@@ -51,6 +58,7 @@ type loading struct {
 	ids      []int64           // of all of them
 	passedOn map[int64]bool    // those that are boosted and that the reader may see
 	named    map[int64][]int64 // whom each mentions
+	quotable map[int64]bool    // those that are quoted and that the reader may see
 }
 
 func (l *loading) add(p Post) {

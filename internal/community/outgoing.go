@@ -26,6 +26,10 @@ const (
 	VerbUpdateActor  Verb = "UpdateActor"
 	VerbDeleteActor  Verb = "DeleteActor"
 	VerbVote         Verb = "Vote" // in another server's poll
+	VerbQuoteRequest Verb = "QuoteRequest"
+	VerbAcceptQuote  Verb = "AcceptQuote"
+	VerbRejectQuote  Verb = "RejectQuote"
+	VerbRevokeQuote  Verb = "RevokeQuote"
 )
 
 // Outgoing is a row of the queue of things that happened here and concern
@@ -54,10 +58,11 @@ func (Outgoing) TableName() string { return "outgoing" }
 
 // Facts are what a renderer or spreader can no longer look up when its turn comes.
 type Facts struct {
-	ReactionID int64    `json:"reaction,omitempty"` // id of the like, boost, follow or block row
-	Inboxes    []Target `json:"inboxes,omitempty"`  // who must hear of it whatever the tables say now (a deletion)
-	Choice     string   `json:"choice,omitempty"`   // what was voted for
-	Unedited   bool     `json:"unedited,omitempty"` // of an Update: the words are as they were, only what hangs on them changed
+	ReactionID int64    `json:"reaction,omitempty"`   // id of the like, boost, follow or block row
+	Inboxes    []Target `json:"inboxes,omitempty"`    // who must hear of it whatever the tables say now (a deletion)
+	Instrument string   `json:"instrument,omitempty"` // the post that wants to quote
+	Choice     string   `json:"choice,omitempty"`     // what was voted for
+	Unedited   bool     `json:"unedited,omitempty"`   // of an Update: the words are as they were, only what hangs on them changed
 }
 
 // Target is one inbox that an activity goes to, or the reason why it does not.

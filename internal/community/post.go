@@ -27,46 +27,50 @@ const (
 // Post is a post, ours or another server's, or a boost of one. A deleted post
 // leaves its row behind, emptied, so that its address answers 410.
 type Post struct {
-	ID               int64
-	AuthorID         int64
-	AuthorHost       string  // the author's Host, kept here for the lists
-	URI              *string `gorm:"column:uri"` // nil for local posts
-	URL              string  `gorm:"column:url"`
-	Kind             Kind
-	Audience         Audience
-	Unlisted         bool // public, but kept out of public lists (Mastodon's "unlisted")
-	Listed           bool // stands in the school's or the connected schools' list
-	GroupID          *int64
-	Title            string
-	Teaser           string // safe HTML; practice posts
-	Warning          string // content warning, plain text
-	Sensitive        bool
-	Source           string    // Markdown as typed; local posts
-	Sections         *Sections `gorm:"serializer:json;not null"`
-	HTML             string    `gorm:"column:html"` // safe HTML
-	Language         string
-	Subject          string
-	Level            string
-	Licence          string   // IRI of the licence
-	Contributors     []string `gorm:"serializer:json;not null"` // actor IRIs or handles of co-authors
-	ThreadID         int64    // the thread's first post, itself for an opener
-	InReplyToID      *int64
-	InReplyToURI     string `gorm:"column:in_reply_to_uri"` // as the author said it, also while the parent is unknown
-	InReplyToAuthor  *int64
-	BoostOfID        *int64
-	AcceptedAnswerID *int64
-	ContextURI       string `gorm:"column:context_uri"`
-	QuoteURI         string `gorm:"column:quote_uri"`   // what it quotes, as the author said it (FEP-044f)
-	RepliesURI       string `gorm:"column:replies_uri"` // where its server lists the replies; remote posts
-	Extra            *Extra `gorm:"serializer:json;not null"`
-	RepliesCount     int64
-	LikesCount       int64
-	BoostsCount      int64
-	UsesCount        int64
-	MediaCount       int64
-	CreatedAt        time.Time
-	EditedAt         *time.Time
-	DeletedAt        *time.Time
+	ID                 int64
+	AuthorID           int64
+	AuthorHost         string  // the author's Host, kept here for the lists
+	URI                *string `gorm:"column:uri"` // nil for local posts
+	URL                string  `gorm:"column:url"`
+	Kind               Kind
+	Audience           Audience
+	Unlisted           bool // public, but kept out of public lists (Mastodon's "unlisted")
+	Listed             bool // stands in the school's or the connected schools' list
+	GroupID            *int64
+	Title              string
+	Teaser             string // safe HTML; practice posts
+	Warning            string // content warning, plain text
+	Sensitive          bool
+	Source             string    // Markdown as typed; local posts
+	Sections           *Sections `gorm:"serializer:json;not null"`
+	HTML               string    `gorm:"column:html"` // safe HTML
+	Language           string
+	Subject            string
+	Level              string
+	Licence            string   // IRI of the licence
+	Contributors       []string `gorm:"serializer:json;not null"` // actor IRIs or handles of co-authors
+	ThreadID           int64    // the thread's first post, itself for an opener
+	InReplyToID        *int64
+	InReplyToURI       string `gorm:"column:in_reply_to_uri"` // as the author said it, also while the parent is unknown
+	InReplyToAuthor    *int64
+	BoostOfID          *int64
+	AcceptedAnswerID   *int64
+	ContextURI         string `gorm:"column:context_uri"`
+	QuoteURI           string `gorm:"column:quote_uri"` // what it quotes, as the author said it (FEP-044f)
+	QuoteID            *int64
+	QuoteState         QuoteState
+	QuoteAuthorization string // the stamp that lets it show the quoted post
+	QuotesCount        int64
+	RepliesURI         string `gorm:"column:replies_uri"` // where its server lists the replies; remote posts
+	Extra              *Extra `gorm:"serializer:json;not null"`
+	RepliesCount       int64
+	LikesCount         int64
+	BoostsCount        int64
+	UsesCount          int64
+	MediaCount         int64
+	CreatedAt          time.Time
+	EditedAt           *time.Time
+	DeletedAt          *time.Time
 }
 
 // Sections are the parts of a practice post, each in Markdown.
@@ -151,6 +155,7 @@ type View struct {
 	AuthorCounts AccountCounts
 	School       string // the name of the author's server, for the badge
 	Poll         *PollView
+	Quoted       *View             // the quoted post, where it may be shown to the reader
 	Schools      map[string]string // what the servers of everyone in the view are called, by host
 	Boosted      *View             // the post that this one passes on
 	Mentions     []Account

@@ -42,6 +42,10 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 	if err := d.check(in); err != nil {
 		return Post{}, err
 	}
+	quoted, err := quotable(tx, author, d)
+	if err != nil {
+		return Post{}, err
+	}
 	w, err := write(tx, author, d, in.parent)
 	if err != nil {
 		return Post{}, err
@@ -49,16 +53,25 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 	p := Post{ID: id, AuthorID: author.ID, Kind: d.Kind, Audience: d.Audience, Unlisted: d.Unlisted, CreatedAt: tx.Now}
 	w.fill(&p, d)
 	p.MediaCount = int64(len(in.media))
+	if quoted != nil {
+		p.QuoteURI = quoted.IRI(tx.Site)
+	}
 	if p, _, err = land(tx, landing{post: p, author: author, parent: in.parent, mentions: w.mentions, tags: w.tags, poll: d.Poll.poll(tx.Now)}); err != nil {
 		return Post{}, err
 	}
 	if err := attach(tx, p.ID, d.MediaIDs); err != nil {
 		return Post{}, err
 	}
+	if err := publishQuote(tx, author, &p, quoted); err != nil {
+		return Post{}, err
+	}
 	if !p.Audience.Travels() {
 		return p, nil
 	}
-	return p, enqueue(tx, Outgoing{Verb: VerbCreate, ActorID: author.ID, PostID: &p.ID, Audience: p.Audience})
+	if err := enqueue(tx, Outgoing{Verb: VerbCreate, ActorID: author.ID, PostID: &p.ID, Audience: p.Audience}); err != nil {
+		return Post{}, err
+	}
+	return p, askToQuote(tx, p, quoted)
 }
 
 func postOrErr(tx *store.Tx, id int64, err error) (Post, error) {
@@ -306,7 +319,7 @@ func ReceiveAll(tx *store.Tx, rs []RemotePost) ([]Received, error) {
 				mentions = append(slices.Clone(mentions), r.Parent.AuthorID)
 			}
 		}
-		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media, poll: r.Poll.bounded(tx.Now)})
+		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media, poll: r.Poll.bounded(tx.Now), stamp: r.QuoteAuthorization})
 		places = append(places, i)
 	}
 	if len(ls) == 0 {

@@ -12,35 +12,36 @@ import (
 // RemotePost is a post of another server as the federation door understood
 // it: addressing turned into an audience, HTML sanitised, references resolved.
 type RemotePost struct {
-	Author            Account
-	URI               string
-	URL               string
-	Kind              Kind
-	Audience          Audience
-	Unlisted          bool
-	Title             string
-	Teaser            string
-	Warning           string
-	Sensitive         bool
-	HTML              string
-	Language          string
-	Subject           string
-	Level             string
-	Licence           string
-	Contributors      []string
-	InReplyToURI      string
-	Parent            *Post // nil: an opener, or the parent is unknown
-	ContextURI        string
-	RepliesURI        string // its replies, a collection of its own server
-	QuoteURI          string // what it quotes (FEP-044f)
-	Extra             *Extra // nil where there is nothing to say
-	AcceptedAnswerURI string
-	Poll              *Poll
-	Mentions          []int64 // accounts known here
-	Tags              []Tag
-	Media             []media.Attachment // remote_url set
-	Published         time.Time
-	Edited            *time.Time
+	Author             Account
+	URI                string
+	URL                string
+	Kind               Kind
+	Audience           Audience
+	Unlisted           bool
+	Title              string
+	Teaser             string
+	Warning            string
+	Sensitive          bool
+	HTML               string
+	Language           string
+	Subject            string
+	Level              string
+	Licence            string
+	Contributors       []string
+	InReplyToURI       string
+	Parent             *Post // nil: an opener, or the parent is unknown
+	ContextURI         string
+	RepliesURI         string // its replies, a collection of its own server
+	QuoteURI           string // what it quotes (FEP-044f)
+	QuoteAuthorization string // the stamp that is said to let it
+	Extra              *Extra // nil where there is nothing to say
+	AcceptedAnswerURI  string
+	Poll               *Poll
+	Mentions           []int64 // accounts known here
+	Tags               []Tag
+	Media              []media.Attachment // remote_url set
+	Published          time.Time
+	Edited             *time.Time
 }
 
 // check refuses what no honest server says.

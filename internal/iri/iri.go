@@ -101,6 +101,14 @@ func (s Site) PostShares(id int64) string { return s.id("/o/", id, "/shares") }
 // FEP-7888.
 func (s Site) Context(id int64) string { return s.id("/c/", id, "") }
 
+// QuoteApproval returns the IRI of the leave to quote a post of this site.
+//
+// FEP-044f.
+func (s Site) QuoteApproval(id int64) string { return s.id("/q/", id, "") }
+
+// QuoteRequest returns the IRI of the request for a local post to quote another.
+func (s Site) QuoteRequest(post int64) string { return s.id("/o/", post, "#quote-request") }
+
 // Activity returns the IRI of an activity that happened here.
 func (s Site) Activity(id int64) string { return s.id("/a/", id, "") }
 

@@ -36,33 +36,37 @@ const (
 	Page
 	Tag
 	Media
+	QuoteApproval
+	QuoteRequest
 )
 
 // Ref is what a local IRI names: a thing with an ID, or one with a name.
 type Ref struct {
 	Kind Kind
-	ID   int64  // actors and what hangs on them, posts, conversations, activities, follows, pages
+	ID   int64  // actors and what hangs on them, posts, conversations, activities, follows, pages, quotes
 	Name string // Profile, Tag and Media
 }
 
 // numbered are the addresses that carry an ID, by what stands before and
 // after it.
 var numbered = map[[2]string]Kind{
-	{"u", ""}:           Actor,
-	{"u", "/inbox"}:     Inbox,
-	{"u", "/outbox"}:    Outbox,
-	{"u", "/followers"}: Followers,
-	{"u", "/following"}: Following,
-	{"u", "/featured"}:  Featured,
-	{"u", "#main-key"}:  Key,
-	{"o", ""}:           Post,
-	{"o", "/replies"}:   PostReplies,
-	{"o", "/likes"}:     PostLikes,
-	{"o", "/shares"}:    PostShares,
-	{"c", ""}:           Context,
-	{"a", ""}:           Activity,
-	{"f", ""}:           Follow,
-	{"posts", ""}:       Page,
+	{"u", ""}:               Actor,
+	{"u", "/inbox"}:         Inbox,
+	{"u", "/outbox"}:        Outbox,
+	{"u", "/followers"}:     Followers,
+	{"u", "/following"}:     Following,
+	{"u", "/featured"}:      Featured,
+	{"u", "#main-key"}:      Key,
+	{"o", ""}:               Post,
+	{"o", "/replies"}:       PostReplies,
+	{"o", "/likes"}:         PostLikes,
+	{"o", "/shares"}:        PostShares,
+	{"c", ""}:               Context,
+	{"a", ""}:               Activity,
+	{"f", ""}:               Follow,
+	{"posts", ""}:           Page,
+	{"q", ""}:               QuoteApproval,
+	{"o", "#quote-request"}: QuoteRequest,
 }
 
 // single are the addresses that stand alone.
