@@ -1,7 +1,6 @@
 package web
 
 import (
-	"html/template"
 	"net/url"
 	"strconv"
 	"strings"
@@ -50,7 +49,7 @@ func (p *Pages) school(h *here, host, name string) SchoolView {
 func (p *Pages) person(h *here, a community.Account, school string) PersonView {
 	handle := a.Handle(p.site.Host)
 	return PersonView{Name: a.Name(), Handle: handle, URL: personPath(a), School: p.school(h, a.Host, school),
-		Avatar: AvatarOf(a.Name(), handle, avatarSrc(a))}
+		Avatar: AvatarOf(a.Name(), handle, avatarSrc(a)), Faces: facesOf("account", a.ID, a.Emoji)}
 }
 
 // cards turns posts into what lists show.
@@ -79,8 +78,9 @@ func (p *Pages) card(h *here, v community.View) PostCard {
 	if post.EditedAt != nil {
 		c.Edited = *post.EditedAt
 	}
+	c.Faces, c.Thing = facesOfPost(post), p.thing(h, v)
 	if post.Kind != community.Practice {
-		c.HTML = template.HTML(post.HTML) // sanitised when it was stored
+		c.HTML = c.Faces.prose(post.HTML)
 	}
 	if v.ReplyTo != nil && post.InReplyToID != nil {
 		to := p.person(h, *v.ReplyTo, v.Schools[v.ReplyTo.Host])
@@ -156,6 +156,9 @@ func (p *Pages) audience(h *here, v community.View) AudienceView {
 func pictures(from []media.Attachment) []Picture {
 	out := make([]Picture, 0, len(from))
 	for _, a := range from {
+		if !strings.HasPrefix(a.Mime, "image/") {
+			continue // a recording or a document: see Thing
+		}
 		pic := Picture{Alt: a.Alt, Decorative: a.Decorative || a.Alt == "", Width: a.Width, Height: a.Height}
 		if a.Local() {
 			pic.Src, pic.Full = "/media/"+a.Preview, "/media/"+a.Name

@@ -25,6 +25,7 @@ type PersonView struct {
 	URL    string
 	School SchoolView
 	Avatar Avatar
+	Faces  Faces // of the emoji in the name
 }
 
 // AudienceView says who can see something.
@@ -75,6 +76,8 @@ type Fact struct{ Name, Value, URL string }
 type PostCard struct {
 	ID       string
 	URL      string
+	Faces    Faces  // of the emoji in its words
+	Thing    *Thing // what it is besides text
 	Kind     string // "practice", "discussion", "question", "reply", "acknowledgement", "note"
 	Author   PersonView
 	With     []PersonView // co-authors

@@ -17,6 +17,8 @@ func (p *Pages) mediaRoutes(r *mux.Router) {
 	get("/media/remote/{id:[0-9]+}", p.open(p.remotePicture))
 	get("/media/avatar/{id:[0-9]+}", p.open(p.remoteFace("avatar")))
 	get("/media/header/{id:[0-9]+}", p.open(p.remoteFace("header")))
+	get("/media/emoji/post/{id:[0-9]+}/{name:"+emojiName+"}", p.open(p.postEmoji))
+	get("/media/emoji/account/{id:[0-9]+}/{name:"+emojiName+"}", p.open(p.accountEmoji))
 	get("/media/{name}", p.open(p.picture))
 }
 
@@ -112,6 +114,19 @@ func (p *Pages) remotePicture(h *here, w http.ResponseWriter, r *http.Request) e
 	return nil
 }
 
+// faceOf is an account whose pictures may be shown: not one of a blocked server.
+func faceOf(tx *store.Tx, id int64) (community.Account, error) {
+	a, err := community.AccountByID(tx, id)
+	if err != nil || a.Local() {
+		return a, err
+	}
+	host, err := peers.HostByName(tx, a.Host)
+	if err == nil && host.Blocked {
+		err = noPicture()
+	}
+	return a, err
+}
+
 // remoteFace serves our copy of the picture of somebody at another server.
 func (p *Pages) remoteFace(which string) handler {
 	return func(h *here, w http.ResponseWriter, r *http.Request) error {
@@ -121,13 +136,7 @@ func (p *Pages) remoteFace(which string) handler {
 		}
 		var a community.Account
 		err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-			if a, err = community.AccountByID(tx, id); err != nil || a.Local() {
-				return err
-			}
-			host, err := peers.HostByName(tx, a.Host)
-			if err == nil && host.Blocked {
-				return noPicture()
-			}
+			a, err = faceOf(tx, id)
 			return err
 		})
 		if err != nil {
@@ -147,4 +156,62 @@ func (p *Pages) remoteFace(which string) handler {
 		media.Serve(w, r, f, false)
 		return nil
 	}
+}
+
+// emojiName is what stands between the colons.
+const emojiName = "[A-Za-z0-9_+.@-]+"
+
+// postEmoji serves our copy of a picture that a post of another server names as
+// :name:, to those who may see the post.
+func (p *Pages) postEmoji(h *here, w http.ResponseWriter, r *http.Request) error {
+	id, err := idOf(r)
+	if err != nil {
+		return err
+	}
+	var post community.Post
+	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		post, err = community.VisiblePost(tx, id, h.viewer)
+		return err
+	})
+	if err != nil {
+		return hidden(err)
+	}
+	public := post.Audience == community.Public
+	if post.Extra == nil || !h.signedIn() && !public {
+		return noPicture()
+	}
+	return p.emoji(w, r, post.Extra.Emoji, public)
+}
+
+// accountEmoji is postEmoji for the names and profiles of people elsewhere.
+func (p *Pages) accountEmoji(h *here, w http.ResponseWriter, r *http.Request) error {
+	id, err := idOf(r)
+	if err != nil {
+		return err
+	}
+	var a community.Account
+	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		a, err = faceOf(tx, id)
+		return err
+	})
+	if err != nil {
+		return hidden(err)
+	}
+	if a.Local() || a.Gone() {
+		return noPicture()
+	}
+	return p.emoji(w, r, a.Emoji, false)
+}
+
+func (p *Pages) emoji(w http.ResponseWriter, r *http.Request, list []community.Emoji, public bool) error {
+	e, ok := community.EmojiNamed(list, mux.Vars(r)["name"])
+	if !ok {
+		return noPicture()
+	}
+	f, err := p.Library.FetchRemote(r.Context(), e.URL, media.Sign, p.Remote)
+	if err != nil {
+		return err
+	}
+	media.Serve(w, r, f, public)
+	return nil
 }

@@ -114,7 +114,7 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 
 func (p *Pages) profileHead(h *here, a community.Account, school string, tie community.Relation, counts community.AccountCounts) ProfileHead {
 	l := h.l
-	head := ProfileHead{Person: p.person(h, a, school), Bio: safe(a.BioHTML), Note: tieNote(l, tie)}
+	head := ProfileHead{Person: p.person(h, a, school), Bio: facesOf("account", a.ID, a.Emoji).prose(a.BioHTML), Note: tieNote(l, tie)}
 	if a.MovedTo != "" {
 		head.Note = l.T("profile.moved", "To", strings.TrimPrefix(a.MovedTo, "https://"))
 	}
@@ -126,7 +126,7 @@ func (p *Pages) profileHead(h *here, a community.Account, school string, tie com
 		head.Header = &Picture{Src: src, Width: 1500, Height: 500}
 	}
 	for _, f := range a.Fields {
-		head.Facts = append(head.Facts, FactHTML{Name: f.Name, Value: safe(f.Value)})
+		head.Facts = append(head.Facts, FactHTML{Name: f.Name, Value: head.Person.Faces.prose(f.Value)})
 	}
 	if a.Local() {
 		head.Facts = append(head.Facts, FactHTML{Name: l.T("profile.since"), Value: escaped(l.Date(a.CreatedAt))})

@@ -42,6 +42,11 @@ func Portraits() Limits {
 	return l
 }
 
+// Signs are the limits for pictures that stand between letters.
+func Signs() Limits {
+	return Limits{Bytes: 1 << 20, Pixels: 4_000_000, Memory: 64 << 20, Side: 128, Preview: 64}
+}
+
 // Picture is one encoded image without any metadata.
 type Picture struct {
 	Bytes         []byte

@@ -31,6 +31,7 @@ const (
 	Whole    Variant = "whole"
 	Preview  Variant = "preview"
 	Portrait Variant = "portrait" // the middle square, for people and groups
+	Sign     Variant = "sign"     // as small as letters, for emoji
 )
 
 // FetchRemote opens this server's copy of a picture on another server, made
@@ -85,8 +86,11 @@ func (l *Library) fetch(ctx context.Context, url string, v Variant, get Getter) 
 		return fmt.Errorf("fetch remote picture: %w", err)
 	}
 	limits := Pictures()
-	if v == Portrait {
+	switch v {
+	case Portrait:
 		limits = Portraits()
+	case Sign:
+		limits = Signs()
 	}
 	if int64(len(body)) > limits.Bytes {
 		err = fmt.Errorf("%d bytes are more than is taken", len(body))
@@ -101,8 +105,8 @@ func (l *Library) fetch(ctx context.Context, url string, v Variant, get Getter) 
 		}
 		return fault.Wrap(fault.NotFound, err, "This picture cannot be shown.").WithKey("media.not_shown", nil)
 	}
-	if v == Portrait {
-		return l.write(remotePath(url, Portrait, extension(p.Full.Mime)), p.Full.Bytes)
+	if v == Portrait || v == Sign {
+		return l.write(remotePath(url, v, extension(p.Full.Mime)), p.Full.Bytes)
 	}
 	if err := l.write(remotePath(url, Preview, extension(p.Preview.Mime)), p.Preview.Bytes); err != nil {
 		return err
