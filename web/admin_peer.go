@@ -26,6 +26,7 @@ type peerPage struct {
 	Errors  ErrorSummary
 	Fields  []FormField // to change the entry; empty where there is none
 	Action  string
+	Refused []refusedRow // what it sent and was not taken
 	History []logLine
 	More    string
 	Empty   EmptyState
@@ -91,6 +92,7 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 	var ties community.Ties
 	var lines []peers.Line
 	var by map[int64]community.Account
+	var refused []community.NotTaken
 	page := pageOf(r)
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
 		host, err := p.hostOf(tx, r)
@@ -104,6 +106,9 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 			return err
 		}
 		if lines, err = peers.Audit(tx, host, page); err != nil {
+			return err
+		}
+		if refused, err = community.LatelyNotTaken(tx, host, mostRefused); err != nil {
 			return err
 		}
 		by, err = deciders(tx, lines)
@@ -130,6 +135,9 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		Facts:   p.peerFacts(h, row),
 		History: p.logLines(h, lines, by, false),
 		Empty:   EmptyState{Icon: "history", Title: l.T("audit.none"), Words: l.T("audit.none_peer")},
+	}
+	for _, one := range refused {
+		view.Refused = append(view.Refused, refusedOf(l, one))
 	}
 	if n := len(lines); n > 0 {
 		view.More = pager(r, page, n, lines[0].ID, lines[n-1].ID).Older
@@ -171,6 +179,33 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		status = problem.Kind.Status()
 	}
 	return p.render(h, w, status, "admin_peer", name, view)
+}
+
+// mostRefused is how many of the things that were not taken are shown.
+const mostRefused = 20
+
+// refusedRow is one thing that a server sent and that was not taken.
+type refusedRow struct {
+	What   string // "Create", and by whom
+	By     string
+	Words  string // why
+	Detail string // what the document itself tells, in English
+	At     time.Time
+}
+
+// refusedOf says why something was not taken. What is kept of the reason is a
+// message key, and behind a colon what only the document could tell.
+func refusedOf(l *Locale, n community.NotTaken) refusedRow {
+	row := refusedRow{What: n.Type, By: n.ActorURI, At: n.ReceivedAt}
+	key, detail, _ := strings.Cut(n.Error, ": ")
+	switch key {
+	case "arrived.too_big", "arrived.incomplete", "arrived.malformed", "arrived.foreign", "arrived.no_author", "arrived.deleted", "arrived.no_post",
+		"arrived.empty", "arrived.vote", "arrived.address", "arrived.no_inbox", "arrived.no_name":
+		row.Words, row.Detail = l.T(key), detail
+	default:
+		row.Words, row.Detail = l.T("arrived.other"), n.Error
+	}
+	return row
 }
 
 // peerFacts are what was learned of a server by talking with it.

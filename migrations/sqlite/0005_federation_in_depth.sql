@@ -120,6 +120,9 @@ CREATE INDEX reports_state ON reports (state, id);
 CREATE UNIQUE INDEX reports_uri ON reports (uri) WHERE uri <> '';
 CREATE INDEX reports_target ON reports (target_id);
 
+-- What arrived and was not taken, for the administrators' page about a server.
+CREATE INDEX incoming_refused ON incoming (host, id) WHERE error <> '';
+
 -- The digest of the followers that the host should know (FEP-8fcf).
 ALTER TABLE deliveries ADD COLUMN digest TEXT NOT NULL DEFAULT '';
 
@@ -140,6 +143,7 @@ CREATE INDEX notifications_from ON notifications (from_id, account_id);
 CREATE INDEX notifications_post ON notifications (post_id) WHERE post_id IS NOT NULL;
 
 -- +goose Down
+DROP INDEX incoming_refused;
 ALTER TABLE deliveries DROP COLUMN digest;
 DROP TABLE reports;
 DROP TABLE quote_approvals;
