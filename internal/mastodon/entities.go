@@ -51,7 +51,7 @@ type Account struct {
 	LastStatusAt    *string        `json:"last_status_at"`
 	HideCollections bool           `json:"hide_collections"`
 	Noindex         bool           `json:"noindex"`
-	Emojis          []struct{}     `json:"emojis"`
+	Emojis          []Emoji        `json:"emojis"`
 	Fields          []Field        `json:"fields"`
 	Roles           []struct{}     `json:"roles"`
 	Suspended       bool           `json:"suspended,omitempty"`
@@ -114,7 +114,7 @@ type Status struct {
 	MediaAttachments   []Attachment `json:"media_attachments"`
 	Mentions           []Mention    `json:"mentions"`
 	Tags               []StatusTag  `json:"tags"`
-	Emojis             []struct{}   `json:"emojis"`
+	Emojis             []Emoji      `json:"emojis"`
 	Card               *struct{}    `json:"card"`
 	Poll               *Poll        `json:"poll"`
 	Favourited         *bool        `json:"favourited,omitempty"`
@@ -195,7 +195,7 @@ func (s shape) account(a community.Account, c community.AccountCounts) Account {
 		CreatedAt: stampOf(a.CreatedAt.UTC().Truncate(24 * time.Hour)), Note: a.BioHTML,
 		URL: s.profile(a), URI: s.actor(a),
 		FollowersCount: c.Followers, FollowingCount: c.Following, StatusesCount: c.Posts,
-		Emojis: []struct{}{}, Fields: fields(a.Fields), Roles: []struct{}{},
+		Emojis: s.accountEmoji(a), Fields: fields(a.Fields), Roles: []struct{}{},
 	}
 	if c.LastPostAt != nil {
 		day := c.LastPostAt.UTC().Format(time.DateOnly)
@@ -280,7 +280,7 @@ func (s shape) status(v community.View) Status {
 		RepliesCount: p.RepliesCount, ReblogsCount: p.BoostsCount, FavouritesCount: p.LikesCount,
 		EditedAt: stampOrNull(p.EditedAt), Content: content(p), Account: s.account(v.Author, v.AuthorCounts),
 		InReplyToID: p.InReplyToID, InReplyToAccountID: p.InReplyToAuthor,
-		MediaAttachments: s.attachments(v.Media), Emojis: []struct{}{},
+		MediaAttachments: s.attachments(v.Media), Emojis: s.postEmoji(p),
 		Mentions: make([]Mention, 0, len(v.Mentions)), Tags: make([]StatusTag, 0, len(v.Tags)),
 	}
 	for _, a := range v.Mentions {
@@ -291,11 +291,12 @@ func (s shape) status(v community.View) Status {
 	}
 	if v.Poll != nil {
 		poll := s.poll(*v.Poll)
+		poll.Emojis = out.Emojis
 		out.Poll = &poll
 	}
 	if v.Boosted != nil {
 		inner := s.status(*v.Boosted)
-		out.Reblog, out.Content = &inner, inner.Content
+		out.Reblog, out.Content, out.Emojis = &inner, inner.Content, inner.Emojis
 	}
 	if s.signedIn {
 		no, none := false, []struct{}{}
@@ -312,9 +313,9 @@ func (s shape) status(v community.View) Status {
 // stands above the text.
 func content(p community.Post) string {
 	if p.Title == "" {
-		return p.HTML
+		return p.HTML + things(p)
 	}
-	return "<p><strong>" + html.EscapeString(p.Title) + "</strong></p>" + p.HTML
+	return "<p><strong>" + html.EscapeString(p.Title) + "</strong></p>" + p.HTML + things(p)
 }
 
 func (s shape) postURI(p community.Post) string {

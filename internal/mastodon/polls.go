@@ -27,7 +27,7 @@ type Poll struct {
 	VotesCount  int64        `json:"votes_count"`
 	VotersCount int64        `json:"voters_count"`
 	Options     []PollOption `json:"options"`
-	Emojis      []struct{}   `json:"emojis"`
+	Emojis      []Emoji      `json:"emojis"`
 	Voted       *bool        `json:"voted,omitempty"`
 	OwnVotes    *[]int64     `json:"own_votes,omitempty"`
 }
@@ -40,7 +40,7 @@ type PollOption struct {
 
 func (s shape) poll(v community.PollView) Poll {
 	out := Poll{ID: v.PostID, ExpiresAt: stampOrNull(v.EndsAt), Expired: v.Over, Multiple: v.Multiple, VotesCount: v.Votes(), VotersCount: v.Voters,
-		Options: make([]PollOption, 0, len(v.Options)), Emojis: []struct{}{}}
+		Options: make([]PollOption, 0, len(v.Options)), Emojis: []Emoji{}}
 	for _, o := range v.Options {
 		option := PollOption{Title: o.Title}
 		if v.Told() {

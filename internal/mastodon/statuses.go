@@ -181,7 +181,7 @@ type StatusEdit struct {
 	CreatedAt        stamp        `json:"created_at"`
 	Account          Account      `json:"account"`
 	MediaAttachments []Attachment `json:"media_attachments"`
-	Emojis           []struct{}   `json:"emojis"`
+	Emojis           []Emoji      `json:"emojis"`
 }
 
 // history answers GET /api/v1/statuses/{id}/history: the post as it was before
@@ -207,14 +207,14 @@ func (a *API) history(c *call) (any, error) {
 			old := p
 			old.Title, old.HTML = was.Title, was.HTML
 			out = append(out, StatusEdit{Content: content(old), SpoilerText: was.Warning, Sensitive: was.Warning != "", CreatedAt: stampOf(was.WrittenAt),
-				Account: author, MediaAttachments: s.attachments(was.Media), Emojis: []struct{}{}})
+				Account: author, MediaAttachments: s.attachments(was.Media), Emojis: s.postEmoji(v.Post)})
 		}
 		now := p.CreatedAt
 		if p.EditedAt != nil {
 			now = *p.EditedAt
 		}
 		out = append(out, StatusEdit{Content: content(p), SpoilerText: p.Warning, Sensitive: p.Sensitive, CreatedAt: stampOf(now),
-			Account: author, MediaAttachments: s.attachments(v.Media), Emojis: []struct{}{}})
+			Account: author, MediaAttachments: s.attachments(v.Media), Emojis: s.postEmoji(v.Post)})
 		return nil
 	})
 	return out, err
