@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,7 +20,11 @@ type PollCard struct {
 	Options  []PollOption
 	Facts    string // "12 people voted · ends on 3 March"
 	SignIn   string // where a guest signs in to vote
+	Faces    Faces  // of the emoji in the answers
 }
+
+// Shown is an answer with its emoji as pictures.
+func (c PollCard) Shown(words string) template.HTML { return c.Faces.line(words) }
 
 // PollOption is one answer of a PollCard.
 type PollOption struct {
@@ -36,7 +41,7 @@ func (p *Pages) poll(h *here, v community.View) *PollCard {
 		return nil
 	}
 	l, poll := h.l, v.Poll
-	c := PollCard{ID: digits(v.ID), Multiple: poll.Multiple, Told: poll.Told()}
+	c := PollCard{ID: digits(v.ID), Multiple: poll.Multiple, Told: poll.Told(), Faces: facesOfPost(v.Post)}
 	switch {
 	case c.Told:
 	case h.signedIn():
