@@ -30,7 +30,7 @@ const maxAddress = 2000
 // forgotten: an error would only have them sent again.
 var handled = map[string]bool{
 	"Create": true, "Update": true, "Delete": true, "Follow": true, "Accept": true, "Reject": true,
-	"Undo": true, "Announce": true, "Like": true, "Block": true,
+	"Undo": true, "Announce": true, "Like": true, "Block": true, "EmojiReact": true, "QuoteRequest": true,
 }
 
 // parting are the activities that a server which is no longer connected may

@@ -47,6 +47,7 @@ func (f *Federation) Routes(r *mux.Router) {
 	get("/o/"+number+"/likes", f.document200(f.likesDocument))
 	get("/o/"+number+"/shares", f.document200(f.sharesDocument))
 	get("/c/"+number, f.document200(f.contextDocument))
+	get("/q/"+number, f.document200(f.quoteDocument))
 	get("/a/"+number, f.document200(f.activityDocument))
 	get("/f/"+number, f.document200(f.followDocument))
 	get("/@{name}", f.document200(f.profileDocument)).MatcherFunc(asksForActivity)

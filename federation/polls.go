@@ -89,10 +89,14 @@ func (f *Federation) receiveVote(b *book, actor community.Account, row *arrived)
 }
 
 // Freshen asks the server of a post that somebody is looking at for what may
-// have changed there, aside: the results of a poll that are no longer fresh.
+// have changed there, aside: the results of a poll that are no longer fresh,
+// the leave to show what it quotes.
 func (f *Federation) Freshen(ctx context.Context, post community.Post) {
 	if post.URI == nil {
 		return
+	}
+	if address := *post.URI; post.QuoteState == community.QuotePending && f.refetched.allow("quote "+address, f.db.Now(), quoteEvery) {
+		f.aside(context.WithoutCancel(ctx), func(ctx context.Context) { f.settleQuote(ctx, address) })
 	}
 	stale := false
 	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {

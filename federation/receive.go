@@ -261,6 +261,7 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 		}
 	}
 	f.fetchParents(ctx, rows)
+	f.settleQuotes(ctx, rows)
 	return left, nil
 }
 
@@ -450,8 +451,10 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 		return f.receiveAnswer(b, *actor, a, community.ReceiveAccept)
 	case "Reject":
 		return f.receiveAnswer(b, *actor, a, community.ReceiveReject)
-	case "Like":
+	case "Like", "EmojiReact":
 		return f.receiveLike(b, *actor, a)
+	case "QuoteRequest":
+		return f.receiveQuoteRequest(b, *actor, a)
 	case "Announce":
 		return f.receiveAnnounce(b, *actor, row)
 	case "Block":

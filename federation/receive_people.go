@@ -29,6 +29,9 @@ func (f *Federation) receiveFollow(b *book, actor community.Account, a *as2.Acti
 // W3C ActivityPub, sections 7.6 and 7.7.
 func (f *Federation) receiveAnswer(b *book, actor community.Account, a *as2.Activity,
 	answer func(tx *store.Tx, by community.Account, uri string, follower int64) error) (string, error) {
+	if post, yes := f.answersQuote(a); yes {
+		return f.receiveQuoteAnswer(b, actor, a, post)
+	}
 	uri := a.ObjectID
 	var follower int64
 	if a.Inner != nil {

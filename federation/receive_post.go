@@ -91,6 +91,10 @@ func (f *Federation) receiveDelete(b *book, actor community.Account, host string
 	if post != nil && post.AuthorID != actor.ID {
 		return "foreign", nil // of the same server, but another person's
 	}
+	if revoked, err := community.ReceiveRevokedQuote(b.tx, actor, a.ObjectID); err != nil || revoked {
+		clear(b.posts)
+		return "", err
+	}
 	_, err = community.ReceiveDelete(b.tx, host, a.ObjectID)
 	b.turn(a.ObjectID)
 	return "", err
@@ -135,7 +139,7 @@ func (f *Federation) receiveAnnounce(b *book, actor community.Account, row *arri
 	return "", err
 }
 
-// receiveLike lands a like of a post that is known.
+// receiveLike lands a like of a post that is known, or a reaction with an emoji.
 func (f *Federation) receiveLike(b *book, actor community.Account, a *as2.Activity) (string, error) {
 	post, err := b.post(a.ObjectID)
 	if err != nil {
@@ -147,7 +151,7 @@ func (f *Federation) receiveLike(b *book, actor community.Account, a *as2.Activi
 	if seen, err := given(b.tx, actor, *post); err != nil || !seen {
 		return "unknown_object", err
 	}
-	_, err = community.ReceiveLike(b.tx, actor, *post, a.ID)
+	_, err = community.ReceiveLike(b.tx, actor, *post, reactionOf(a))
 	return "", err
 }
 
@@ -172,7 +176,7 @@ func given(tx *store.Tx, to community.Account, p community.Post) (bool, error) {
 }
 
 // undoable are the deeds that an Undo takes back.
-var undoable = []string{"Follow", "Like", "Announce", "Block", "Accept"}
+var undoable = []string{"Follow", "Like", "Announce", "Block", "Accept", "EmojiReact"}
 
 // receiveUndo takes a deed back. Most servers embed it; of a bare address the
 // tables know what it was.
@@ -221,9 +225,12 @@ func (f *Federation) receiveUndo(b *book, actor community.Account, a *as2.Activi
 	if post == nil {
 		return f.receiveUndoOf(b, actor, did.ID)
 	}
-	if did.Type == "Like" {
+	switch did.Type {
+	case "EmojiReact":
+		_, err = community.ReceiveUnreact(b.tx, actor, *post, did.ID)
+	case "Like":
 		_, err = community.ReceiveUnlike(b.tx, actor, *post)
-	} else {
+	default:
 		_, err = community.ReceiveUnboost(b.tx, actor, *post)
 		b.turn(did.ID)
 	}

@@ -179,6 +179,7 @@ func objectOf(site iri.Site, s said) as2.Object {
 	for _, m := range s.media {
 		o.Attachments = append(o.Attachments, attachmentOf(site, m))
 	}
+	saidQuote(&o, p)
 	o.InteractionPolicy, o.SearchableBy = policyOf(site, s, to, cc)
 	return o
 }
@@ -333,6 +334,8 @@ func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) 
 		a.Type, a.ObjectID, a.To = "Delete", a.Actor, []string{as2.Public}
 	case community.VerbAnnounce, community.VerbUndoAnnounce, community.VerbLike, community.VerbUndoLike:
 		err = f.renderReaction(tx, o, &a)
+	case community.VerbQuoteRequest, community.VerbAcceptQuote, community.VerbRejectQuote, community.VerbRevokeQuote:
+		err = f.renderQuote(tx, o, &a)
 	case community.VerbVote:
 		err = f.renderVote(tx, o, &a)
 	case community.VerbFollow, community.VerbUndoFollow, community.VerbAcceptFollow, community.VerbRejectFollow,

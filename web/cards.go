@@ -92,8 +92,10 @@ func (p *Pages) card(h *here, v community.View) PostCard {
 	for _, t := range v.Tags {
 		c.Tags = append(c.Tags, Link{Words: t.Name, URL: "/tags/" + url.PathEscape(t.Tag)})
 	}
-	c.Poll = p.poll(h, v)
+	c.Poll, c.Quote = p.poll(h, v), p.quote(h, v)
+	c.HTML = withoutQuoteLink(c.HTML, v)
 	c.Actions, c.More = p.actions(h, v)
+	c.More = append(c.More, p.quoteActions(h, v)...)
 	return c
 }
 

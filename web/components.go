@@ -97,6 +97,7 @@ type PostCard struct {
 	Audience AudienceView
 	Answered bool // a question with a chosen answer
 	Poll     *PollCard
+	Quote    *QuoteCard
 	Replies  int
 	UsedBy   int
 	Actions  []Action // beside the post

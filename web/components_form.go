@@ -116,6 +116,8 @@ type Composer struct {
 	About    []FormField // subject, level, licence, co-authors, language
 	People   FormField   // who is named, for the audience "people"
 	Warning  FormField
+	Quote    *QuoteCard // what the post will quote
+	QuoteID  string
 	Poll     *PollForm
 	Pictures *PicturePicker
 	Audience AudiencePicker

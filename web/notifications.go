@@ -76,6 +76,10 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 	if err != nil {
 		return nil, err
 	}
+	emoji, err := community.EmojiOf(tx, ids, people)
+	if err != nil {
+		return nil, err
+	}
 	items := make([]NotificationItem, 0, len(list))
 	for _, n := range list {
 		from := accounts[n.FromID]
@@ -97,6 +101,10 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		}
 		item.Icon, item.Words = p.sentence(h.l, n.Kind, name)
 		switch n.Kind {
+		case community.NotifyLike:
+			if n.PostID != nil && emoji[[2]int64{*n.PostID, n.FromID}] != "" {
+				item.Words = h.l.HTML("notification.react", "Name", name, "Emoji", emoji[[2]int64{*n.PostID, n.FromID}])
+			}
 		case community.NotifyPoll:
 			if n.FromID == h.me.ID {
 				item.Words = template.HTML(template.HTMLEscapeString(h.l.T("notification.poll_mine")))
@@ -132,6 +140,8 @@ func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name templa
 		return "send", l.HTML("notification.boost", "Name", name)
 	case community.NotifyAnswer:
 		return "circle-check", l.HTML("notification.answer", "Name", name)
+	case community.NotifyQuote:
+		return "messages-square", l.HTML("notification.quote", "Name", name)
 	case community.NotifyPoll:
 		return "list", l.HTML("notification.poll", "Name", name)
 	case community.NotifyEdit:

@@ -30,6 +30,7 @@ func (p *Pages) writingRoutes(r *mux.Router) {
 	get("/posts/{id:[0-9]+}/delete", p.members(p.askDelete))
 	post("/posts/{id:[0-9]+}/delete", p.members(p.deletePost))
 	post("/posts/{id:[0-9]+}/accept", p.members(p.acceptAnswer))
+	post("/posts/{id:[0-9]+}/revoke-quote", p.members(p.revokeQuote))
 	post("/posts/{id:[0-9]+}/vote", p.members(p.vote))
 	post("/posts/{id:[0-9]+}/like", p.members(p.react(community.Like, "")))
 	post("/posts/{id:[0-9]+}/unlike", p.members(p.react(community.Unlike, "")))
@@ -47,6 +48,7 @@ type typed struct {
 	draft  community.Draft
 	people string
 	with   string
+	quoted *community.View
 	slots  []PictureSlot
 }
 
@@ -64,6 +66,10 @@ func (p *Pages) write(h *here, w http.ResponseWriter, r *http.Request) error {
 		kind = community.Practice
 	}
 	t := typed{draft: community.Draft{Kind: kind, Audience: h.user.DefaultAudience, Language: h.l.Tag.String()}}
+	var err error
+	if t.quoted, err = p.quotedByForm(h, r, r.URL.Query().Get("quote")); err != nil {
+		return err
+	}
 	return p.form(h, w, http.StatusOK, t, nil, nil, "")
 }
 
@@ -140,6 +146,10 @@ func (p *Pages) composer(h *here, t typed, parent *community.View, problem *faul
 	if d.Kind.Titled() {
 		c.About = p.aboutFields(h, t, wrong)
 		c.Warning = FormField{Name: "warning", Label: l.T("write.warning"), Hint: l.T("write.warning_hint"), Value: d.Warning, Max: community.MaxWarning, Error: wrong["warning"], Optional: true}
+	}
+	if t.quoted != nil {
+		c.Quote, c.QuoteID = p.quoted(h, *t.quoted), digits(t.quoted.ID)
+		c.DraftKey = string(d.Kind) + " quotes " + c.QuoteID
 	}
 	c.Poll = p.pollForm(h, d, wrong, false)
 	c.Pictures = &PicturePicker{Slots: t.slots}
@@ -232,6 +242,13 @@ func (p *Pages) read(h *here, w http.ResponseWriter, r *http.Request) (typed, er
 		Contributors: strings.FieldsFunc(f("with"), func(c rune) bool { return c == ',' || c == ' ' || c == ';' }),
 	}}
 	t.draft.Poll = pollTyped(f)
+	var err error
+	if t.quoted, err = p.quotedByForm(h, r, f("quote")); err != nil {
+		return t, err
+	}
+	if t.quoted != nil {
+		t.draft.QuoteID = t.quoted.ID
+	}
 	if t.draft.Kind == community.Practice {
 		t.draft.Sections = &community.Sections{Tried: f("tried"), Happened: f("happened"), Evidence: f("evidence"), Unsure: f("unsure"), Next: f("next")}
 	}

@@ -69,6 +69,10 @@ func term(word string) (prefix, meaning string, definition any) {
 		return "fedibird", "http://fedibird.com/ns#", link("fedibird:searchableBy")
 	case "quote", "quoteAuthorization":
 		return "", "", link("https://w3id.org/fep/044f#" + word)
+	case "quoteUri":
+		return "fedibird", "http://fedibird.com/ns#", "fedibird:quoteUri"
+	case "_misskey_quote":
+		return "misskey", "https://misskey-hub.net/ns#", "misskey:_misskey_quote"
 	case "QuoteRequest", "QuoteAuthorization":
 		return "", "", "https://w3id.org/fep/044f#" + word
 	case "interactingObject", "interactionTarget":

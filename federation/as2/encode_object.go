@@ -141,6 +141,8 @@ func (b *builder) object(o *Object) map[string]any {
 	putList(m, "contributor", o.Contributors)
 	put(m, "conversation", o.Conversation)
 	put(m, "quote", o.Quote)
+	put(m, "quoteUri", o.Quote)
+	put(m, "_misskey_quote", o.Quote)
 	put(m, "quoteAuthorization", o.QuoteAuthorization)
 	b.source(m, o.Source)
 	if len(o.URL) > 0 {

@@ -275,7 +275,7 @@ func TestReactions(t *testing.T) {
 						return err
 					}
 				}
-				if _, err := ReceiveLike(tx, bo, mine, "https://elm.test/likes/1"); err != nil {
+				if _, err := ReceiveLike(tx, bo, mine, Given{URI: "https://elm.test/likes/1"}); err != nil {
 					return err
 				}
 				if _, _, err := ReceiveBoost(tx, RemoteBoost{From: bo, Post: mine, URI: "https://elm.test/announces/1", Published: tx.Now}); err != nil {

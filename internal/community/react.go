@@ -36,7 +36,7 @@ func Like(tx *store.Tx, me Account, post int64) (Post, error) {
 	if err != nil {
 		return Post{}, err
 	}
-	id, fresh, err := like(tx, me, p, "")
+	id, fresh, err := like(tx, me, p, Given{})
 	if err != nil || !fresh {
 		return p, err
 	}
@@ -47,11 +47,19 @@ func Like(tx *store.Tx, me Account, post int64) (Post, error) {
 	return p, enqueue(tx, Outgoing{Verb: VerbLike, ActorID: me.ID, PostID: &p.ID, AccountID: &p.AuthorID, Audience: p.Audience, Facts: Facts{ReactionID: id}})
 }
 
+// Given is how another server's like was given. One with an emoji is what
+// others call a reaction; here it is the same thanks, with a picture.
+type Given struct {
+	URI      string
+	Emoji    string // the emoji itself, or :name: of one of its server's own
+	EmojiURL string // the picture of the latter
+}
+
 // like stores a like, once, and returns its ID.
-func like(tx *store.Tx, from Account, p Post, uri string) (id int64, fresh bool, err error) {
+func like(tx *store.Tx, from Account, p Post, given Given) (id int64, fresh bool, err error) {
 	id = tx.NewID()
-	res := tx.Exec("INSERT INTO likes (account_id, post_id, id, uri, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		from.ID, p.ID, id, uri, tx.Now)
+	res := tx.Exec("INSERT INTO likes (account_id, post_id, id, uri, emoji, emoji_url, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		from.ID, p.ID, id, given.URI, given.Emoji, given.EmojiURL, tx.Now)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return 0, false, res.Error
 	}
@@ -247,7 +255,7 @@ func AcceptAnswer(tx *store.Tx, asker Account, question, reply int64) (Post, err
 
 // ReceiveLike stores a like of one of the posts known here. It reports whether
 // it is new.
-func ReceiveLike(tx *store.Tx, from Account, p Post, uri string) (bool, error) {
+func ReceiveLike(tx *store.Tx, from Account, p Post, given Given) (bool, error) {
 	if p.DeletedAt != nil || p.Kind == Boost || from.Local() || from.Gone() || !p.Audience.Travels() {
 		return false, noSuchPost()
 	}
@@ -255,7 +263,7 @@ func ReceiveLike(tx *store.Tx, from Account, p Post, uri string) (bool, error) {
 	if err != nil || blocked {
 		return false, err
 	}
-	_, fresh, err := like(tx, from, p, uri)
+	_, fresh, err := like(tx, from, p, given)
 	return fresh, err
 }
 
@@ -263,6 +271,36 @@ func ReceiveLike(tx *store.Tx, from Account, p Post, uri string) (bool, error) {
 func ReceiveUnlike(tx *store.Tx, from Account, p Post) (bool, error) {
 	id, err := unlike(tx, from, p)
 	return id != 0, err
+}
+
+// ReceiveUnreact takes back the reaction with an address; any other that the
+// account gave stays. It reports whether there was one.
+func ReceiveUnreact(tx *store.Tx, from Account, p Post, uri string) (bool, error) {
+	var given bool
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM likes WHERE account_id = ? AND post_id = ? AND uri = ?)", from.ID, p.ID, uri).Scan(&given).Error
+	if err != nil || !given {
+		return false, err
+	}
+	return ReceiveUnlike(tx, from, p)
+}
+
+// EmojiOf returns the emoji that people gave with their likes of posts, by post
+// and account. Who gave none is not in it.
+func EmojiOf(tx *store.Tx, posts, accounts []int64) (map[[2]int64]string, error) {
+	if len(posts) == 0 || len(accounts) == 0 {
+		return nil, nil
+	}
+	var rows []struct {
+		PostID, AccountID int64
+		Emoji             string
+	}
+	err := tx.Raw("SELECT post_id, account_id, emoji FROM likes WHERE post_id IN ? AND account_id IN ? AND emoji <> ''",
+		store.Even(posts), store.Even(accounts)).Scan(&rows).Error
+	given := make(map[[2]int64]string, len(rows))
+	for _, r := range rows {
+		given[[2]int64{r.PostID, r.AccountID}] = r.Emoji
+	}
+	return given, err
 }
 
 // RemoteBoost is another server's Announce of a post that is known here.

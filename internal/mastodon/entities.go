@@ -91,38 +91,41 @@ type AccountRole struct {
 // Status is Mastodon's Status entity. The reader's own marks are absent for
 // readers without a token.
 type Status struct {
-	ID                 int64        `json:"id,string"`
-	CreatedAt          stamp        `json:"created_at"`
-	InReplyToID        *int64       `json:"in_reply_to_id,string"`
-	InReplyToAccountID *int64       `json:"in_reply_to_account_id,string"`
-	Sensitive          bool         `json:"sensitive"`
-	SpoilerText        string       `json:"spoiler_text"`
-	Visibility         string       `json:"visibility"`
-	LocalOnly          bool         `json:"local_only"`
-	Language           *string      `json:"language"`
-	URI                string       `json:"uri"`
-	URL                *string      `json:"url"`
-	RepliesCount       int64        `json:"replies_count"`
-	ReblogsCount       int64        `json:"reblogs_count"`
-	FavouritesCount    int64        `json:"favourites_count"`
-	EditedAt           *stamp       `json:"edited_at"`
-	Content            string       `json:"content"`
-	Text               *string      `json:"text,omitempty"`
-	Reblog             *Status      `json:"reblog"`
-	Application        *struct{}    `json:"application"`
-	Account            Account      `json:"account"`
-	MediaAttachments   []Attachment `json:"media_attachments"`
-	Mentions           []Mention    `json:"mentions"`
-	Tags               []StatusTag  `json:"tags"`
-	Emojis             []Emoji      `json:"emojis"`
-	Card               *struct{}    `json:"card"`
-	Poll               *Poll        `json:"poll"`
-	Favourited         *bool        `json:"favourited,omitempty"`
-	Reblogged          *bool        `json:"reblogged,omitempty"`
-	Muted              *bool        `json:"muted,omitempty"`
-	Bookmarked         *bool        `json:"bookmarked,omitempty"`
-	Pinned             *bool        `json:"pinned,omitempty"`
-	Filtered           *[]struct{}  `json:"filtered,omitempty"`
+	ID                 int64         `json:"id,string"`
+	CreatedAt          stamp         `json:"created_at"`
+	InReplyToID        *int64        `json:"in_reply_to_id,string"`
+	InReplyToAccountID *int64        `json:"in_reply_to_account_id,string"`
+	Sensitive          bool          `json:"sensitive"`
+	SpoilerText        string        `json:"spoiler_text"`
+	Visibility         string        `json:"visibility"`
+	LocalOnly          bool          `json:"local_only"`
+	Language           *string       `json:"language"`
+	URI                string        `json:"uri"`
+	URL                *string       `json:"url"`
+	RepliesCount       int64         `json:"replies_count"`
+	ReblogsCount       int64         `json:"reblogs_count"`
+	FavouritesCount    int64         `json:"favourites_count"`
+	EditedAt           *stamp        `json:"edited_at"`
+	Content            string        `json:"content"`
+	Text               *string       `json:"text,omitempty"`
+	Reblog             *Status       `json:"reblog"`
+	Application        *struct{}     `json:"application"`
+	Account            Account       `json:"account"`
+	MediaAttachments   []Attachment  `json:"media_attachments"`
+	Mentions           []Mention     `json:"mentions"`
+	Tags               []StatusTag   `json:"tags"`
+	Emojis             []Emoji       `json:"emojis"`
+	Card               *struct{}     `json:"card"`
+	Poll               *Poll         `json:"poll"`
+	Quote              *Quote        `json:"quote"`
+	QuotesCount        int64         `json:"quotes_count"`
+	QuoteApproval      QuoteApproval `json:"quote_approval"`
+	Favourited         *bool         `json:"favourited,omitempty"`
+	Reblogged          *bool         `json:"reblogged,omitempty"`
+	Muted              *bool         `json:"muted,omitempty"`
+	Bookmarked         *bool         `json:"bookmarked,omitempty"`
+	Pinned             *bool         `json:"pinned,omitempty"`
+	Filtered           *[]struct{}   `json:"filtered,omitempty"`
 }
 
 // Mention names an account that a status addresses.
@@ -278,7 +281,7 @@ func (s shape) status(v community.View) Status {
 		Visibility: visibility(p), LocalOnly: p.Audience == community.School, Language: text(p.Language),
 		URI: s.postURI(p), URL: text(s.postURL(p)),
 		RepliesCount: p.RepliesCount, ReblogsCount: p.BoostsCount, FavouritesCount: p.LikesCount,
-		EditedAt: stampOrNull(p.EditedAt), Content: content(p), Account: s.account(v.Author, v.AuthorCounts),
+		EditedAt: stampOrNull(p.EditedAt), Content: withoutQuoteLink(content(p), v), Account: s.account(v.Author, v.AuthorCounts),
 		InReplyToID: p.InReplyToID, InReplyToAccountID: p.InReplyToAuthor,
 		MediaAttachments: s.attachments(v.Media), Emojis: s.postEmoji(p),
 		Mentions: make([]Mention, 0, len(v.Mentions)), Tags: make([]StatusTag, 0, len(v.Tags)),
@@ -289,6 +292,7 @@ func (s shape) status(v community.View) Status {
 	for _, t := range v.Tags {
 		out.Tags = append(out.Tags, StatusTag{Name: t.Tag, URL: s.site.Tag(t.Tag)})
 	}
+	out.Quote, out.QuotesCount, out.QuoteApproval = s.quote(v), p.QuotesCount, s.approval(v)
 	if v.Poll != nil {
 		poll := s.poll(*v.Poll)
 		poll.Emojis = out.Emojis

@@ -81,6 +81,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.notificationRoutes(api)
 	a.statusRoutes(api)
 	a.pollRoutes(api)
+	a.quoteRoutes(api)
 	a.accountRoutes(api)
 	a.instanceRoutes(api)
 	a.mediaRoutes(api)

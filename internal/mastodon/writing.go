@@ -30,6 +30,11 @@ func (a *API) publish(c *call) (any, error) {
 	if id := c.ids("in_reply_to_id"); len(id) > 0 {
 		d.InReplyToID = id[0]
 	}
+	for _, name := range []string{"quoted_status_id", "quote_id"} { // the latter is Pleroma's
+		if id := c.ids(name); len(id) > 0 {
+			d.QuoteID = id[0]
+		}
+	}
 	if key := c.r.Header.Get("Idempotency-Key"); key != "" && len(key) <= 200 {
 		d.FormID = "api:" + key
 	}
