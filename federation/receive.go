@@ -444,7 +444,7 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	case "Update":
 		return f.receiveUpdate(b, *actor, row)
 	case "Delete":
-		return f.receiveDelete(b, *actor, row.Host, a)
+		return f.receiveDelete(b, *actor, a)
 	case "Follow":
 		return f.receiveFollow(b, *actor, a)
 	case "Accept":

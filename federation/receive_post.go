@@ -75,7 +75,7 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 // receiveDelete takes out a post, or all that an actor is.
 //
 // W3C ActivityPub, section 7.4.
-func (f *Federation) receiveDelete(b *book, actor community.Account, host string, a *as2.Activity) (string, error) {
+func (f *Federation) receiveDelete(b *book, actor community.Account, a *as2.Activity) (string, error) {
 	switch {
 	case a.ObjectID == a.Actor:
 		delete(b.accounts, a.Actor)
@@ -95,7 +95,7 @@ func (f *Federation) receiveDelete(b *book, actor community.Account, host string
 		clear(b.posts)
 		return "", err
 	}
-	_, err = community.ReceiveDelete(b.tx, host, a.ObjectID)
+	_, err = community.ReceiveDelete(b.tx, actor, a.ObjectID)
 	b.turn(a.ObjectID)
 	return "", err
 }

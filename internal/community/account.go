@@ -52,6 +52,7 @@ type Account struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	FetchedAt    *time.Time
+	SaidAt       *time.Time // when its server changed it last, as it says
 	SuspendedAt  *time.Time
 	DeletedAt    *time.Time
 }
@@ -303,6 +304,9 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if err := tx.Where("uri = ?", *a.URI).Limit(1).Find(&known).Error; err != nil {
 		return Account{}, err
 	}
+	if known.SaidAt != nil && a.SaidAt != nil && a.SaidAt.Before(*known.SaidAt) {
+		return known, nil // what was said later came first
+	}
 	err := tx.Exec("UPDATE accounts SET username = ? || CAST(id AS TEXT), updated_at = ? WHERE host = ? AND username = ? AND id <> ?",
 		formerName, tx.Now, a.Host, a.Username, known.ID).Error
 	if err != nil {
@@ -310,6 +314,9 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	}
 	now := tx.Now
 	a.FetchedAt, a.UpdatedAt = &now, now
+	if a.SaidAt != nil && a.SaidAt.After(now) {
+		a.SaidAt = &now
+	}
 	if a.ActorType == "" {
 		a.ActorType = "Person"
 	}
@@ -353,7 +360,9 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if err := tx.Exec("DELETE FROM account_keys WHERE account_id = ? AND key_id <> ?", a.ID, r.KeyID).Error; err != nil {
 		return a, err
 	}
-	return a, tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key_id"}}, UpdateAll: true}).
+	// A key that is another's stays theirs: naming it does not make it one's own.
+	theirs := clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "account_keys.account_id = excluded.account_id"}}}
+	return a, tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key_id"}}, Where: theirs, UpdateAll: true}).
 		Create(&AccountKey{AccountID: a.ID, KeyID: r.KeyID, Algorithm: RSA, PublicKey: r.PublicKey, FetchedAt: tx.Now}).Error
 }
 

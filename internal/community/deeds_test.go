@@ -229,18 +229,25 @@ func TestReceiveDelete(t *testing.T) {
 		known, unknown := w.note(bo), w.note(bo)
 		p := w.receive(known)
 		for _, tt := range []struct {
-			name, host, uri string
-			kind            fault.Kind
+			name string
+			by   Account
+			uri  string
 		}{
-			{"another server", "fig.test", known.URI, fault.Forbidden},
-			{"one of ours", "oak.test", site.Post(p.ID), fault.Forbidden},
+			{"of another server", w.remote("fay", "fig.test"), known.URI},
+			{"by a neighbour", w.remote("cy", "elm.test"), known.URI},
+			{"one of ours", bo, site.Post(p.ID)},
+			{"by one of ours", w.local("ana", Member), site.Post(p.ID)},
 		} {
-			w.refuses(tt.kind, func(tx *store.Tx) error { _, err := ReceiveDelete(tx, tt.host, tt.uri); return err })
+			w.refuses(fault.Forbidden, func(tx *store.Tx) error { _, err := ReceiveDelete(tx, tt.by, tt.uri); return err })
 		}
+		theirs := w.note(w.remote("di", "elm.test"))
 		w.write(func(tx *store.Tx) error {
-			gone, err := ReceiveDelete(tx, "elm.test", known.URI)
-			early, err2 := ReceiveDelete(tx, "elm.test", unknown.URI)
-			again, err3 := ReceiveDelete(tx, "elm.test", unknown.URI)
+			gone, err := ReceiveDelete(tx, bo, known.URI)
+			early, err2 := ReceiveDelete(tx, bo, unknown.URI)
+			again, err3 := ReceiveDelete(tx, bo, unknown.URI)
+			if _, err := ReceiveDelete(tx, bo, theirs.URI); err != nil {
+				return err
+			}
 			if !gone || early || again {
 				t.Errorf("gone %v, early %v, again %v", gone, early, again)
 			}
@@ -250,6 +257,7 @@ func TestReceiveDelete(t *testing.T) {
 			t.Error("the post is still there")
 		}
 		w.refuses(fault.Gone, func(tx *store.Tx) error { _, _, err := Receive(tx, unknown); return err })
+		w.receive(theirs) // a neighbour cannot delete ahead
 		w.write(func(tx *store.Tx) error {
 			if got, fresh, err := Receive(tx, known); err != nil || fresh || got.DeletedAt == nil {
 				t.Errorf("a deleted post came back: %v, %v", fresh, err)

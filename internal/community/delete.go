@@ -155,25 +155,25 @@ func uncount(tx *store.Tx, p Post) error {
 	return tx.Exec("UPDATE posts SET boosts_count = boosts_count - 1 WHERE id = ? AND boosts_count > 0", *p.BoostOfID).Error
 }
 
-// ReceiveDelete takes out a post that its server deleted. host is the origin
-// that says so, and may only speak of its own. A post that is not known leaves
-// a tombstone, so that its Create, should it come later, is not taken. It
-// reports whether a post was taken out.
+// ReceiveDelete takes out a post of another server, for its author. A post that
+// is not known leaves a tombstone of the author's, so that its Create, should
+// it come later from the same author, is not taken. It reports whether a post
+// was taken out.
 //
 // W3C ActivityPub, section 7.4; FEP-fe34.
-func ReceiveDelete(tx *store.Tx, host, uri string) (bool, error) {
+func ReceiveDelete(tx *store.Tx, by Account, uri string) (bool, error) {
 	origin, err := iri.HostOf(uri)
-	if err != nil || origin != host || tx.Site.Local(uri) {
+	if err != nil || by.Local() || origin != by.Host || tx.Site.Local(uri) {
 		return false, fault.New(fault.Forbidden, "Only the server that a post came from may delete it.")
 	}
 	p, err := PostByURI(tx, uri)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return false, tx.Exec("INSERT INTO tombstones (uri, deleted_at) VALUES (?, ?) ON CONFLICT (uri) DO NOTHING", uri, tx.Now).Error
+		return false, tx.Exec("INSERT INTO tombstones (uri, account_id, deleted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", uri, by.ID, tx.Now).Error
 	case err != nil:
 		return false, err
-	case p.AuthorHost != host:
-		return false, fault.New(fault.Forbidden, "Only the server that a post came from may delete it.")
+	case p.AuthorID != by.ID:
+		return false, fault.New(fault.Forbidden, "Only its author may delete a post.")
 	case p.DeletedAt != nil:
 		return false, nil
 	}

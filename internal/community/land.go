@@ -181,22 +181,30 @@ func insertPosts(tx *store.Tx, posts []*Post) (map[int64]bool, error) {
 // mostLanding is how many posts one statement inserts.
 const mostLanding = 64
 
-// tombstonesOf returns which of the posts' URIs were deleted before they came.
+// tombstonesOf returns which of the posts' URIs their authors deleted before
+// they came.
 func tombstonesOf(tx *store.Tx, posts []*Post) (map[string]bool, error) {
 	var uris []string
+	authors := map[string]int64{}
 	for _, p := range posts {
 		if p.URI != nil {
 			uris = append(uris, *p.URI)
+			authors[*p.URI] = p.AuthorID
 		}
 	}
 	buried := map[string]bool{}
 	for part := range slices.Chunk(uris, mostLanding) {
-		var found []string
-		if err := tx.Raw("SELECT uri FROM tombstones WHERE uri IN ?", store.Even(part)).Scan(&found).Error; err != nil {
+		var found []struct {
+			URI       string `gorm:"column:uri"`
+			AccountID int64
+		}
+		if err := tx.Raw("SELECT uri, account_id FROM tombstones WHERE uri IN ?", store.Even(part)).Scan(&found).Error; err != nil {
 			return nil, err
 		}
-		for _, uri := range found {
-			buried[uri] = true
+		for _, grave := range found {
+			if grave.AccountID == 0 || grave.AccountID == authors[grave.URI] {
+				buried[grave.URI] = true
+			}
 		}
 	}
 	return buried, nil

@@ -155,7 +155,7 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 			_, err8 := RepliesTo(tx, w.viewer(reader), p.ID, store.Page{})
 			_, err9 := Unlike(tx, reader, reply.ID)
 			_, err10 := UnboostPost(tx, reader, reply.ID)
-			_, err11 := ReceiveDelete(tx, "elm.test", r.URI)
+			_, err11 := ReceiveDelete(tx, r.Author, r.URI)
 			err12 := tx.Exec("UPDATE attachments SET post_id = NULL WHERE post_id = ?", p.ID).Error
 			_, err13 := Sweep(tx)
 			return cmpErr(err, err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13, Delete(tx, reader, p.ID))

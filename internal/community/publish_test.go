@@ -239,7 +239,7 @@ func TestReceiveAll(t *testing.T) {
 		known := w.note(bo)
 		w.receive(known)
 		deleted := w.note(bo)
-		w.write(func(tx *store.Tx) error { _, err := ReceiveDelete(tx, "elm.test", deleted.URI); return err })
+		w.write(func(tx *store.Tx) error { _, err := ReceiveDelete(tx, bo, deleted.URI); return err })
 		plain, twice, forged, child, opener, answer := w.note(bo), w.note(bo), w.note(bo), w.note(cy), w.note(bo), w.note(cy)
 		twice.URI = plain.URI
 		forged.URI = "https://oak.test/notes/forged"

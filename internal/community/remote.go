@@ -66,10 +66,18 @@ func (r RemotePost) post(tx *store.Tx) Post {
 	if published.IsZero() || published.After(tx.Now) {
 		published = tx.Now
 	}
+	edited := r.Edited
+	if edited != nil {
+		at := store.Millis(*edited)
+		if at.After(tx.Now) {
+			at = tx.Now
+		}
+		edited = &at
+	}
 	p := Post{
 		ID: tx.NewIDAt(published), AuthorID: r.Author.ID, AuthorHost: r.Author.Host, URI: &r.URI, URL: r.URL,
 		Kind: r.Kind, Audience: r.Audience, Unlisted: r.Unlisted, InReplyToURI: r.InReplyToURI, ContextURI: r.ContextURI, RepliesURI: r.RepliesURI,
-		CreatedAt: published, EditedAt: r.Edited, MediaCount: int64(len(r.Media)),
+		CreatedAt: published, EditedAt: edited, MediaCount: int64(len(r.Media)),
 	}
 	r.fill(&p)
 	return p

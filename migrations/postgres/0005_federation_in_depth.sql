@@ -20,6 +20,20 @@ ALTER TABLE site ADD COLUMN ed25519_private_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN emoji TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN featured_uri TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN moved_at TIMESTAMP(3);
+-- When its server says that it changed an account last.
+ALTER TABLE accounts ADD COLUMN said_at TIMESTAMP(3);
+
+-- Whose word it is that something was deleted; 0 is not known.
+CREATE TABLE graves (
+	uri        TEXT      NOT NULL,
+	account_id BIGINT    NOT NULL DEFAULT 0,
+	deleted_at TIMESTAMP(3) NOT NULL,
+	PRIMARY KEY (uri, account_id)
+);
+INSERT INTO graves (uri, account_id, deleted_at) SELECT uri, 0, deleted_at FROM tombstones;
+DROP TABLE tombstones;
+ALTER TABLE graves RENAME TO tombstones;
+CREATE INDEX tombstones_deleted ON tombstones (deleted_at);
 
 -- Which signatures a server is known to accept: '' is not known yet.
 ALTER TABLE hosts ADD COLUMN signatures TEXT NOT NULL DEFAULT '' CHECK (signatures IN ('', 'cavage', 'rfc9421', 'ed25519'));
@@ -167,6 +181,15 @@ ALTER TABLE posts DROP COLUMN quote_id;
 ALTER TABLE posts DROP COLUMN extra;
 ALTER TABLE hosts DROP COLUMN signatures_at;
 ALTER TABLE hosts DROP COLUMN signatures;
+CREATE TABLE graves (
+	uri        TEXT      NOT NULL PRIMARY KEY,
+	deleted_at TIMESTAMP(3) NOT NULL
+);
+INSERT INTO graves (uri, deleted_at) SELECT uri, min(deleted_at) FROM tombstones GROUP BY uri;
+DROP TABLE tombstones;
+ALTER TABLE graves RENAME TO tombstones;
+CREATE INDEX tombstones_deleted ON tombstones (deleted_at);
+ALTER TABLE accounts DROP COLUMN said_at;
 ALTER TABLE accounts DROP COLUMN moved_at;
 ALTER TABLE accounts DROP COLUMN featured_uri;
 ALTER TABLE accounts DROP COLUMN emoji;
