@@ -245,3 +245,12 @@ func decodeDoc(t *testing.T, body []byte) doc {
 	}
 	return d
 }
+
+func encodeDoc(t *testing.T, d doc) []byte {
+	t.Helper()
+	body, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}

@@ -399,6 +399,9 @@ func ReceiveVote(tx *store.Tx, from Account, p Post, option, uri string) (outcom
 	if blocked, err := blockedEither(tx, from.ID, p.AuthorID); err != nil || blocked {
 		return "blocked", err
 	}
+	if may, err := addressed(tx, from, p); err != nil || !may {
+		return "no_poll", err
+	}
 	poll, err := lockPoll(tx, p.ID)
 	if fault.Is(err, fault.NotFound) {
 		return "no_poll", nil
@@ -432,6 +435,19 @@ func ReceiveVote(tx *store.Tx, from Account, p Post, option, uri string) (outcom
 		voters = 0
 	}
 	return "done", countVoter(tx, p, voters)
+}
+
+// addressed reports whether a post is for this very account, and not only for
+// somebody else of its server, which may have it for them.
+func addressed(tx *store.Tx, a Account, p Post) (bool, error) {
+	if p.Audience == Public || p.Audience == Network {
+		return true, nil
+	}
+	var yes bool
+	err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM post_mentions WHERE post_id = ? AND account_id = ?)
+		OR ? AND EXISTS (SELECT 1 FROM follows WHERE follower_id = ? AND target_id = ? AND state = ?)`,
+		p.ID, a.ID, p.Audience == Followers, a.ID, p.AuthorID, FollowAccepted).Scan(&yes).Error
+	return yes, err
 }
 
 // receivePoll takes over what another server now says of its poll: the

@@ -185,7 +185,7 @@ func receiveQuote(tx *store.Tx, p *Post, uri, authorization string) (bool, error
 		return false, err
 	}
 	if err != nil || quoted.DeletedAt != nil || quoted.Kind == Boost || quoted.ID == p.ID {
-		return before.QuoteURI != uri, setQuote(tx, p, nil, QuotePending, authorization)
+		return before.QuoteURI != uri || before.QuoteAuthorization != authorization, setQuote(tx, p, nil, QuotePending, authorization)
 	}
 	state := QuotePending
 	switch {
@@ -203,7 +203,7 @@ func receiveQuote(tx *store.Tx, p *Post, uri, authorization string) (bool, error
 	if err := setQuote(tx, p, &quoted.ID, state, authorization); err != nil {
 		return false, err
 	}
-	changed := before.QuoteState != state || !sameID(before.QuoteID, p.QuoteID)
+	changed := before.QuoteState != state || !sameID(before.QuoteID, p.QuoteID) || before.QuoteAuthorization != authorization
 	if changed && state == QuoteAccepted && quoted.Local() {
 		return true, notify(tx, quoted.AuthorID, NotifyQuote, p.AuthorID, p.ID)
 	}
