@@ -26,6 +26,9 @@ const (
 	// laneFallback is how often lanes are looked for without news of any:
 	// news may be lost, rows are not.
 	laneFallback = 5 * time.Second
+	// claimPace is the least time between two claims: a claim costs as much for
+	// many hosts as for one.
+	claimPace = 10 * time.Millisecond
 	// parkAfter is how long a lane may meet nothing but failures before it is
 	// parked, and probeEvery how often a parked one is tried.
 	parkAfter  = 24 * time.Hour
@@ -124,6 +127,7 @@ func (q *lanes) run(ctx context.Context) {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var last time.Time // of a claim
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,7 +136,15 @@ func (q *lanes) run(ctx context.Context) {
 		case <-timer.C:
 			q.probe(ctx)
 		}
+		if wait := claimPace - time.Since(last); wait > 0 { // what comes meanwhile is taken together
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
+		}
 		claimed, err := q.claim(ctx)
+		last = time.Now()
 		if err != nil && ctx.Err() == nil {
 			q.log.Error("lanes not claimed", "err", err)
 		}
@@ -355,7 +367,7 @@ func (q *lanes) recovered(tx *store.Tx, l *lane) error {
 // untilNext is how long the loop may sleep if no news comes.
 func (q *lanes) untilNext(ctx context.Context) time.Duration {
 	var next []time.Time
-	err := q.db.Read(ctx, func(tx *store.Tx) error {
+	err := q.db.Ask(ctx, func(tx *store.Tx) error {
 		return tx.Raw(`SELECT next_at FROM lanes WHERE queue = ? AND waiting AND parked_at IS NULL AND next_at > ?
 			ORDER BY next_at LIMIT 1`, q.queue, tx.Now).Scan(&next).Error
 	})

@@ -194,7 +194,8 @@ func Admitted(tx *store.Tx, hosts []string) (map[string]bool, error) {
 // another server is missing from the answer.
 func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
 	dev := iri.IsDev(tx.Site.Host)
-	var names []string // of the hosts and everything above them
+	var names []string // of the hosts and everything above them, each once
+	named := map[string]bool{}
 	decided := make(map[string]Decision, len(hosts))
 	for _, host := range hosts {
 		if _, asked := decided[host]; asked {
@@ -204,7 +205,12 @@ func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
 			continue
 		}
 		decided[host] = Decision{}
-		names = append(names, withParents(host)...)
+		for _, name := range withParents(host) {
+			if !named[name] {
+				named[name] = true
+				names = append(names, name)
+			}
+		}
 	}
 	if len(names) == 0 {
 		return decided, nil

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -26,10 +27,11 @@ type job struct {
 }
 
 // Batch is Write for many callers at once: while one transaction commits, the
-// functions that arrive are gathered and run one after the other in the next,
-// each in a savepoint of its own, so that one that fails spoils no other. The
-// cost of getting a commit onto the disk is shared; when nothing else is going
-// on there is no delay. Batch returns after the commit.
+// functions that arrive are gathered and run one after the other in the next.
+// The cost of getting a commit onto the disk is shared; when nothing else is
+// going on there is no delay. If one of them fails, each is run again in a
+// transaction of its own, so that it spoils no other. Batch returns after the
+// commit.
 //
 // fn may be run more than once, as with Write.
 func (db *DB) Batch(ctx context.Context, fn func(tx *Tx) error) error {
@@ -67,33 +69,29 @@ func (b *batch) run() {
 	}
 }
 
+// errSpoilt undoes a shared transaction in which a function failed.
+var errSpoilt = errors.New("one of several failed")
+
 func (b *batch) commit(jobs []*job) {
-	if len(jobs) == 1 { // nobody to spare: no savepoint
-		j := jobs[0]
-		j.err = b.db.Write(j.ctx, j.run)
-		close(j.done)
-		return
-	}
-	var alone []*job
-	err := b.db.Write(context.Background(), func(tx *Tx) error {
-		alone = alone[:0]
-		for _, j := range jobs {
-			if j.err = j.ctx.Err(); j.err != nil {
-				continue
+	err := errSpoilt
+	if len(jobs) > 1 {
+		err = b.db.Write(context.Background(), func(tx *Tx) error {
+			for _, j := range jobs {
+				if j.err = j.ctx.Err(); j.err != nil {
+					continue
+				}
+				if j.err = j.run(tx); j.err != nil {
+					return errSpoilt
+				}
 			}
-			if j.err = tx.Attempt(j.run); retryable(j.err) {
-				alone = append(alone, j)
-			}
-		}
-		return nil
-	})
-	for _, j := range alone { // a deadlock: its own transaction is tried again by Write
-		if err == nil {
-			j.err = b.db.Write(j.ctx, j.run)
-		}
+			return nil
+		})
 	}
 	for _, j := range jobs {
-		if err != nil && j.err == nil {
+		switch {
+		case errors.Is(err, errSpoilt):
+			j.err = b.db.Write(j.ctx, j.run)
+		case err != nil && j.err == nil:
 			j.err = err
 		}
 		close(j.done)

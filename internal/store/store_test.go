@@ -348,6 +348,16 @@ func TestBatch(t *testing.T) {
 		if got := len(sub.C); got != n-7 {
 			t.Errorf("%d news, want %d", got, n-7)
 		}
+		before = db.Stats().Writes
+		for i := range n { // and when none fails, they share
+			wg.Go(func() {
+				errs[i] = db.Batch(t.Context(), func(tx *store.Tx) error { return tx.Create(&thing{ID: int64(1000 + i), Name: "good " + time.Duration(i).String(), At: tx.Now}).Error })
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
 		if used := db.Stats().Writes - before; used >= n {
 			t.Errorf("%d transactions for %d functions", used, n)
 		}
