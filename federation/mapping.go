@@ -399,7 +399,7 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 		return community.RemoteAccount{}, because(reasonNoInbox, "its inbox is not on its own server")
 	}
 	own := func(address string) string {
-		if iri.SameOrigin(address, a.ID) {
+		if len(address) <= maxAddress && iri.SameOrigin(address, a.ID) {
 			return address
 		}
 		return ""
@@ -413,6 +413,9 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 		Locked: a.ManuallyApprovesFollowers, Discoverable: a.Discoverable, Indexable: a.Indexable,
 		MovedTo: webAddress(a.MovedTo), AlsoKnownAs: a.AlsoKnownAs[:min(len(a.AlsoKnownAs), maxFields)],
 		CreatedAt: a.Published,
+	}
+	if !a.Updated.IsZero() {
+		account.SaidAt = &a.Updated
 	}
 	if a.Icon != nil {
 		account.Avatar = webAddress(a.Icon.URL)

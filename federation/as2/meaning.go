@@ -19,13 +19,16 @@ import (
 // meanings looks at a @context.
 func (s *scanner) meanings() {
 	s.each(func() {
-		if s.peek() != '{' {
+		switch s.peek() {
+		case '{':
+			in := scanner{b: s.raw()}
+			in.terms()
+			s.adopt(in.err)
+		case '[':
+			s.meanings()
+		default:
 			s.skip() // an address: what it holds cannot override ActivityStreams for those who do not fetch it
-			return
 		}
-		in := scanner{b: s.raw()}
-		in.terms()
-		s.adopt(in.err)
 	})
 }
 
@@ -41,6 +44,7 @@ func (s *scanner) terms() {
 			inner = []byte(unescape(inner))
 		}
 		value := s.raw()
+		s.scoped(value)
 		word, guarded := guardedWord(inner)
 		if !guarded {
 			continue
@@ -49,6 +53,19 @@ func (s *scanner) terms() {
 			s.fail(fmt.Errorf("%w: its @context makes %q another word, %q", ErrMalformed, word, means))
 		}
 	}
+}
+
+// scoped looks at the @context that a definition may bring for what stands
+// below its term.
+//
+// JSON-LD 1.1, section 4.1.8 (scoped contexts).
+func (s *scanner) scoped(definition []byte) {
+	in := scanner{b: definition}
+	if in.peek() != '{' {
+		return
+	}
+	in.object(func([]byte) {}) // meets the @context, and skips the rest
+	s.adopt(in.err)
 }
 
 // guardedWord reports whether a context may not give a word another meaning.
@@ -70,9 +87,13 @@ func definition(value []byte) string {
 		var id string
 		in.i++
 		for in.peek() == '"' {
-			if name := in.str(); name == "@id" && in.peek() == '"' {
+			switch name := in.str(); {
+			case name == "@id" && in.peek() == '"':
 				id = in.str()
-			} else {
+			case name == "@id", name == "@reverse": // no word at all, or one that is read backwards
+				id = name
+				in.skip()
+			default:
 				in.skip()
 			}
 		}
