@@ -62,11 +62,12 @@ func optionsOf(o as2.Object) []string {
 }
 
 // linkOf is the page elsewhere that a post is about: what Lemmy and PieFed
-// attach to a Page, and what Friendica and bridges give as its url.
+// attach to a Page and Mobilizon to an Event, and what Friendica and bridges give
+// as its url.
 func linkOf(o as2.Object) string {
-	if o.Type == "Page" || o.Type == "Article" {
+	if o.Type != "Note" && o.Type != "Question" && o.Type != "ChatMessage" { // theirs are previews of links in the text
 		for _, a := range o.Attachments {
-			if link := webAddress(a.URL); a.Type == "Link" && link != "" {
+			if link := webAddress(a.URL); a.Type == "Link" && link != "" && !isOwnPicture(o, a) {
 				return link
 			}
 		}
@@ -102,7 +103,7 @@ func filesOf(o as2.Object) []community.ExternalFile {
 	}
 	for _, a := range o.Attachments {
 		switch {
-		case a.Type == "Link" && linkOf(o) == a.URL, isPicture(a):
+		case a.Type == "Link" && (a.MediaType == "" || a.MediaType == "text/html"), isPicture(a): // see linkOf and picturesOf
 		default:
 			add(a.URL, mimeOf(a), a.Name)
 		}
@@ -215,11 +216,17 @@ func picturesOf(o as2.Object) []as2.Attachment {
 		}
 	}
 	for _, a := range o.Attachments {
-		if a.Type != "Link" {
+		if a.Type != "Link" || isOwnPicture(o, a) {
 			add(a)
 		}
 	}
 	return list
+}
+
+// isOwnPicture reports whether a link leads to a picture on the thing's own
+// server, which is how Lemmy before 0.19 published pictures.
+func isOwnPicture(o as2.Object, a as2.Attachment) bool {
+	return a.Type == "Link" && isPicture(a) && iri.SameOrigin(a.URL, o.ID)
 }
 
 // isPicture reports whether an attachment can be shown as a picture.

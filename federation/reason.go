@@ -27,16 +27,15 @@ const (
 	reasonTooBig     = "arrived.too_big"
 	reasonIncomplete = "arrived.incomplete"
 	reasonMalformed  = "arrived.malformed"
-	reasonForeign    = "arrived.foreign"    // said by somebody whose it is not
-	reasonNoAuthor   = "arrived.no_author"  // nobody says that it is theirs
-	reasonDeleted    = "arrived.deleted"    // a Tombstone
-	reasonNoPost     = "arrived.no_post"    // a thing that is no post: a place, a book, a list
-	reasonEmpty      = "arrived.empty"      // nothing in it that could be shown
-	reasonVote       = "arrived.vote"       // a vote where there is no poll
-	reasonAddress    = "arrived.address"    // an address that cannot be kept
-	reasonNoInbox    = "arrived.no_inbox"   // an actor that cannot be written to
-	reasonNoName     = "arrived.no_name"    // an actor without a name that can be written
-	reasonNotHeeded  = "arrived.not_heeded" // a kind of deed that this server does not take part in
+	reasonForeign    = "arrived.foreign"   // said by somebody whose it is not
+	reasonNoAuthor   = "arrived.no_author" // nobody says that it is theirs
+	reasonDeleted    = "arrived.deleted"   // a Tombstone
+	reasonNoPost     = "arrived.no_post"   // a thing that is no post: a place, a book, a list
+	reasonEmpty      = "arrived.empty"     // nothing in it that could be shown
+	reasonVote       = "arrived.vote"      // a vote where there is no poll
+	reasonAddress    = "arrived.address"   // an address that cannot be kept
+	reasonNoInbox    = "arrived.no_inbox"  // an actor that cannot be written to
+	reasonNoName     = "arrived.no_name"   // an actor without a name that can be written
 )
 
 func because(key, format string, args ...any) error {

@@ -114,11 +114,18 @@ func (s *scanner) objectOf() *Object {
 		case "quoteAuthorization", "https://w3id.org/fep/044f#quoteAuthorization":
 			o.QuoteAuthorization = s.id()
 		case "duration":
-			o.Duration = duration(s.text())
+			o.Duration = s.duration()
 		case "audio": // Castopod: the recording of an episode
+			at := s.i
 			if a, ok := s.attachment(); ok {
 				o.Attachments = append(o.Attachments, a)
 			}
+			s.i = at
+			s.object(func(key []byte) {
+				if string(key) == "duration" {
+					o.Duration = s.duration()
+				}
+			})
 		case "url":
 			o.URL = s.links()
 		case "href": // of a thing that is a Link of an actor's own
@@ -230,7 +237,9 @@ func (s *scanner) objectOf() *Object {
 			o.Language = l
 		}
 	}
-	o.Languages = content.others(o.Language)
+	if o.Language != "" {
+		o.Languages = content.others(o.Language)
+	}
 	if o.Language == "" && isLanguage(language) && (o.Content != "" || o.Name != "" || o.Summary != "") {
 		o.Language = language
 	}
@@ -600,8 +609,17 @@ func isAddress(text string) bool {
 	return (strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")) && !strings.ContainsAny(text, " \t\n<>\"")
 }
 
-// duration reads how long something lasts: ISO 8601 in hours, minutes and
-// seconds, as PeerTube writes it, or a number of seconds, as Castopod does.
+// duration reads how long something lasts: ISO 8601, or a number of seconds, as
+// Funkwhale and Castopod have it.
+func (s *scanner) duration() time.Duration {
+	if s.peek() == '"' || s.peek() == '{' || s.peek() == '[' {
+		return duration(s.text())
+	}
+	seconds, _ := s.float()
+	return bounded(seconds)
+}
+
+// duration reads ISO 8601 in days, hours, minutes and seconds.
 //
 // XML Schema Part 2, section 3.2.6, which ActivityStreams rests on.
 func duration(text string) time.Duration {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -313,7 +314,8 @@ func addDocuments(f *testing.F) {
 		f.Fatal("no documents", err)
 	}
 	more, _ := filepath.Glob("testdata/sent/*.json")
-	for _, path := range append(paths, more...) {
+	peers, _ := filepath.Glob("../testdata/peers/*/*.json")
+	for _, path := range slices.Concat(paths, more, peers) {
 		body, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)

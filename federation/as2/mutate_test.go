@@ -17,7 +17,8 @@ func TestMutations(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/*.json")
 	more, _ := filepath.Glob("testdata/sent/*.json")
 	fixtures, _ := filepath.Glob("../../../shared/fixtures/activitypub/*/*/*.json")
-	paths = append(append(paths, more...), fixtures...)
+	peers, _ := filepath.Glob("../testdata/peers/*/*.json")
+	paths = slices.Concat(paths, more, fixtures, peers)
 	rounds := 60
 	if testing.Short() {
 		rounds = 5

@@ -450,8 +450,8 @@ func (s *scanner) typ(known func(string) bool) string {
 	var first, liked string
 	s.each(func() {
 		t := local(s.str())
-		if first == "" {
-			first = t
+		if first == "" || strings.Contains(first, ":") && t != "" && !strings.Contains(t, ":") {
+			first = t // rather a plain word than one of a vocabulary that nobody knows
 		}
 		if liked == "" && known != nil && known(t) {
 			liked = t
