@@ -277,8 +277,12 @@ func TestQuotesOnTheWire(t *testing.T) {
 			t.Errorf("those who know no quotes read %q", content)
 		}
 		var request, accept []byte
-		elm.read(func(tx *store.Tx) error { return tx.Raw("SELECT body FROM outgoing WHERE verb = 'QuoteRequest'").Row().Scan(&request) })
-		oak.read(func(tx *store.Tx) error { return tx.Raw("SELECT body FROM outgoing WHERE verb = 'AcceptQuote'").Row().Scan(&accept) })
+		elm.read(func(tx *store.Tx) error {
+			return tx.Raw("SELECT body FROM outgoing WHERE verb = 'QuoteRequest'").Row().Scan(&request)
+		})
+		oak.read(func(tx *store.Tx) error {
+			return tx.Raw("SELECT body FROM outgoing WHERE verb = 'AcceptQuote'").Row().Scan(&accept)
+		})
 		asked, said := decodeDoc(t, request), decodeDoc(t, accept)
 		instrument, _ := asked["instrument"].(map[string]any)
 		if asked["type"] != "QuoteRequest" || asked["object"] != address || instrument["id"] != elm.site.Post(q.ID) || asked["actor"] != elm.site.Actor(bo.ID) {

@@ -261,7 +261,7 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 		}
 	}
 	f.fetchParents(ctx, rows)
-	f.settleQuotes(ctx, rows)
+	f.lookFurther(ctx, rows)
 	return left, nil
 }
 
@@ -453,6 +453,8 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 		return f.receiveAnswer(b, *actor, a, community.ReceiveReject)
 	case "Like", "EmojiReact":
 		return f.receiveLike(b, *actor, a)
+	case "Add", "Remove":
+		return f.receiveFeatured(b, *actor, a)
 	case "QuoteRequest":
 		return f.receiveQuoteRequest(b, *actor, a)
 	case "Announce":

@@ -336,6 +336,8 @@ func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) 
 		err = f.renderReaction(tx, o, &a)
 	case community.VerbQuoteRequest, community.VerbAcceptQuote, community.VerbRejectQuote, community.VerbRevokeQuote:
 		err = f.renderQuote(tx, o, &a)
+	case community.VerbPin, community.VerbUnpin:
+		err = f.renderPin(tx, o, &a)
 	case community.VerbVote:
 		err = f.renderVote(tx, o, &a)
 	case community.VerbFollow, community.VerbUndoFollow, community.VerbAcceptFollow, community.VerbRejectFollow,

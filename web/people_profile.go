@@ -15,7 +15,8 @@ import (
 // profilePage is a person's page: who they are, and what of theirs the reader may see.
 type profilePage struct {
 	Profile ProfileHead
-	Note    string // instead of posts: why there are none to see
+	Note    string     // instead of posts: why there are none to see
+	Pinned  []PostCard // what they show first
 	Tabs    *Tabs
 	Feed    Feed
 }
@@ -39,7 +40,7 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	var counts community.AccountCounts
 	var schools map[string]string
 	var posts []community.Post
-	var views []community.View
+	var views, pinned []community.View
 	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if a, err = community.AccountByHandle(tx, handle.Name, handle.Host); err != nil {
 			return err
@@ -75,6 +76,15 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 		if posts, err = community.ProfileTimeline(tx, h.viewer, a.ID, only, page); err != nil {
 			return err
 		}
+		if show == "" && page.MaxID == 0 && page.MinID == 0 {
+			first, err := community.PinsOf(tx, h.viewer, a.ID)
+			if err != nil {
+				return err
+			}
+			if pinned, err = community.Load(tx, h.viewer, first); err != nil {
+				return err
+			}
+		}
 		views, err = community.Load(tx, h.viewer, posts)
 		return err
 	})
@@ -88,7 +98,10 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	if a.Local() && a.Username != mux.Vars(r)["handle"] { // one address for a page
 		return seeOther(w, r, at)
 	}
-	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}}
+	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}, Pinned: p.pinned(h, pinned)}
+	if h.signedIn() {
+		p.Lookup.FreshenAccount(r.Context(), a)
+	}
 	if n := len(posts); n > 0 {
 		view.Feed.Pager = pager(r, page, n, posts[0].ID, posts[n-1].ID)
 	}
@@ -110,6 +123,16 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 		h.frame.Links = append(h.frame.Links, HeadLink{Rel: "alternate", Type: "application/activity+json", Href: a.IRI(p.site)})
 	}
 	return p.render(h, w, http.StatusOK, "profile", view.Profile.Person.Name, view)
+}
+
+// pinned are the cards of what somebody shows first. The same posts stand among
+// the others too, so that theirs need names of their own on the page.
+func (p *Pages) pinned(h *here, views []community.View) []PostCard {
+	cards := p.cards(h, views)
+	for i := range cards {
+		cards[i].ID = "pinned-" + cards[i].ID
+	}
+	return cards
 }
 
 func (p *Pages) profileHead(h *here, a community.Account, school string, tie community.Relation, counts community.AccountCounts) ProfileHead {

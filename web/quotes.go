@@ -82,6 +82,13 @@ func (p *Pages) quoteActions(h *here, v community.View) []Action {
 	if v.Quoted != nil && v.Quoted.AuthorID == h.me.ID && v.AuthorID != h.me.ID {
 		menu = append(menu, Action{Words: h.l.T("post.revoke_quote"), Icon: "x", URL: at + "/revoke-quote", Post: true})
 	}
+	if v.Mine.Author && v.Local() && v.Audience != community.Me && v.Audience != community.People {
+		if v.Mine.Pinned {
+			menu = append(menu, Action{Words: h.l.T("post.unpin"), Icon: "bookmark", URL: at + "/unpin", Post: true, Pressed: true})
+		} else {
+			menu = append(menu, Action{Words: h.l.T("post.pin"), Icon: "bookmark", URL: at + "/pin", Post: true})
+		}
+	}
 	return menu
 }
 

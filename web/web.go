@@ -28,6 +28,9 @@ type Lookup interface {
 	// Freshen asks the server of a post that somebody looks at for what may
 	// have changed there, if it is time. It does not wait for the answer.
 	Freshen(ctx context.Context, post community.Post)
+	// FreshenAccount is the same for what somebody elsewhere shows first on
+	// their page.
+	FreshenAccount(ctx context.Context, account community.Account)
 }
 
 // Deps are what the pages stand on.

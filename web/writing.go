@@ -30,6 +30,8 @@ func (p *Pages) writingRoutes(r *mux.Router) {
 	get("/posts/{id:[0-9]+}/delete", p.members(p.askDelete))
 	post("/posts/{id:[0-9]+}/delete", p.members(p.deletePost))
 	post("/posts/{id:[0-9]+}/accept", p.members(p.acceptAnswer))
+	post("/posts/{id:[0-9]+}/pin", p.members(p.react(community.Pin, "flash.pinned")))
+	post("/posts/{id:[0-9]+}/unpin", p.members(p.react(community.Unpin, "flash.unpinned")))
 	post("/posts/{id:[0-9]+}/revoke-quote", p.members(p.revokeQuote))
 	post("/posts/{id:[0-9]+}/vote", p.members(p.vote))
 	post("/posts/{id:[0-9]+}/like", p.members(p.react(community.Like, "")))

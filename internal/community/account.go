@@ -558,8 +558,10 @@ func forget(tx *store.Tx, id int64) error {
 		`DELETE FROM attachments WHERE account_id = @id`,
 		`DELETE FROM poll_votes WHERE account_id = @id OR post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
 		`DELETE FROM poll_options WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
+		`DELETE FROM pins WHERE account_id = @id`,
+		`DELETE FROM quote_approvals WHERE account_id = @id OR post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
 		`DELETE FROM polls WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`UPDATE posts SET title = '', teaser = '', warning = '', source = '', sections = '', html = '', extra = '', quote_uri = '', contributors = '',
+		`UPDATE posts SET title = '', teaser = '', warning = '', source = '', sections = '', html = '', extra = '', quote_uri = '', quote_id = NULL, quote_state = '', quote_authorization = '', contributors = '',
 			listed = @no, media_count = 0, deleted_at = @now WHERE author_id = @id AND deleted_at IS NULL`,
 		`DELETE FROM account_keys WHERE account_id = @id`,
 	} {

@@ -215,9 +215,10 @@ func (l *loading) mine(tx *store.Tx, v Viewer) error {
 		UNION ALL SELECT post_id, 'bookmark' FROM bookmarks WHERE account_id = ? AND post_id IN ?
 		UNION ALL SELECT boost_of_id, 'boost' FROM posts WHERE author_id = ? AND boost_of_id IN ? AND deleted_at IS NULL
 		UNION ALL SELECT in_reply_to_id, 'use' FROM posts WHERE +author_id = ? AND in_reply_to_id IN ? AND kind = 'acknowledgement' AND deleted_at IS NULL
+		UNION ALL SELECT post_id, 'pin' FROM pins WHERE account_id = ? AND post_id IN ?
 		UNION ALL SELECT posts.id, 'mute' FROM posts JOIN mutes ON mutes.target_id = posts.author_id
 			WHERE posts.id IN ? AND mutes.account_id = ? AND (mutes.expires_at IS NULL OR mutes.expires_at > ?)`,
-		v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, l.ids, v.ID, tx.Now).Scan(&rows).Error
+		v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, l.ids, v.ID, tx.Now).Scan(&rows).Error
 	if err != nil {
 		return err
 	}
@@ -230,6 +231,8 @@ func (l *loading) mine(tx *store.Tx, v Viewer) error {
 			mine.Bookmarked = true
 		case "boost":
 			mine.Boosted = true
+		case "pin":
+			mine.Pinned = true
 		case "use":
 			mine.Used = true
 		case "mute":

@@ -26,6 +26,8 @@ const (
 	VerbUpdateActor  Verb = "UpdateActor"
 	VerbDeleteActor  Verb = "DeleteActor"
 	VerbVote         Verb = "Vote" // in another server's poll
+	VerbPin          Verb = "Pin"
+	VerbUnpin        Verb = "Unpin"
 	VerbQuoteRequest Verb = "QuoteRequest"
 	VerbAcceptQuote  Verb = "AcceptQuote"
 	VerbRejectQuote  Verb = "RejectQuote"

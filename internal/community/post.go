@@ -168,8 +168,8 @@ type View struct {
 
 // Mine is what the reader of a View did with the post.
 type Mine struct {
-	Liked, Boosted, Bookmarked, Muted, Used bool
-	Author                                  bool
+	Liked, Boosted, Bookmarked, Muted, Used, Pinned bool
+	Author                                          bool
 }
 
 // Local reports whether the post was written here.

@@ -42,6 +42,9 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 		if err = c.followers(); err == nil {
 			err = c.account()
 		}
+	case VerbPin, VerbUnpin:
+		carries = o.Audience
+		err = c.followers()
 	case VerbUpdateActor:
 		carries = Public
 		err = c.followers()

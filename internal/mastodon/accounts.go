@@ -176,18 +176,24 @@ func (a *API) preferences(c *call) (any, error) {
 		"posting:default:language": text(user.Locale), "reading:expand:media": "default", "reading:expand:spoilers": false}, nil
 }
 
-// profile is the list behind GET /api/v1/accounts/{id}/statuses. Nothing is
-// pinned here.
+// profile is the list behind GET /api/v1/accounts/{id}/statuses.
 func (a *API) profile(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
 	id, err := c.idOf("id")
 	if err != nil {
 		return nil, err
 	}
-	if c.flag("pinned", false) {
-		return nil, nil
-	}
-	if _, err := community.AccountByID(tx, id); err != nil {
+	account, err := community.AccountByID(tx, id)
+	if err != nil {
 		return nil, orNotFound(err)
+	}
+	if c.flag("pinned", false) {
+		if c.signedIn() {
+			a.Lookup.FreshenAccount(c.r.Context(), account)
+		}
+		if page.MaxID > 0 || page.MinID > 0 || page.SinceID > 0 {
+			return nil, nil // they are few, and all on the first page
+		}
+		return community.PinsOf(tx, c.viewer, id)
 	}
 	return community.ProfileTimeline(tx, c.viewer, id, community.ProfileFilter{WithoutReplies: c.flag("exclude_replies", false),
 		WithoutBoosts: c.flag("exclude_reblogs", false), OnlyMedia: c.flag("only_media", false)}, page)

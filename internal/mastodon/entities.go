@@ -303,11 +303,11 @@ func (s shape) status(v community.View) Status {
 		out.Reblog, out.Content, out.Emojis = &inner, inner.Content, inner.Emojis
 	}
 	if s.signedIn {
-		no, none := false, []struct{}{}
+		none := []struct{}{}
 		out.Favourited, out.Reblogged, out.Bookmarked, out.Muted = &v.Mine.Liked, &v.Mine.Boosted, &v.Mine.Bookmarked, &v.Mine.Muted
 		out.Filtered = &none
 		if v.Mine.Author {
-			out.Pinned = &no
+			out.Pinned = &v.Mine.Pinned
 		}
 	}
 	return out

@@ -28,6 +28,8 @@ func (a *API) statusRoutes(r *mux.Router) {
 	on(http.MethodPost, "/{id:[0-9]+}/unfavourite", a.members("write:favourites", a.react(community.Unlike)))
 	on(http.MethodPost, "/{id:[0-9]+}/bookmark", a.members("write:bookmarks", a.react(community.Bookmark)))
 	on(http.MethodPost, "/{id:[0-9]+}/unbookmark", a.members("write:bookmarks", a.react(community.Unbookmark)))
+	on(http.MethodPost, "/{id:[0-9]+}/pin", a.members("write:accounts", a.react(community.Pin)))
+	on(http.MethodPost, "/{id:[0-9]+}/unpin", a.members("write:accounts", a.react(community.Unpin)))
 	on(http.MethodPost, "/{id:[0-9]+}/reblog", a.members("write:statuses", a.react(community.BoostPost)))
 	on(http.MethodPost, "/{id:[0-9]+}/unreblog", a.members("write:statuses", a.react(community.UnboostPost)))
 }
