@@ -62,7 +62,8 @@ type Server struct {
 	limiter    *limiter // nil: no rate limits
 	metrics    *metrics
 	handler    http.Handler
-	certs      certificates // nil: no TLS of our own
+	certs      certificates   // nil: no TLS of our own
+	authority  *egress.Client // to where certificates are fetched; nil if they are not
 	listeners  []listener
 	base       context.Context // of every request
 	endStreams context.CancelFunc
@@ -89,7 +90,7 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 	if s.library, err = media.Open(cfg.MediaDir(), 2); err != nil {
 		return nil, err
 	}
-	if s.egress, err = newEgress(cfg, opts); err != nil {
+	if s.egress, err = newEgress(cfg, opts, cfg.Dev()); err != nil {
 		return nil, err
 	}
 	if cfg.RateLimits {
@@ -129,7 +130,8 @@ func OpenDB(ctx context.Context, cfg config.Config, log *slog.Logger, now func()
 	return db, nil
 }
 
-func newEgress(cfg config.Config, opts Options) (*egress.Client, error) {
+// newEgress makes a way out. With anyPort, addresses may name every port.
+func newEgress(cfg config.Config, opts Options, anyPort bool) (*egress.Client, error) {
 	roots := opts.Roots
 	if cfg.ExtraRoots != "" {
 		pem, err := os.ReadFile(cfg.ExtraRoots)
@@ -148,7 +150,7 @@ func newEgress(cfg config.Config, opts Options) (*egress.Client, error) {
 	plain := cfg.Scheme() == "http"
 	return egress.New(egress.Options{
 		UserAgent: "Chalkring/" + Version() + " (+" + cfg.BaseURL() + "/)",
-		Allow:     cfg.EgressAllow, AnyPort: cfg.Dev(), PlainHTTP: plain,
+		Allow:     cfg.EgressAllow, AnyPort: anyPort, PlainHTTP: plain,
 		Roots: roots, Resolve: opts.Resolve,
 	}), nil
 }
@@ -208,6 +210,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	if s.egress != nil {
 		s.egress.Close()
+	}
+	if s.authority != nil {
+		s.authority.Close()
 	}
 	if s.library != nil {
 		errs = append(errs, s.library.Close())

@@ -193,7 +193,7 @@ func writeCert(t *testing.T, certFile, keyFile string, serial int64) {
 
 func TestKeptCerts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		cache, ctx := keptCerts{db}, t.Context()
+		cache, ctx := keptCerts{db, ""}, t.Context()
 		if _, err := cache.Get(ctx, "oak.test"); err != autocert.ErrCacheMiss {
 			t.Errorf("an unknown certificate: %v", err)
 		}

@@ -1,19 +1,14 @@
 package app
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/acme"
-	"golang.org/x/crypto/acme/autocert"
-
-	"github.com/chalkring/chalkring/internal/store"
 )
 
 // certificates says where the listener's certificate comes from.
@@ -25,61 +20,15 @@ type certificates interface {
 //
 // RFC 9325 (recommendations for TLS); RFC 7301 (ALPN).
 func tlsConfig(from certificates) *tls.Config {
+	protocols := []string{"h2", "http/1.1"}
+	if _, ok := from.(*fetched); ok {
+		protocols = append(protocols, acme.ALPNProto) // RFC 8737
+	}
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: from.GetCertificate,
-		NextProtos:     []string{"h2", "http/1.1", acme.ALPNProto},
+		NextProtos:     protocols,
 	}
-}
-
-// newACME returns the manager that obtains and renews the certificate by
-// itself. Certificates and the account's key live in the database, so that all
-// nodes share them and a backup has them.
-//
-// RFC 8555.
-func newACME(db *store.DB, host, email, directory string, client *http.Client) *autocert.Manager {
-	return &autocert.Manager{
-		Prompt:     autocert.AcceptTOS,
-		Cache:      keptCerts{db},
-		HostPolicy: autocert.HostWhitelist(host),
-		Email:      email,
-		Client:     &acme.Client{DirectoryURL: directory, HTTPClient: client, UserAgent: "Chalkring"},
-	}
-}
-
-// keptCerts is autocert.Cache on the table "kept".
-type keptCerts struct{ db *store.DB }
-
-const keptCertPrefix = "acme:"
-
-// Get implements autocert.Cache.
-func (k keptCerts) Get(ctx context.Context, key string) ([]byte, error) {
-	var rows []struct{ Value []byte }
-	err := k.db.Read(ctx, func(tx *store.Tx) error {
-		return tx.Raw("SELECT value FROM kept WHERE key = ?", keptCertPrefix+key).Scan(&rows).Error
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case len(rows) == 0:
-		return nil, autocert.ErrCacheMiss
-	}
-	return rows[0].Value, nil
-}
-
-// Put implements autocert.Cache.
-func (k keptCerts) Put(ctx context.Context, key string, data []byte) error {
-	return k.db.Write(ctx, func(tx *store.Tx) error {
-		return tx.Exec("INSERT INTO kept (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-			keptCertPrefix+key, data).Error
-	})
-}
-
-// Delete implements autocert.Cache.
-func (k keptCerts) Delete(ctx context.Context, key string) error {
-	return k.db.Write(ctx, func(tx *store.Tx) error {
-		return tx.Exec("DELETE FROM kept WHERE key = ?", keptCertPrefix+key).Error
-	})
 }
 
 // certFiles serves a certificate from two PEM files and takes up new ones

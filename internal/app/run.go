@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/acme/autocert"
-
 	"github.com/chalkring/chalkring/internal/config"
 )
 
@@ -69,11 +67,15 @@ func (s *Server) Run(ctx context.Context) (err error) {
 
 // workers are what runs beside the listeners, by name.
 func (s *Server) workers() map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
+	all := map[string]func(context.Context) error{
 		"federation": s.federation.Run,
 		"sweeps":     s.runSweeps,
 		"watch":      s.watchCommands,
 	}
+	if f, ok := s.certs.(*fetched); ok {
+		all["certificate"] = f.run
+	}
+	return all
 }
 
 func (s *Server) openCertificates() (err error) {
@@ -81,7 +83,10 @@ func (s *Server) openCertificates() (err error) {
 	case config.Files:
 		s.certs, err = newCertFiles(s.cfg.CertFile, s.cfg.KeyFile, s.log)
 	case config.ACME:
-		s.certs = newACME(s.db, s.cfg.Host, s.cfg.ACMEEmail, s.cfg.ACMEDirectory, nil)
+		s.authority, err = newEgress(s.cfg, s.opts, true) // the directory and its ports are the administrator's choice
+		if err == nil {
+			s.certs = newFetched(s.db, s.cfg.Name(), s.cfg.ACMEEmail, s.cfg.ACMEDirectory, s.authority, s.log)
+		}
 	}
 	return err
 }
@@ -120,16 +125,19 @@ func (s *Server) openListeners(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := open("http-listen", s.cfg.HTTPListen, false, s.plainHandler()); err != nil {
-		return err
+	if s.cfg.HTTPListen != "" {
+		if err := open("http-listen", s.cfg.HTTPListen, false, s.plainHandler()); err != nil {
+			return err
+		}
 	}
 	return open("metrics-listen", s.cfg.MetricsListen, false, s.metricsHandler())
 }
 
-// plainHandler is what the address for plain http answers.
+// plainHandler is what the address for plain http answers. Making it lets the
+// authority be offered the challenge by http, so it is made only to be served.
 func (s *Server) plainHandler() http.Handler {
-	if m, ok := s.certs.(*autocert.Manager); ok {
-		return m.HTTPHandler(redirect(s.cfg.Host)) // RFC 8555, section 8.3
+	if f, ok := s.certs.(*fetched); ok {
+		return f.manager.HTTPHandler(redirect(s.cfg.Host)) // RFC 8555, section 8.3
 	}
 	return redirect(s.cfg.Host)
 }

@@ -24,14 +24,14 @@ type Config struct {
 	Listen     string `env:"CHALKRING_LISTEN" placeholder:"ADDRESS" help:"Address to listen on. Without it: :443 with own https, :8080 behind a proxy, localhost and the host's port on localhost."`
 	HTTPListen string `name:"http-listen" env:"CHALKRING_HTTP_LISTEN" placeholder:"ADDRESS" help:"Address for plain http, which redirects to https and answers for certificates; \"off\" for none. Without it, :80 when certificates are fetched."`
 
-	ACMEEmail      string   `name:"acme-email" env:"CHALKRING_ACME_EMAIL" placeholder:"ADDRESS" help:"Fetch certificates by ACME (Let's Encrypt), giving this mail address. Port 443 must be reachable under the host's name."`
-	ACMEDirectory  string   `name:"acme-directory" env:"CHALKRING_ACME_DIRECTORY" placeholder:"URL" help:"Another certificate authority's ACME directory, instead of Let's Encrypt."`
+	ACMEEmail      string   `name:"acme-email" env:"CHALKRING_ACME_EMAIL" placeholder:"ADDRESS" help:"Fetch and renew the certificate by ACME (RFC 8555), from Let's Encrypt unless acme-directory says otherwise, giving this mail address. Port 443, or 80, must be reachable under the host's name."`
+	ACMEDirectory  string   `name:"acme-directory" env:"CHALKRING_ACME_DIRECTORY" placeholder:"URL" help:"ACME directory of another certificate authority, instead of Let's Encrypt. If its address is private, list that in egress-allow; if its own certificate is not from a public authority, name its root in extra-roots."`
 	CertFile       string   `name:"cert-file" env:"CHALKRING_CERT_FILE" placeholder:"FILE" help:"Own certificate with its chain, in PEM. Needs key-file."`
 	KeyFile        string   `name:"key-file" env:"CHALKRING_KEY_FILE" placeholder:"FILE" help:"Private key of cert-file, in PEM."`
 	TrustedProxies Prefixes `name:"trusted-proxies" env:"CHALKRING_TRUSTED_PROXIES" placeholder:"RANGES" help:"Addresses of the reverse proxy that does https in front of this server, such as 127.0.0.1 or 10.0.0.0/8. Its X-Forwarded-For is believed; nobody else's is."`
 
 	EgressAllow Prefixes `name:"egress-allow" env:"CHALKRING_EGRESS_ALLOW" placeholder:"RANGES" help:"Private address ranges that this server may call, such as 10.0.0.0/8. Every other private address is refused, since a stranger's link could lead there."`
-	ExtraRoots  string   `name:"extra-roots" env:"CHALKRING_EXTRA_ROOTS" placeholder:"FILE" help:"Certificates, in PEM, of authorities that are trusted besides the system's when calling other servers."`
+	ExtraRoots  string   `name:"extra-roots" env:"CHALKRING_EXTRA_ROOTS" placeholder:"FILE" help:"Certificates, in PEM, of authorities that are trusted besides the system's (or those in SSL_CERT_FILE) when calling other servers and the ACME directory."`
 	RateLimits  bool     `name:"rate-limits" env:"CHALKRING_RATE_LIMITS" default:"true" negatable:"" help:"Limit how much one client may ask for. Turn it off only to measure."`
 	MaxUpload   Size     `name:"max-upload" env:"CHALKRING_MAX_UPLOAD" default:"16MiB" placeholder:"SIZE" help:"Largest file that people may upload, such as 16MiB."`
 
@@ -84,6 +84,9 @@ func (c *Config) Scheme() string {
 // BaseURL returns the address under which people and other servers know this
 // one, without a trailing slash.
 func (c *Config) BaseURL() string { return c.Scheme() + "://" + c.Host }
+
+// Name returns the host without a port: the name in its certificate.
+func (c *Config) Name() string { return name(c.Host) }
 
 // Dev reports whether the host's name can only be a developer's or a
 // demonstration's, so that peers may be of that kind too.

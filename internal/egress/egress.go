@@ -259,29 +259,63 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, r Request)
 			return nil, fmt.Errorf("sign: %w", err)
 		}
 	}
-	res, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
 	bound := r.MaxBody
 	if bound <= 0 {
 		bound = c.opts.MaxBody
 	}
-	if res.ContentLength > bound {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, res.ContentLength, bound)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, bound+1))
-	if err == nil { // a server that sees us hang up may end its answer in good order, and short
-		err = ctx.Err()
-	}
+	res, body, err := c.exchange(req, bound)
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(body)) > bound {
-		return nil, fmt.Errorf("%w: at most %d bytes are read", ErrTooLarge, bound)
-	}
 	return &Response{Status: res.StatusCode, Header: res.Header, Body: body, URL: u.String()}, nil
+}
+
+// exchange sends a request and reads its answer to the end, up to bound.
+func (c *Client) exchange(req *http.Request, bound int64) (*http.Response, []byte, error) {
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	if res.ContentLength > bound && req.Method != http.MethodHead {
+		return nil, nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, res.ContentLength, bound)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, bound+1))
+	if err == nil { // a server that sees us hang up may end its answer in good order, and short
+		err = req.Context().Err()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if int64(len(body)) > bound {
+		return nil, nil, fmt.Errorf("%w: at most %d bytes are read", ErrTooLarge, bound)
+	}
+	return res, body, nil
+}
+
+// RoundTrip implements http.RoundTripper, for a library that speaks a protocol
+// of its own over HTTP: the same addresses, ports and bounds as a Request, and
+// the answer read to its end before it is returned. Redirects are up to the
+// http.Client that it is put into, which asks here for each of them.
+func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer req.Body.Close()
+	}
+	u := *req.URL
+	if err := c.check(&u); err != nil {
+		return nil, err
+	}
+	within, cancel := context.WithTimeout(req.Context(), c.opts.Timeout)
+	defer cancel()
+	ours := req.Clone(within)
+	ours.URL = &u
+	ours.Header.Set("User-Agent", c.opts.UserAgent)
+	res, body, err := c.exchange(ours, c.opts.MaxBody)
+	if err != nil {
+		return nil, c.explain(req.Context(), &u, err)
+	}
+	res.Body, res.Request = io.NopCloser(bytes.NewReader(body)), req
+	return res, nil
 }
 
 // redirects reports whether a status sends the client elsewhere.
