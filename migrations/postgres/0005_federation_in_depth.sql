@@ -81,6 +81,17 @@ CREATE TABLE poll_votes (
 );
 CREATE INDEX poll_votes_account ON poll_votes (account_id, post_id);
 
+-- Answers that other servers tell of and that are not here, by the post that
+-- they are told to stand under, with the reason.
+CREATE TABLE ghosts (
+	post_id BIGINT    NOT NULL REFERENCES posts (id) ON DELETE CASCADE,
+	uri     TEXT      NOT NULL,
+	host    TEXT      NOT NULL,
+	reason  TEXT      NOT NULL CHECK (reason IN ('stranger', 'deleted', 'unreadable')),
+	seen_at TIMESTAMP(3) NOT NULL,
+	PRIMARY KEY (post_id, uri)
+);
+
 -- A like with an emoji is what other servers call a reaction.
 ALTER TABLE likes ADD COLUMN emoji TEXT NOT NULL DEFAULT '';
 ALTER TABLE likes ADD COLUMN emoji_url TEXT NOT NULL DEFAULT '';
@@ -162,6 +173,7 @@ ALTER TABLE deliveries DROP COLUMN digest;
 DROP TABLE reports;
 DROP TABLE quote_approvals;
 DROP TABLE featured_tags;
+DROP TABLE ghosts;
 DROP TABLE pins;
 ALTER TABLE likes DROP COLUMN emoji_url;
 ALTER TABLE likes DROP COLUMN emoji;
