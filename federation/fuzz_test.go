@@ -2,8 +2,11 @@ package federation
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +14,7 @@ import (
 
 	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/iri"
 )
 
 func FuzzReadWebFinger(f *testing.F) {
@@ -62,6 +66,7 @@ func FuzzReadObject(f *testing.F) {
 	f.Add([]byte(`{"id":"https://a.test/1","type":"Note","attributedTo":"https://a.test/u/1","content":"<p>Hi</p>","to":"https://www.w3.org/ns/activitystreams#Public"}`))
 	f.Add([]byte(`{"id":"https://a.test/1","type":"Article","name":"A","summary":"<p>S","content":"<h1>x","kind":"practice","tag":[{"type":"Hashtag","name":"#é"}]}`))
 	f.Add([]byte(`{"id":"https://a.test/1","type":"Question","oneOf":[{"name":"<a>"}],"attachment":[{"type":"Image","url":"https://a.test/x.png"}]}`))
+	addPeers(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		o, err := as2.DecodeObject(body)
 		if err != nil {
@@ -79,4 +84,46 @@ func FuzzReadObject(f *testing.F) {
 			t.Errorf("kept a script: %q %q", p.HTML, p.Teaser)
 		}
 	})
+}
+
+// Whatever an actor says of itself, its account is of its own server.
+func FuzzRemoteAccount(f *testing.F) {
+	addPeers(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		actor, err := as2.DecodeActor(body)
+		if err != nil {
+			return
+		}
+		a, err := remoteAccount(actor)
+		if err != nil {
+			return
+		}
+		for _, address := range []string{a.Inbox, a.SharedInbox, a.Outbox, a.FollowersURI, a.FeaturedURI, a.NetworkURI, a.Account.URL, a.KeyID} {
+			if address != "" && !iri.SameOrigin(address, *a.URI) {
+				t.Errorf("%s takes %s for its own", *a.URI, address)
+			}
+		}
+		if !iri.ValidName(a.Username) || strings.ContainsAny(a.DisplayName, "\n\x00") || len(a.Emoji) > maxEmoji || len(a.Fields) > maxFields {
+			t.Errorf("made %+v", a)
+		}
+	})
+}
+
+// addPeers adds the documents of other software, and what activities hold.
+func addPeers(f *testing.F) {
+	paths, err := filepath.Glob("testdata/peers/*/*.json")
+	if err != nil || len(paths) == 0 {
+		f.Fatal("no documents", err)
+	}
+	for _, path := range paths {
+		body, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+		var holds struct{ Object json.RawMessage }
+		if json.Unmarshal(body, &holds) == nil && len(holds.Object) > 0 && holds.Object[0] == '{' {
+			f.Add([]byte(holds.Object))
+		}
+	}
 }

@@ -70,12 +70,21 @@ func (s *scanner) scoped(definition []byte) {
 
 // guardedWord reports whether a context may not give a word another meaning.
 func guardedWord(key []byte) (string, bool) {
-	switch word := string(bytes.TrimPrefix(bytes.TrimPrefix(key, []byte("as:")), []byte(namespace))); word {
-	case "as", "id", "type", "actor", "object", "attributedTo", "to", "cc", "bto", "bcc", "audience", "target", "origin", "inReplyTo", "instrument", "result":
-		return word, true
+	if bytes.IndexByte(key, ':') > 0 {
+		key = bytes.TrimPrefix(bytes.TrimPrefix(key, []byte("as:")), []byte(namespace))
+	}
+	for _, word := range guarded {
+		if string(key) == word {
+			return word, true
+		}
 	}
 	return "", false
 }
+
+// guarded are the words that keep their meaning: identity, audience and place
+// in a conversation hang on them, and on the prefix that they are written with.
+var guarded = [...]string{"as", "id", "type", "actor", "object", "attributedTo", "to", "cc", "bto", "bcc", "audience", "target", "origin",
+	"inReplyTo", "instrument", "result"}
 
 // definition is what a term is defined as, or "".
 func definition(value []byte) string {
