@@ -16,7 +16,7 @@ func backupTables() []string {
 		"invites", "sessions", "attempts", "oauth_apps", "oauth_codes", "oauth_tokens", "kept",
 		"posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
 		"home_entries", "notifications", "tombstones",
-		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "reports",
+		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "reports", "chores", "severed",
 		"peers", "audit", "hosts", "lanes", "incoming", "outgoing", "deliveries",
 	}
 }

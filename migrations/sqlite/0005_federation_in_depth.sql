@@ -167,7 +167,31 @@ CREATE INDEX notifications_account ON notifications (account_id, id);
 CREATE INDEX notifications_from ON notifications (from_id, account_id);
 CREATE INDEX notifications_post ON notifications (post_id) WHERE post_id IS NOT NULL;
 
+-- Work that a deed began and that is done piece by piece: an account's things
+-- are erased, its followers moved on, its ties to a blocked server cut.
+CREATE TABLE chores (
+	id         INTEGER NOT NULL PRIMARY KEY,
+	kind       TEXT      NOT NULL CHECK (kind IN ('erase', 'move', 'sever')),
+	account_id BIGINT    REFERENCES accounts (id) ON DELETE CASCADE,
+	subject    TEXT      NOT NULL DEFAULT '',
+	tries      BIGINT    NOT NULL DEFAULT 0,
+	next_at    TIMESTAMP NOT NULL,
+	created_at TIMESTAMP NOT NULL
+);
+CREATE UNIQUE INDEX chores_once ON chores (kind, account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX chores_next ON chores (next_at);
+
+-- How many follows of somebody here ended when a server was blocked.
+CREATE TABLE severed (
+	notification_id INTEGER NOT NULL PRIMARY KEY REFERENCES notifications (id) ON DELETE CASCADE,
+	host            TEXT    NOT NULL,
+	followers       BIGINT  NOT NULL DEFAULT 0,
+	following       BIGINT  NOT NULL DEFAULT 0
+);
+
 -- +goose Down
+DROP TABLE severed;
+DROP TABLE chores;
 DROP INDEX incoming_refused;
 ALTER TABLE deliveries DROP COLUMN digest;
 DROP TABLE reports;
