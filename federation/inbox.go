@@ -31,7 +31,7 @@ const maxAddress = 2000
 var handled = map[string]bool{
 	"Create": true, "Update": true, "Delete": true, "Follow": true, "Accept": true, "Reject": true,
 	"Undo": true, "Announce": true, "Like": true, "Block": true, "EmojiReact": true, "QuoteRequest": true,
-	"Add": true, "Remove": true,
+	"Add": true, "Remove": true, "Flag": true,
 }
 
 // parting are the activities that a server which is no longer connected may

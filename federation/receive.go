@@ -453,6 +453,8 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 		return f.receiveAnswer(b, *actor, a, community.ReceiveReject)
 	case "Like", "EmojiReact":
 		return f.receiveLike(b, *actor, a)
+	case "Flag":
+		return f.receiveFlag(b, *actor, a)
 	case "Add", "Remove":
 		return f.receiveFeatured(b, *actor, a)
 	case "QuoteRequest":

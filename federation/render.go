@@ -338,6 +338,8 @@ func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) 
 		err = f.renderQuote(tx, o, &a)
 	case community.VerbPin, community.VerbUnpin:
 		err = f.renderPin(tx, o, &a)
+	case community.VerbFlag:
+		err = f.renderFlag(tx, o, &a)
 	case community.VerbVote:
 		err = f.renderVote(tx, o, &a)
 	case community.VerbFollow, community.VerbUndoFollow, community.VerbAcceptFollow, community.VerbRejectFollow,

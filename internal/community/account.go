@@ -279,8 +279,13 @@ func KeyOf(tx *store.Tx, accountID int64) (AccountKey, error) {
 	return k, err
 }
 
-// PrivateKeyOf returns the key that a local account signs with: its IRI and the PEM.
+// PrivateKeyOf returns the key that a local account, or InstanceActor, signs
+// with: its IRI and the PEM.
 func PrivateKeyOf(tx *store.Tx, accountID int64) (keyID, pem string, err error) {
+	if accountID == InstanceActor {
+		site, err := SiteOf(tx)
+		return tx.Site.InstanceKeyID(), site.PrivateKey, err
+	}
 	k, err := KeyOf(tx, accountID)
 	if err == nil && k.PrivateKey == "" {
 		err = fmt.Errorf("account %d has no private key", accountID)

@@ -26,6 +26,7 @@ const (
 	VerbUpdateActor  Verb = "UpdateActor"
 	VerbDeleteActor  Verb = "DeleteActor"
 	VerbVote         Verb = "Vote" // in another server's poll
+	VerbFlag         Verb = "Flag" // to another server's moderators
 	VerbPin          Verb = "Pin"
 	VerbUnpin        Verb = "Unpin"
 	VerbQuoteRequest Verb = "QuoteRequest"
@@ -34,13 +35,16 @@ const (
 	VerbRevokeQuote  Verb = "RevokeQuote"
 )
 
+// InstanceActor is the ActorID of what the server does in its own name.
+const InstanceActor int64 = 0
+
 // Outgoing is a row of the queue of things that happened here and concern
 // others. A deed writes it in its own transaction; the federation door renders
 // it once and spreads it.
 type Outgoing struct {
 	ID        int64
 	Verb      Verb
-	ActorID   int64  // the local account that did it
+	ActorID   int64  // the local account that did it, or InstanceActor
 	PostID    *int64 // the post it is about; for a reaction, the post reacted to
 	AccountID *int64 // the account it is about: whom to follow, block, accept
 	ObjectURI string `gorm:"column:object_uri"` // what can no longer be looked up: a deleted like's or follow's IRI
@@ -63,6 +67,8 @@ type Facts struct {
 	ReactionID int64    `json:"reaction,omitempty"`   // id of the like, boost, follow or block row
 	Inboxes    []Target `json:"inboxes,omitempty"`    // who must hear of it whatever the tables say now (a deletion)
 	Instrument string   `json:"instrument,omitempty"` // the post that wants to quote
+	Objects    []string `json:"objects,omitempty"`    // what a report is about besides the account
+	Comment    string   `json:"comment,omitempty"`    // of a report
 	Choice     string   `json:"choice,omitempty"`     // what was voted for
 	Unedited   bool     `json:"unedited,omitempty"`   // of an Update: the words are as they were, only what hangs on them changed
 }

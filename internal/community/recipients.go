@@ -48,7 +48,7 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	case VerbUpdateActor:
 		carries = Public
 		err = c.followers()
-	case VerbLike, VerbVote:
+	case VerbLike, VerbVote, VerbFlag:
 		carries = Public
 		err = c.account()
 	default:

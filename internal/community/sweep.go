@@ -13,6 +13,8 @@ const (
 	keepDelivered  = 30 * 24 * time.Hour // what the delivery panel shows
 	sweepBatch     = 1000
 
+	keepReports = 365 * 24 * time.Hour // once resolved
+
 	keepNotifications = 180 * 24 * time.Hour // how far back people can look
 )
 
@@ -27,6 +29,7 @@ func Sweep(tx *store.Tx) (more bool, err error) {
 		{"tombstones", "uri", "deleted_at < ?", []any{tx.Now.Add(-keepTombstones)}},
 		{"incoming", "id", "state <> 'waiting' AND id < ?", []any{store.FirstIDAt(tx.Now.Add(-keepIncoming))}},
 		{"notifications", "id", "id < ?", []any{store.FirstShortIDAt(tx.Now.Add(-keepNotifications))}},
+		{"reports", "id", "state = 'resolved' AND resolved_at < ?", []any{tx.Now.Add(-keepReports)}},
 		{"mutes", "id", "expires_at IS NOT NULL AND expires_at < ?", []any{tx.Now}},
 		{"deliveries", "id", "done_at IS NOT NULL AND done_at < ?", []any{tx.Now.Add(-keepDelivered)}},
 		{"outgoing", "id", "state = 'spread' AND id < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.outgoing_id = outgoing.id)",
