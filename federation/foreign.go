@@ -306,7 +306,7 @@ func mediaOf(o as2.Object) []media.Attachment {
 	var list []media.Attachment
 	for _, a := range picturesOf(o) {
 		address := webAddress(a.URL)
-		if address == "" || len(list) == media.MaxPerPost || slices.ContainsFunc(list, func(m media.Attachment) bool { return m.RemoteURL == address }) {
+		if address == "" || len(list) == media.MaxForeign || slices.ContainsFunc(list, func(m media.Attachment) bool { return m.RemoteURL == address }) {
 			continue
 		}
 		m := media.Attachment{RemoteURL: address, Mime: mimeOf(a), Alt: a.Name, Width: a.Width, Height: a.Height, Blurhash: a.Blurhash}

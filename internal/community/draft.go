@@ -215,7 +215,7 @@ func (d Draft) checkMedia(c *fault.Check, found []media.Attachment) {
 	case len(found) < len(d.MediaIDs):
 		c.Add("media", "draft.media_missing", "A picture is no longer there, or belongs to another post. Please add it again.", nil)
 	}
-	if slices.ContainsFunc(found, func(a media.Attachment) bool { return strings.TrimSpace(a.Alt) == "" && !a.Decorative }) {
+	if slices.ContainsFunc(found, func(a media.Attachment) bool { return !a.Described() }) {
 		c.Add("media", "draft.alt_missing", "Describe each picture for people who cannot see it, or say that it is only decoration.", nil)
 	}
 }

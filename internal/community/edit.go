@@ -72,10 +72,7 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 		return Post{}, err
 	}
 	if !same {
-		if err := tx.Exec("UPDATE attachments SET post_id = NULL WHERE post_id = ?", p.ID).Error; err != nil {
-			return Post{}, err
-		}
-		if err := attach(tx, p.ID, d.MediaIDs); err != nil {
+		if err := media.Attach(tx, p.ID, d.MediaIDs); err != nil {
 			return Post{}, err
 		}
 	}

@@ -59,8 +59,10 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 	if p, _, err = land(tx, landing{post: p, author: author, parent: in.parent, mentions: w.mentions, tags: w.tags, poll: d.Poll.poll(tx.Now)}); err != nil {
 		return Post{}, err
 	}
-	if err := attach(tx, p.ID, d.MediaIDs); err != nil {
-		return Post{}, err
+	if len(d.MediaIDs) > 0 {
+		if err := media.Attach(tx, p.ID, d.MediaIDs); err != nil {
+			return Post{}, err
+		}
 	}
 	if err := publishQuote(tx, author, &p, quoted); err != nil {
 		return Post{}, err
@@ -141,16 +143,6 @@ func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, erro
 func roleOf(tx *store.Tx, account int64) (Role, error) {
 	u, err := writer(tx, account)
 	return u.Role, err
-}
-
-// attach gives pictures to a post, in the order they are named.
-func attach(tx *store.Tx, post int64, ids []int64) error {
-	for i, id := range ids {
-		if err := tx.Exec("UPDATE attachments SET post_id = ?, position = ? WHERE id = ?", post, i, id).Error; err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // written is a draft's text made ready to keep.

@@ -15,11 +15,12 @@ import (
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-// What an author may do with pictures.
+// Bounds on pictures. How many an author may give to a post is the community's
+// rule; other servers' authors are shown with more.
 const (
 	MaxAlt     = 1500 // runes of a description
-	MaxPerPost = 8
-	maxLoose   = 40 // uploads of one account that no post holds yet
+	MaxForeign = 8    // pictures taken of another server's post
+	maxLoose   = 40   // uploads of one account that no post holds yet
 )
 
 // Attachment is a picture of a post, or one that waits for its post. A local
@@ -132,26 +133,6 @@ func OfPosts(tx *store.Tx, posts []int64) (map[int64][]Attachment, error) {
 	return of, nil
 }
 
-// owned returns those of the attachments that exist and belong to the account,
-// in the order asked for; any other is NotFound.
-func owned(tx *store.Tx, account int64, ids []int64) ([]Attachment, error) {
-	var rows []Attachment
-	if len(ids) > 0 {
-		if err := tx.Where("account_id = ? AND remote_url = '' AND id IN ?", account, ids).Find(&rows).Error; err != nil {
-			return nil, err
-		}
-	}
-	sorted := make([]Attachment, 0, len(ids))
-	for _, id := range ids {
-		at := slices.IndexFunc(rows, func(a Attachment) bool { return a.ID == id })
-		if at < 0 {
-			return nil, fault.Invalidf("media", "One of the pictures is no longer there. Please add it again.").WithKey("media.missing", nil)
-		}
-		sorted = append(sorted, rows[at])
-	}
-	return sorted, nil
-}
-
 // Upload records a stored picture as the account's, to wait for its post.
 func Upload(tx *store.Tx, account int64, s Stored, d Description) (Attachment, error) {
 	var loose int64
@@ -173,85 +154,49 @@ func Upload(tx *store.Tx, account int64, s Stored, d Description) (Attachment, e
 // Describe changes what the owner says about a picture, before or after it is
 // published. A published picture cannot lose its description.
 func Describe(tx *store.Tx, account, id int64, d Description) (Attachment, error) {
-	rows, err := owned(tx, account, []int64{id})
-	if fault.Is(err, fault.Invalid) {
+	a, err := ByID(tx, id)
+	switch {
+	case fault.Is(err, fault.NotFound) || err == nil && (a.AccountID != account || !a.Local()):
 		return Attachment{}, notFound(err)
-	} else if err != nil {
+	case err != nil:
 		return Attachment{}, err
 	}
-	a := rows[0]
 	if err := d.apply(&a); err != nil {
 		return Attachment{}, err
 	}
 	if a.PostID != nil && !a.Described() {
-		return Attachment{}, undescribed(1)
+		return Attachment{}, fault.Invalidf("media", "This picture has no description yet. Say what it shows, for colleagues who cannot see it, or mark it as decorative.").
+			WithKey("media.undescribed", nil)
 	}
 	return a, tx.Model(&a).Select("alt", "decorative", "focus_x", "focus_y").Updates(&a).Error
 }
 
-// Remove takes back an upload that is in no post. Its files go with the next sweep.
-func Remove(tx *store.Tx, account, id int64) error {
-	done := tx.Where("id = ? AND account_id = ? AND post_id IS NULL", id, account).Delete(&Attachment{})
-	if done.Error == nil && done.RowsAffected == 0 {
-		return notFound(nil)
-	}
-	return done.Error
-}
-
-// Attach makes ids, in that order, the pictures of the author's post, when it is
-// published and when it is edited. Pictures that the post had and that are not
-// among them wait again, and are swept if nothing takes them. All must be the
-// author's, in no other post, and described.
-func Attach(tx *store.Tx, author, post int64, ids []int64) ([]Attachment, error) {
-	if err := CheckNumber(len(ids)); err != nil {
-		return nil, err
-	}
-	rows, err := owned(tx, author, ids)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[int64]bool{}
-	for i, a := range rows {
-		switch {
-		case seen[a.ID] || a.PostID != nil && *a.PostID != post:
-			return nil, fault.Invalidf("media", "A picture can be in one post only. Please add it again.").WithKey("media.taken", nil)
-		case !a.Described():
-			return nil, undescribed(i + 1)
-		}
-		seen[a.ID] = true
-	}
+// Attach makes ids, in that order, the pictures of a post, when it is published
+// and when it is edited. Pictures that the post had and that are not among them
+// wait again, and are swept if nothing takes them. Whether the author may is
+// for the caller to know; one that another post has taken meanwhile is refused.
+func Attach(tx *store.Tx, post int64, ids []int64) error {
 	let := tx.Model(&Attachment{}).Where("post_id = ?", post)
 	if len(ids) > 0 {
 		let = let.Where("id NOT IN ?", ids)
 	}
 	if err := let.Updates(map[string]any{"post_id": nil, "position": 0}).Error; err != nil {
-		return nil, err
+		return err
 	}
-	for i := range rows {
-		rows[i].PostID, rows[i].Position = &post, i
-		if err := tx.Model(&rows[i]).Select("post_id", "position").Updates(&rows[i]).Error; err != nil {
-			return nil, err
+	for i, id := range ids {
+		done := tx.Exec("UPDATE attachments SET post_id = ?, position = ? WHERE id = ? AND (post_id IS NULL OR post_id = ?)", post, i, id, post)
+		switch {
+		case done.Error != nil:
+			return done.Error
+		case done.RowsAffected == 0:
+			return fault.Invalidf("media", "A picture can be in one post only. Please add it again.").WithKey("media.taken", nil)
 		}
-	}
-	return rows, nil
-}
-
-// CheckNumber refuses more pictures than a post may have.
-func CheckNumber(n int) error {
-	if n > MaxPerPost {
-		return fault.Invalidf("media", "A post can have at most %d pictures.", MaxPerPost).
-			WithKey("media.too_many", map[string]any{"Max": MaxPerPost})
 	}
 	return nil
 }
 
-func undescribed(nth int) error {
-	return fault.Invalidf("media", "Picture %d has no description yet. Say what it shows, for colleagues who cannot see it, or mark it as decorative.", nth).
-		WithKey("media.undescribed", map[string]any{"Number": nth})
-}
-
 // Foreign is what is taken of the pictures that another server gives a post:
-// at most MaxPerPost, each once, from web addresses, with descriptions cut to
+// at most MaxForeign, each once, from web addresses, with descriptions cut to
 // MaxAlt and figures within bounds.
 func Foreign(list []Attachment) []Attachment {
 	var taken []Attachment
@@ -259,7 +204,7 @@ func Foreign(list []Attachment) []Attachment {
 		if !remoteAddress(from.RemoteURL) || slices.ContainsFunc(taken, func(a Attachment) bool { return a.RemoteURL == from.RemoteURL }) {
 			continue
 		}
-		if len(taken) == MaxPerPost {
+		if len(taken) == MaxForeign {
 			break
 		}
 		taken = append(taken, Attachment{RemoteURL: from.RemoteURL, Mime: cut(from.Mime, 100), Width: side(from.Width), Height: side(from.Height),
