@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -221,13 +220,4 @@ func (s *Server) Close(ctx context.Context) error {
 		errs = append(errs, s.db.Close(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-// Version returns the software's version, as the build knows it.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "dev"
-	}
-	return info.Main.Version
 }
