@@ -65,6 +65,7 @@ func (p *Pages) admin(may func(community.Role) bool, fn handler) http.HandlerFun
 // current is the address of the part that is shown.
 func (p *Pages) adminTabs(h *here, current string) Tabs {
 	tabs := Tabs{Label: h.l.T("nav.admin"), Items: []Tab{{Words: h.l.T("admin.overview"), URL: "/admin", Count: -1}}}
+	tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.reports"), URL: "/admin/reports", Count: -1})
 	if h.user.Role.MayManagePeers() {
 		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.peers"), URL: "/admin/peers", Count: -1})
 	}
@@ -115,6 +116,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var lanes []community.Lane
 	var knocking []peers.Host
 	var admitted map[string]bool
+	var reports int
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if figures, err = community.FiguresOf(tx); err != nil {
 			return err
@@ -126,6 +128,9 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 			return err
 		}
 		if lanes, err = community.Lanes(tx); err != nil {
+			return err
+		}
+		if reports, err = community.CountOpenReports(tx); err != nil {
 			return err
 		}
 		admitted, err = peers.Admitted(tx, hostsOf(lanes))
@@ -144,6 +149,9 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 			{N: figures.Waiting, Words: l.T("admin.count_waiting", "Count", figures.Waiting)},
 		},
 		Mode: p.modeState(h), Version: p.Version,
+	}
+	if reports > 0 {
+		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reports", "Count", reports), Icon: "triangle-alert", URL: "/admin/reports"})
 	}
 	if h.user.Role.MayManagePeople() && figures.Pending > 0 {
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})

@@ -111,6 +111,8 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 			}
 		case community.NotifyFollow:
 			item.URL = personPath(from)
+		case community.NotifyReport:
+			item.URL = "/admin/reports"
 		case community.NotifyFollowRequest:
 			item.URL = "/follow-requests"
 		case community.NotifyRequest:
@@ -140,6 +142,8 @@ func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name templa
 		return "send", l.HTML("notification.boost", "Name", name)
 	case community.NotifyAnswer:
 		return "circle-check", l.HTML("notification.answer", "Name", name)
+	case community.NotifyReport:
+		return "triangle-alert", l.HTML("notification.report", "Name", name)
 	case community.NotifyQuote:
 		return "messages-square", l.HTML("notification.quote", "Name", name)
 	case community.NotifyPoll:

@@ -172,7 +172,7 @@ func (p *Pages) tieActions(h *here, a community.Account, t community.Relation) (
 	if t.FollowedBy == community.FollowAccepted {
 		menu = append(menu, Action{Words: l.T("person.remove_follower"), Icon: "user-x", URL: at + "/remove-follower", Post: true})
 	}
-	menu = append(menu, Action{Words: l.T("person.block", "Name", a.Name()), Icon: "ban", URL: at + "/block", Danger: true})
+	menu = append(menu, Action{Words: l.T("person.block", "Name", a.Name()), Icon: "ban", URL: at + "/block", Danger: true}, reportAction(l, at))
 	if !a.Local() {
 		menu = append(menu, Action{Words: l.T("person.original", "Host", a.Host), Icon: "link", URL: a.Page(p.site)})
 	}

@@ -89,6 +89,9 @@ func (p *Pages) quoteActions(h *here, v community.View) []Action {
 			menu = append(menu, Action{Words: h.l.T("post.pin"), Icon: "bookmark", URL: at + "/pin", Post: true})
 		}
 	}
+	if !v.Mine.Author {
+		menu = append(menu, reportAction(h.l, at))
+	}
 	return menu
 }
 

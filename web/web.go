@@ -84,6 +84,7 @@ func (p *Pages) Routes(r *mux.Router) {
 	p.peopleRoutes(r)
 	p.accountRoutes(r)
 	p.adminRoutes(r)
+	p.reportRoutes(r)
 	r.NotFoundHandler = p.open(func(*here, http.ResponseWriter, *http.Request) error {
 		return fault.Keyed(fault.NotFound, "error.no_page", "There is no page at this address.", nil)
 	})
