@@ -85,6 +85,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.statusRoutes(api)
 	a.pollRoutes(api)
 	a.quoteRoutes(api)
+	a.reportRoutes(api)
 	a.accountRoutes(api)
 	a.instanceRoutes(api)
 	a.mediaRoutes(api)
