@@ -1,7 +1,6 @@
 package community
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"html"
@@ -47,7 +46,8 @@ type Account struct {
 	Emoji        []Emoji `gorm:"serializer:json;not null"`
 	Discoverable bool
 	Indexable    bool
-	MovedTo      string
+	MovedTo      string // the address of the account that took its place
+	MovedAt      *time.Time
 	AlsoKnownAs  []string `gorm:"serializer:json"`
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -331,7 +331,7 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if a.AlsoKnownAs == nil {
 		a.AlsoKnownAs = []string{}
 	}
-	a.BioSource, a.SuspendedAt, a.DeletedAt = "", known.SuspendedAt, nil
+	a.BioSource, a.SuspendedAt, a.DeletedAt, a.MovedAt = "", known.SuspendedAt, nil, known.MovedAt
 	if known.ID == 0 {
 		a.ID = tx.NewID()
 		if a.CreatedAt.IsZero() {
@@ -513,66 +513,4 @@ func Unsuspend(tx *store.Tx, by, id int64, reason string) error {
 	}
 	tx.Announce(AccountChanged, id)
 	return record(tx, by, "person.unsuspend", a.Handle(tx.Site.Host), "suspended", "", reason)
-}
-
-// DeleteRemote does what another server says it has done: its account is gone,
-// with all it wrote, liked and followed. The row stays, empty, so that the
-// name is not taken for a new person's.
-func DeleteRemote(tx *store.Tx, a Account) error {
-	if a.Local() {
-		return fmt.Errorf("delete remote account %d: it is local", a.ID)
-	}
-	if a.DeletedAt != nil {
-		return nil
-	}
-	if err := forget(tx, a.ID); err != nil {
-		return err
-	}
-	tx.Announce(AccountChanged, a.ID)
-	return tx.Exec(`UPDATE accounts SET display_name = '', bio_source = '', bio_html = '', fields = '[]', emoji = '', avatar = '', header = '',
-		also_known_as = '[]', discoverable = ?, indexable = ?, deleted_at = ?, updated_at = ? WHERE id = ?`,
-		false, false, tx.Now, tx.Now, a.ID).Error
-}
-
-// forget empties everything that an account wrote and unties it from everybody.
-func forget(tx *store.Tx, id int64) error {
-	// as countPost has counted them: those that whoever sees the parent may see
-	replies := `SELECT COUNT(*) FROM posts r WHERE r.in_reply_to_id = posts.id AND r.author_id = @id AND r.deleted_at IS NULL
-		AND ` + rankSQL("posts.audience") + ` <= ` + rankSQL("r.audience")
-	for _, step := range []string{
-		// figures of others first, while the rows that they count are there
-		`UPDATE posts SET likes_count = likes_count - 1 WHERE likes_count > 0 AND id IN (SELECT post_id FROM likes WHERE account_id = @id)`,
-		`UPDATE posts SET boosts_count = boosts_count - 1 WHERE boosts_count > 0 AND id IN
-			(SELECT boost_of_id FROM posts WHERE author_id = @id AND boost_of_id IS NOT NULL AND deleted_at IS NULL)`,
-		`UPDATE posts SET replies_count = replies_count - (` + replies + `), uses_count = uses_count - (` + replies + ` AND r.kind = 'acknowledgement')
-			WHERE id IN (SELECT in_reply_to_id FROM posts WHERE author_id = @id AND in_reply_to_id IS NOT NULL AND deleted_at IS NULL)`,
-		`UPDATE account_counts SET followers = followers - 1 WHERE followers > 0 AND account_id IN
-			(SELECT target_id FROM follows WHERE follower_id = @id AND state = 'accepted')`,
-		`UPDATE account_counts SET following = following - 1 WHERE following > 0 AND account_id IN
-			(SELECT follower_id FROM follows WHERE target_id = @id AND state = 'accepted')`,
-		`UPDATE account_counts SET posts = 0, followers = 0, following = 0, last_post_at = NULL WHERE account_id = @id`,
-		`DELETE FROM follows WHERE follower_id = @id OR target_id = @id`,
-		`DELETE FROM blocks WHERE account_id = @id OR target_id = @id`,
-		`DELETE FROM mutes WHERE target_id = @id`,
-		`DELETE FROM likes WHERE account_id = @id`,
-		`DELETE FROM notifications WHERE from_id = @id`,
-		`DELETE FROM home_entries WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM post_mentions WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM post_tags WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM post_revisions WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM attachments WHERE account_id = @id`,
-		`DELETE FROM poll_votes WHERE account_id = @id OR post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM poll_options WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM pins WHERE account_id = @id`,
-		`DELETE FROM quote_approvals WHERE account_id = @id OR post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`DELETE FROM polls WHERE post_id IN (SELECT id FROM posts WHERE author_id = @id)`,
-		`UPDATE posts SET title = '', teaser = '', warning = '', source = '', sections = '', html = '', extra = '', quote_uri = '', quote_id = NULL, quote_state = '', quote_authorization = '', contributors = '',
-			listed = @no, media_count = 0, deleted_at = @now WHERE author_id = @id AND deleted_at IS NULL`,
-		`DELETE FROM account_keys WHERE account_id = @id`,
-	} {
-		if err := tx.Exec(step, sql.Named("id", id), sql.Named("now", tx.Now), sql.Named("no", false)).Error; err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,0 +1,77 @@
+package community
+
+import (
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// ChoreQueued is news of a chore; the key is its number.
+const ChoreQueued store.Topic = "chores"
+
+// ChoreKind is what a chore does.
+type ChoreKind string
+
+// The kinds of chores.
+const (
+	ChoreErase ChoreKind = "erase" // everything of an account that is gone
+	ChoreMove  ChoreKind = "move"  // those who follow an account from here, to its new one
+	ChoreSever ChoreKind = "sever" // the follows to and from a blocked server
+)
+
+// Chore is work that a deed began and that is too much for its transaction, or
+// needs another server first. It is done piece by piece, and a piece that is
+// done stays done, whatever stops the process.
+type Chore struct {
+	ID        int64
+	Kind      ChoreKind
+	AccountID *int64 // whose; nil for a server
+	Subject   string // of a move the address of the new account, of a sever the host
+	Tries     int64
+	NextAt    time.Time
+	CreatedAt time.Time
+}
+
+// charge queues a chore. An account has one of each kind at a time: a second
+// one is left to the first.
+func charge(tx *store.Tx, kind ChoreKind, account int64, subject string) error {
+	c := Chore{ID: tx.NewID(), Kind: kind, Subject: subject, NextAt: tx.Now, CreatedAt: tx.Now}
+	if account != 0 {
+		c.AccountID = &account
+	}
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&c).Error; err != nil {
+		return err
+	}
+	tx.Announce(ChoreQueued, c.ID)
+	return nil
+}
+
+// DueChores lists chores whose time has come, the longest due first.
+func DueChores(tx *store.Tx, most int) ([]Chore, error) {
+	var due []Chore
+	err := tx.Where("next_at <= ?", tx.Now).Order("next_at, id").Limit(most).Find(&due).Error
+	return due, err
+}
+
+// ClaimChore takes a chore for a while, so that no other node does it, and
+// reports whether it was to be had.
+func ClaimChore(tx *store.Tx, c Chore, until time.Time) (bool, error) {
+	res := tx.Exec("UPDATE chores SET next_at = ? WHERE id = ? AND next_at <= ?", until, c.ID, tx.Now)
+	return res.RowsAffected > 0, res.Error
+}
+
+// PutOff gives a chore back until later; tried says that it failed.
+func PutOff(tx *store.Tx, c Chore, until time.Time, tried bool) error {
+	tries := c.Tries
+	if tried {
+		tries++
+	}
+	return tx.Exec("UPDATE chores SET next_at = ?, tries = ? WHERE id = ?", until, tries, c.ID).Error
+}
+
+// EndChore says that a chore is done, or will not be.
+func EndChore(tx *store.Tx, c Chore) error {
+	return tx.Exec("DELETE FROM chores WHERE id = ?", c.ID).Error
+}
