@@ -8,7 +8,6 @@ import (
 
 	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
@@ -17,89 +16,6 @@ import (
 // closedAudiences is the capability of a server that shows what is not public
 // to nobody but those it is for (FEP-844e names capabilities by IRI).
 const closedAudiences = "https://w3id.org/chalkring/ns#closed-audiences"
-
-// said is a local post with what its document needs besides.
-type said struct {
-	post     community.Post
-	author   community.Account
-	mentions []community.Account
-	tags     []community.Tag
-	media    []media.Attachment
-	answered *community.Account // author of what the post answers
-	answer   string             // address of the accepted answer
-	with     []string           // addresses of the co-authors that are known here
-	poll     *community.Poll
-}
-
-// sayingOf collects what a local post's document needs.
-func sayingOf(tx *store.Tx, p community.Post) (said, error) {
-	s := said{post: p}
-	var err error
-	if s.author, err = community.AccountByID(tx, p.AuthorID); err != nil {
-		return s, err
-	}
-	if err := tx.Raw("SELECT accounts.* FROM accounts JOIN post_mentions ON post_mentions.account_id = accounts.id WHERE post_mentions.post_id = ? ORDER BY accounts.id",
-		p.ID).Scan(&s.mentions).Error; err != nil {
-		return s, err
-	}
-	if err := tx.Raw("SELECT tag, name FROM post_tags WHERE post_id = ? ORDER BY tag", p.ID).Scan(&s.tags).Error; err != nil {
-		return s, err
-	}
-	switch poll, err := community.PollOf(tx, p.ID); {
-	case err == nil:
-		s.poll = &poll
-	case !fault.Is(err, fault.NotFound):
-		return s, err
-	}
-	if p.MediaCount > 0 {
-		of, err := media.OfPosts(tx, []int64{p.ID})
-		if err != nil {
-			return s, err
-		}
-		s.media = of[p.ID]
-	}
-	if p.InReplyToAuthor != nil && *p.InReplyToAuthor != p.AuthorID {
-		a, err := community.AccountByID(tx, *p.InReplyToAuthor)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return s, err
-		}
-		if err == nil {
-			s.answered = &a
-		}
-	}
-	for _, c := range p.Contributors {
-		h, err := iri.ParseHandle(c, iri.IsDev(tx.Site.Host))
-		if err != nil {
-			continue // a name without an address
-		}
-		a, err := community.AccountByHandle(tx, h.Name, h.Host)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return s, err
-		}
-		if err == nil {
-			s.with = append(s.with, a.IRI(tx.Site))
-		}
-	}
-	if p.AcceptedAnswerID != nil {
-		answer, err := community.PostByID(tx, *p.AcceptedAnswerID)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return s, err
-		}
-		if err == nil {
-			s.answer = answer.IRI(tx.Site)
-		}
-	}
-	return s, nil
-}
-
-// people lists whom a post names: those mentioned, and whom it answers.
-func (s said) people() []community.Account {
-	all := s.mentions
-	if s.answered != nil && !slices.ContainsFunc(all, func(a community.Account) bool { return a.ID == s.answered.ID }) {
-		all = append(slices.Clone(all), *s.answered)
-	}
-	return all
-}
 
 // addressing turns a local post's audience into to and cc. Followers stand in
 // to where there is no Public: older Mastodon servers look for them there.
@@ -138,7 +54,7 @@ func objectOf(site iri.Site, s said) as2.Object {
 		Content: p.HTML, Language: p.Language, Sensitive: p.Sensitive || p.Warning != "",
 		Published: p.CreatedAt, Updated: moment(p.EditedAt),
 		To: to, Cc: cc,
-		Context: contextOf(site, p), InReplyTo: p.InReplyToURI,
+		Context: contextOf(site, s), InReplyTo: p.InReplyToURI,
 		URL:              []as2.Link{{Href: site.Page(p.ID), MediaType: "text/html"}},
 		Replies:          &as2.Collection{ID: site.PostReplies(p.ID)},
 		License:          p.Licence,
@@ -184,12 +100,16 @@ func objectOf(site iri.Site, s said) as2.Object {
 	return o
 }
 
-// contextOf is the IRI of the conversation that a post belongs to.
-func contextOf(site iri.Site, p community.Post) string {
-	if p.ContextURI != "" {
-		return p.ContextURI
+// contextOf is the IRI of the conversation that a post belongs to. Of one that
+// began elsewhere it is for others to say (FEP-7888, FEP-11dd).
+func contextOf(site iri.Site, s said) string {
+	switch {
+	case s.post.ContextURI != "":
+		return s.post.ContextURI
+	case s.elsewhere:
+		return ""
 	}
-	return site.Context(p.ThreadID)
+	return site.Context(s.post.ThreadID)
 }
 
 // articleSummary is the teaser that Mastodon shows between title and link. A

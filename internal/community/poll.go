@@ -197,7 +197,7 @@ func (p Poll) sameQuestion(q Poll) bool {
 // PollOf returns the poll of a post, or fault.NotFound. Who may see the post is
 // for the caller to ask: whoever may not see it may not see its poll either.
 func PollOf(tx *store.Tx, post int64) (Poll, error) {
-	polls, err := pollsOf(tx, []int64{post})
+	polls, err := PollsOf(tx, []int64{post})
 	if err != nil {
 		return Poll{}, err
 	}
@@ -225,8 +225,8 @@ func PollStale(tx *store.Tx, p Post) (bool, error) {
 	return err == nil && poll.stale(tx.Now), err
 }
 
-// pollsOf returns the polls of posts with their options, by post.
-func pollsOf(tx *store.Tx, posts []int64) (map[int64]Poll, error) {
+// PollsOf returns the polls of posts with their options, by post.
+func PollsOf(tx *store.Tx, posts []int64) (map[int64]Poll, error) {
 	var rows []Poll
 	if err := tx.Where("post_id IN ?", posts).Find(&rows).Error; err != nil || len(rows) == 0 {
 		return nil, err
@@ -253,7 +253,7 @@ func pollsOf(tx *store.Tx, posts []int64) (map[int64]Poll, error) {
 
 // polls brings the polls, and what the reader chose.
 func (l *loading) polls(tx *store.Tx, v Viewer) error {
-	polls, err := pollsOf(tx, l.ids)
+	polls, err := PollsOf(tx, l.ids)
 	if err != nil || len(polls) == 0 {
 		return err
 	}

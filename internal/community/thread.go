@@ -21,9 +21,11 @@ type Missing string
 
 // Why a place is empty.
 const (
-	MissingDeleted Missing = "deleted" // its author or a moderator deleted it
-	MissingHidden  Missing = "hidden"  // it is not for this reader
-	MissingUnknown Missing = "unknown" // it stands on a server that it could not be had from
+	MissingDeleted    Missing = "deleted"    // its author or a moderator deleted it
+	MissingHidden     Missing = "hidden"     // it is not for this reader
+	MissingUnknown    Missing = "unknown"    // it stands on another server and is not here yet
+	MissingStranger   Missing = "stranger"   // it stands on a server that this one is not connected with
+	MissingUnreadable Missing = "unreadable" // its server did not give it, or not so that it could be read
 )
 
 // Node is one place in a thread, in the order of reading: a post, or what can
@@ -32,8 +34,8 @@ type Node struct {
 	Post    Post // for a missing one, only its ID, where it has one
 	Depth   int  // 0 for the thread's first post
 	Missing Missing
-	Host    string // of an unknown post
-	URI     string // of an unknown post
+	Host    string // of a post that is on another server and not here
+	URI     string // of the same
 }
 
 // ThreadView is a thread as one reader sees it.
@@ -87,13 +89,20 @@ func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
 	if err != nil {
 		return ThreadView{}, err
 	}
-	t.Nodes = weave(tx.Site, root, shown, bones, oldest)
-	return t, nil
+	var ghosts []Ghost
+	if v.Local { // what another server tells of is passed on to nobody
+		if ghosts, err = ghostsOf(tx, root); err != nil {
+			return ThreadView{}, err
+		}
+	}
+	t.Nodes = weave(tx.Site, root, shown, bones, oldest, ghosts)
+	return t, estranged(tx, t.Nodes)
 }
 
 // weave orders a thread. Posts older than oldest are left out without a trace;
-// their replies hang on the nearest post above that is shown.
-func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest int64) []Node {
+// their replies hang on the nearest post above that is shown. Ghosts stand last
+// under the post they answer.
+func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest int64, ghosts []Ghost) []Node {
 	skeleton := make(map[int64]bone, len(bones))
 	for _, b := range bones {
 		skeleton[b.ID] = b
@@ -125,15 +134,33 @@ func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest
 	depth := 0
 	if first, ok := shown[root]; ok && first.InReplyToURI != "" && first.InReplyToID == nil {
 		host, _ := iri.HostOf(first.InReplyToURI)
-		nodes, depth = append(nodes, Node{Missing: MissingUnknown, Host: host, URI: first.InReplyToURI}), 1
+		above := Node{Missing: MissingUnknown, Host: host, URI: first.InReplyToURI}
+		ghosts = slices.DeleteFunc(ghosts, func(g Ghost) bool {
+			if g.URI == above.URI {
+				above.Missing = g.Reason
+			}
+			return g.URI == above.URI
+		})
+		nodes, depth = append(nodes, above), 1
+	}
+	haunted := map[int64][]Ghost{}
+	for _, g := range ghosts {
+		if _, ok := shown[g.PostID]; ok {
+			haunted[g.PostID] = append(haunted[g.PostID], g)
+		}
 	}
 	type step struct {
 		id    int64
 		depth int
+		ghost *Ghost
 	}
-	for stack := []step{{root, depth}}; len(stack) > 0; {
+	for stack := []step{{root, depth, nil}}; len(stack) > 0; {
 		s := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
+		if s.ghost != nil {
+			nodes = append(nodes, Node{Depth: s.depth, Missing: s.ghost.Reason, Host: s.ghost.Host, URI: s.ghost.URI})
+			continue
+		}
 		node := Node{Post: Post{ID: s.id}, Depth: s.depth}
 		if p, ok := shown[s.id]; ok {
 			node.Post = p
@@ -143,34 +170,43 @@ func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest
 			node.Missing = MissingHidden
 		}
 		nodes = append(nodes, node)
+		for i := range haunted[s.id] {
+			stack = append(stack, step{ghost: &haunted[s.id][i], depth: s.depth + 1})
+		}
 		below := children[s.id]
 		slices.SortFunc(below, func(a, b int64) int { return cmp.Compare(b, a) })
 		for _, id := range below { // the latest goes onto the stack first, and comes off last
-			stack = append(stack, step{id, s.depth + 1})
+			stack = append(stack, step{id, s.depth + 1, nil})
 		}
 	}
 	return nodes
 }
 
-// Around returns the posts above p, the first of the thread first, and those
-// below it in the order of reading, as far as v may see them.
-func Around(tx *store.Tx, v Viewer, p Post) (above, below []Post, err error) {
+// Above returns the posts above p, the first of the thread first, as far as v
+// may see them.
+func Above(tx *store.Tx, v Viewer, p Post) ([]Post, error) {
 	const most = 100
 	var ids []int64
-	err = tx.Raw(`WITH RECURSIVE up (id, parent, height) AS (
+	err := tx.Raw(`WITH RECURSIVE up (id, parent, height) AS (
 			SELECT id, in_reply_to_id, 0 FROM posts WHERE id = ?
 			UNION ALL SELECT posts.id, posts.in_reply_to_id, up.height + 1 FROM up JOIN posts ON posts.id = up.parent WHERE up.height < ?)
 		SELECT id FROM up WHERE height > 0 ORDER BY height DESC`, p.ID, most).Scan(&ids).Error
-	if err != nil {
-		return nil, nil, err
+	if err != nil || len(ids) == 0 {
+		return nil, err
 	}
-	if len(ids) > 0 {
-		var found []Post
-		if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
-			return nil, nil, err
-		}
-		slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
-		above = found
+	var found []Post
+	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	return found, nil
+}
+
+// Around returns the posts above p, the first of the thread first, and those
+// below it in the order of reading, as far as v may see them.
+func Around(tx *store.Tx, v Viewer, p Post) (above, below []Post, err error) {
+	if above, err = Above(tx, v, p); err != nil {
+		return nil, nil, err
 	}
 	t, err := Thread(tx, v, p)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestThreadWithAnUnknownParent(t *testing.T) {
 		p := w.receive(n)
 		w.read(func(tx *store.Tx) error {
 			view, err := Thread(tx, Guest, p)
-			if got, want := shape(view.Nodes), "0unknownstranger.test 1 "; got != want {
+			if got, want := shape(view.Nodes), "0strangerstranger.test 1 "; got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
 			loaded, err2 := LoadOne(tx, Guest, p)
