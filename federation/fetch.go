@@ -1,8 +1,11 @@
 package federation
 
 import (
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -128,7 +131,11 @@ func (f *Federation) getAtMost(ctx context.Context, address, accept string, most
 		return nil, err
 	case err != nil:
 		f.metrics.fetched.WithLabelValues("failed").Inc()
-		return nil, fault.Wrap(fault.Unavailable, err, "The server %s did not answer as expected. Please try again later.", host).
+		kind := fault.Unavailable
+		if hopeless(err) {
+			kind = fault.NotFound
+		}
+		return nil, fault.Wrap(kind, err, "The server %s did not answer as expected. Please try again later.", host).
 			WithKey("federation.no_answer", map[string]any{"Host": host})
 	case res.Status != http.StatusOK:
 		f.metrics.fetched.WithLabelValues("refused").Inc()
@@ -137,6 +144,14 @@ func (f *Federation) getAtMost(ctx context.Context, address, accept string, most
 	f.metrics.fetched.WithLabelValues("ok").Inc()
 	f.answered(ctx, host)
 	return res, nil
+}
+
+// hopeless reports whether a request failed in a way that asking again will not
+// change, and that does not make its server a slow one.
+func hopeless(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, egress.ErrURL) || errors.Is(err, egress.ErrPrivateAddress) || errors.Is(err, egress.ErrRedirect) || errors.Is(err, egress.ErrTooLarge) ||
+		errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
 }
 
 // answered notes that a host answers, for deliveries that were put off because

@@ -108,7 +108,8 @@ func (s *Stranger) Inbox(answer func(nth int, activity map[string]any) int) {
 	s.inbox = answer
 }
 
-// Serve has the stranger answer GET of a path with a document.
+// Serve has the stranger answer GET of a path with a document, or as an
+// http.HandlerFunc does.
 func (s *Stranger) Serve(path string, document any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,6 +141,17 @@ func (s *Stranger) Fetched(path string) int {
 	return s.fetched[path]
 }
 
+// Asked returns how often the stranger was asked for anything.
+func (s *Stranger) Asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, times := range s.fetched {
+		n += times
+	}
+	return n
+}
+
 // ServeHTTP answers as a small ActivityPub server does.
 func (s *Stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
@@ -163,6 +175,10 @@ func (s *Stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	if answer, ok := document.(http.HandlerFunc); ok {
+		answer(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", activityJSON)
@@ -228,6 +244,7 @@ type Signing struct {
 	Digest   string          // empty: of the body
 	Host     string          // in the signature's host line; empty: the one that is asked
 	Body     []byte          // sent instead of what was signed
+	Header   http.Header     // sent besides, or instead of what is sent otherwise
 }
 
 // Send posts an activity to a server's shared inbox and returns its answer.
@@ -254,6 +271,17 @@ func (s *Stranger) Post(inbox string, activity map[string]any, how ...Signing) (
 		sign.Actor, _ = activity["actor"].(string)
 	}
 	return s.request(http.MethodPost, inbox, text, sign)
+}
+
+// SendBytes is Send for what is no activity, or is one in a spelling of its
+// own. how.Actor names whose key signs.
+func (s *Stranger) SendBytes(to *Server, body []byte, how Signing) (status int, answer string) {
+	s.t.Helper()
+	status, answer, err := s.request(http.MethodPost, "https://"+to.Host+"/inbox", body, how)
+	if err != nil {
+		s.t.Fatalf("%s sends to %s: %v", s.Host, to.Host, err)
+	}
+	return status, answer
 }
 
 // Request makes the signed request that Post sends, for tests that prepare
@@ -312,10 +340,18 @@ func (s *Stranger) prepare(method, address string, body []byte, how Signing) (*h
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", activityJSON)
 	}
-	if how.Unsigned {
-		return req, nil
+	if !how.Unsigned {
+		if err := s.sign(req, u, body, how); err != nil {
+			return nil, err
+		}
 	}
-	return req, s.sign(req, u, body, how)
+	for name, values := range how.Header {
+		req.Header[name] = values
+	}
+	if host := how.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	return req, nil
 }
 
 // sign puts a signature on a request, by hand, so that it does not agree with

@@ -166,7 +166,7 @@ func (n *Net) place(host string, l net.Listener) {
 func (n *Net) Resolve(_ context.Context, host string) ([]netip.AddrPort, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if at, ok := n.addresses[host]; ok {
+	if at, ok := n.addresses[strings.ToLower(host)]; ok {
 		return []netip.AddrPort{at}, true
 	}
 	return nil, true
