@@ -25,6 +25,8 @@ const (
 	NotifyRequest         NotificationKind = "request" // somebody asks for an account here
 	NotifyPoll            NotificationKind = "poll"    // a poll is over that they asked or voted in
 	NotifyQuote           NotificationKind = "quote"   // a post of theirs is quoted
+	NotifyMove            NotificationKind = "move"    // somebody whom they follow has moved to this account
+	NotifySevered         NotificationKind = "severed" // follows ended when a server was blocked
 	NotifyReport          NotificationKind = "report"  // moderators: somebody reported something
 )
 
@@ -32,7 +34,7 @@ const (
 // person about the same thing, would tell nothing new.
 func (k NotificationKind) once() bool {
 	switch k {
-	case NotifyFollow, NotifyFollowRequest, NotifyLike, NotifyBoost, NotifyRequest, NotifyMention, NotifyAnswer, NotifyPoll, NotifyQuote:
+	case NotifyFollow, NotifyFollowRequest, NotifyLike, NotifyBoost, NotifyRequest, NotifyMention, NotifyAnswer, NotifyPoll, NotifyQuote, NotifyMove:
 		return true
 	}
 	return false

@@ -25,6 +25,7 @@ const (
 	VerbUndoBlock    Verb = "UndoBlock"
 	VerbUpdateActor  Verb = "UpdateActor"
 	VerbDeleteActor  Verb = "DeleteActor"
+	VerbMove         Verb = "Move" // the account goes on elsewhere
 	VerbVote         Verb = "Vote" // in another server's poll
 	VerbFlag         Verb = "Flag" // to another server's moderators
 	VerbPin          Verb = "Pin"

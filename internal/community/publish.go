@@ -24,6 +24,9 @@ const formKept = 24 * time.Hour
 // People whom the text names must be known here already: whoever calls looks
 // up strangers (text.FindMentions) before the transaction.
 func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
+	if err := stays(author); err != nil {
+		return Post{}, err
+	}
 	id := tx.NewID()
 	if d.FormID != "" {
 		first, err := claimForm(tx, author.ID, d.FormID, id)

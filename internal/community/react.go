@@ -113,6 +113,9 @@ func unlike(tx *store.Tx, from Account, p Post) (int64, error) {
 // BoostPost passes on a public post: the followers of me find it at home. Boosting
 // twice changes nothing; the boost that is there is returned.
 func BoostPost(tx *store.Tx, me Account, post int64) (Post, error) {
+	if err := stays(me); err != nil {
+		return Post{}, err
+	}
 	p, err := original(tx, post, me)
 	if err != nil {
 		return Post{}, err

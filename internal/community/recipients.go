@@ -45,7 +45,7 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	case VerbPin, VerbUnpin:
 		carries = o.Audience
 		err = c.followers()
-	case VerbUpdateActor:
+	case VerbUpdateActor, VerbMove:
 		carries = Public
 		err = c.followers()
 	case VerbLike, VerbVote, VerbFlag:
@@ -199,7 +199,15 @@ func (c *collecting) all(told []Target) ([]Target, error) {
 	if err := c.followers(); err != nil {
 		return nil, err
 	}
+	// Whoever ever took something of ours may have it still: by the inbox that
+	// its server named, or by one of its people's.
 	err := c.add("SELECT host, shared_inbox AS inbox FROM hosts WHERE shared_inbox <> '' AND last_out_at IS NOT NULL ORDER BY host")
+	if err != nil {
+		return nil, err
+	}
+	err = c.add(`SELECT h.host, MIN(CASE WHEN a.shared_inbox <> '' THEN a.shared_inbox ELSE a.inbox END) AS inbox FROM hosts h
+		JOIN accounts a ON a.host = h.host AND a.deleted_at IS NULL
+		WHERE h.shared_inbox = '' AND h.last_out_at IS NOT NULL GROUP BY h.host ORDER BY h.host`)
 	return slices.DeleteFunc(c.found, func(t Target) bool { return t.Withheld != "" }), err
 }
 
