@@ -41,7 +41,7 @@ func eachClassroom(t *testing.T, fn func(t *testing.T, c *classroom)) {
 		}
 		t.Cleanup(func() { _ = library.Close() })
 		c.write(community.EnsureSite)
-		p, err := New(Deps{DB: db, Auth: c.auth, Library: library, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
+		p, err := New(Deps{DB: db, Auth: c.auth, Library: library, Lookup: nowhere{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ func openOffice(t *testing.T) *office {
 		return err
 	})
 	a := auth.New(o.db)
-	pages, err := New(Deps{DB: o.db, Auth: a, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "1.2.3"})
+	pages, err := New(Deps{DB: o.db, Auth: a, Lookup: nowhere{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}

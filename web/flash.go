@@ -4,28 +4,27 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strings"
 )
 
 // flashCookie carries what was done over the redirect that follows it.
 const flashCookie = "chalkring_flash"
 
-// told is what a flash says: a message of this list, and its arguments.
+// flashed is what a flash says: a message whose key begins with flash., and its arguments.
 type flashed struct {
 	Key  string   `json:"k"`
 	Args []string `json:"a,omitempty"` // names and values
 }
 
-// flashKind says which messages a flash may say, and how.
+// flashKind says how a flash is shown.
 func flashKind(key string) string {
 	switch key {
-	case "flash.published", "flash.edited", "flash.deleted", "flash.answered", "flash.used", "flash.saved", "flash.unsaved",
-		"flash.boosted", "flash.accepted", "flash.done":
-		return "done"
+	case "flash.follow_requested":
+		return "note"
+	case "flash.mode_open":
+		return "problem"
 	}
-	if kind := adminFlash(key); kind != "" {
-		return kind
-	}
-	return accountFlash(key)
+	return "done"
 }
 
 // flash has the next page say that something was done. args are pairs of name and value.
@@ -53,13 +52,11 @@ func (p *Pages) takeFlash(h *here, w http.ResponseWriter, r *http.Request) {
 	if json.Unmarshal(b, &f) != nil {
 		return
 	}
-	kind := flashKind(f.Key)
-	if kind == "" {
-		return
-	}
 	args := make([]any, len(f.Args))
 	for i, a := range f.Args {
 		args[i] = a
 	}
-	h.frame.Flash = append(h.frame.Flash, Flash{Kind: kind, Words: h.l.T(f.Key, args...)})
+	if words := h.l.T(f.Key, args...); words != f.Key && strings.HasPrefix(f.Key, "flash.") { // nothing else is a cookie's to say
+		h.frame.Flash = append(h.frame.Flash, Flash{Kind: flashKind(f.Key), Words: words})
+	}
 }

@@ -114,7 +114,7 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		case community.NotifyReport:
 			item.URL = "/admin/reports"
 		case community.NotifyFollowRequest:
-			item.URL = "/follow-requests"
+			item.URL, item.Actions = "/follow-requests", requestActions(h.l, n.FromID)
 		case community.NotifyRequest:
 			item.URL = "/admin/requests"
 		}

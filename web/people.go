@@ -241,10 +241,8 @@ func (p *Pages) followRequests(h *here, w http.ResponseWriter, r *http.Request) 
 		accounts, cursors = unlisted(listed)
 		view.People, err = p.personCards(tx, h, accounts)
 		for i, a := range accounts {
-			at := "/accounts/" + digits(a.ID)
 			view.People[i].Note = ""
-			view.People[i].Actions = []Action{{Words: l.T("requests.accept"), Icon: "check", URL: at + "/accept", Post: true, Main: true},
-				{Words: l.T("requests.reject"), Icon: "x", URL: at + "/reject", Post: true}}
+			view.People[i].Actions = requestActions(l, a.ID)
 		}
 		return err
 	})
@@ -256,6 +254,13 @@ func (p *Pages) followRequests(h *here, w http.ResponseWriter, r *http.Request) 
 	}
 	h.frame.Here = Notifications
 	return p.render(h, w, http.StatusOK, "people", view.Head.Title, view)
+}
+
+// requestActions are the two answers to somebody who asks to follow the reader.
+func requestActions(l *Locale, from int64) []Action {
+	at := "/accounts/" + digits(from)
+	return []Action{{Words: l.T("requests.accept"), Icon: "check", URL: at + "/accept", Post: true, Main: true},
+		{Words: l.T("requests.reject"), Icon: "x", URL: at + "/reject", Post: true}}
 }
 
 // blockedPage lists whom somebody has blocked and muted.

@@ -86,9 +86,12 @@ func TestFollowRequests(t *testing.T) {
 		answers(t, "is told to wait", asker.get("/@ana"), 200, "has been asked", "Asked to follow")
 		answers(t, "another asks", other.post("/accounts/"+digits(ana.ID)+"/follow"), 303)
 		answers(t, "both wait", author.get("/follow-requests"), 200, "/@bo", "/@cy")
+		answers(t, "and can be answered where it is told", author.get("/notifications"), 200,
+			`action="/accounts/`+digits(bo.ID)+`/accept"`, `action="/accounts/`+digits(cy.ID)+`/reject"`)
 		answers(t, "yes", author.post("/accounts/"+digits(bo.ID)+"/accept"), 303)
 		answers(t, "no", author.post("/accounts/"+digits(cy.ID)+"/reject"), 303)
 		answers(t, "nobody waits any more", author.get("/follow-requests"), 200, "!/@bo", "!/@cy")
+		answers(t, "nor is there anything to answer", author.get("/notifications"), 200, "/@bo", "!/accept", "!/reject", "!/@cy")
 		answers(t, "one follows", asker.get("/people?show=following"), 200, "/@ana")
 		answers(t, "the other does not", other.get("/people?show=following"), 200, "!/@ana")
 		answers(t, "nothing to say yes to", author.post("/accounts/"+digits(cy.ID)+"/accept"), 404)
