@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/peers"
 )
 
 // remotePicture fetches a picture of another server for our copy of it. The
@@ -13,6 +15,9 @@ import (
 func (s *Server) remotePicture(ctx context.Context, address string) (body []byte, contentType string, err error) {
 	body, contentType, err = s.federation.Picture(ctx, address, media.Pictures().Bytes)
 	if err != nil {
+		if peers.Refused(err) {
+			err = errors.Join(err, media.ErrNotAsked)
+		}
 		return nil, "", fault.Wrap(fault.NotFound, err, "This picture cannot be shown.").WithKey("media.not_shown", nil)
 	}
 	return body, contentType, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -290,11 +291,43 @@ func TestFetchRemoteRemembersFailures(t *testing.T) {
 		if asked != 1 {
 			t.Errorf("%s was asked for %d times, want once", url, asked)
 		}
-		age(t, 2*time.Hour, filesIn(t, dir)...)
-		l.FetchRemote(context.Background(), url, Whole, get)
-		if asked != 2 {
-			t.Errorf("%s was asked for %d times after two hours, want twice", url, asked)
+		for i, wait := range []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 6 * time.Hour, 6 * time.Hour} {
+			for _, before := range []time.Duration{wait - 10*time.Second, wait + time.Second} {
+				age(t, before, filesIn(t, dir)...)
+				l.FetchRemote(context.Background(), url, Whole, get)
+			}
+			if asked != i+2 {
+				t.Errorf("%s was asked for %d times when it had failed %d times and its pause was over", url, asked, i+1)
+			}
 		}
+		age(t, 25*time.Hour, filesIn(t, dir)...)
+		for range 2 {
+			l.FetchRemote(context.Background(), url, Whole, get)
+		}
+		age(t, 2*time.Minute, filesIn(t, dir)...)
+		l.FetchRemote(context.Background(), url, Whole, get)
+		if asked != 8 {
+			t.Errorf("%s was asked for %d times; after a day it starts anew with a minute", url, asked)
+		}
+	}
+	bodies["https://elm.test/gone"] = asJPEG(t, photo(60, 40))
+	age(t, 6*time.Minute, filesIn(t, dir)...)
+	f, err := l.FetchRemote(context.Background(), "https://elm.test/gone", Whole, get)
+	if err != nil {
+		t.Fatalf("a picture that came in the end: %v", err)
+	}
+	f.Close()
+	if n, _ := l.failures("https://elm.test/gone"); n != 0 {
+		t.Errorf("%d failures are remembered of a picture that came", n)
+	}
+	notAsked := func(context.Context, string) ([]byte, string, error) {
+		return nil, "", fmt.Errorf("refused: %w", ErrNotAsked)
+	}
+	if _, err := l.FetchRemote(context.Background(), "https://oak.test/a", Whole, notAsked); err == nil {
+		t.Error("a picture that nobody asked for came")
+	}
+	if n, _ := l.failures("https://oak.test/a"); n != 0 {
+		t.Error("that nobody was asked is remembered as a failure")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

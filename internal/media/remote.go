@@ -15,13 +15,35 @@ import (
 )
 
 // Getter fetches the bytes of a picture from another server. The door that
-// fills it in asks the federation policy and goes out through egress.
+// fills it in asks the federation policy and goes out through egress. An error
+// that is ErrNotAsked is no failure of the picture's, and is not remembered.
 type Getter func(ctx context.Context, url string) (body []byte, contentType string, err error)
+
+// ErrNotAsked is why a picture is missing that nobody was asked for, such as
+// one of a server that is not admitted: it may be asked for the moment that is.
+var ErrNotAsked = errors.New("the other server was not asked")
 
 const (
 	remoteFor = 7 * 24 * time.Hour // a copy that nobody looked at is kept so long
-	failedFor = time.Hour          // a picture that could not be had is not asked for again
+	failedFor = 24 * time.Hour     // after which failures in a row are forgotten
 )
+
+// pause is how long a picture that could not be had so many times in a row is
+// not asked for again: briefly at first, since its server may just have been
+// busy, and a quarter of a day at most, since it may come to be there.
+func pause(failures int64) time.Duration {
+	switch failures {
+	case 0:
+		return 0
+	case 1:
+		return time.Minute
+	case 2:
+		return 5 * time.Minute
+	case 3:
+		return 30 * time.Minute
+	}
+	return 6 * time.Hour
+}
 
 // Variant says which rendering of a remote picture is wanted.
 type Variant string
@@ -70,18 +92,37 @@ func (l *Library) copyOf(url string, v Variant) (*File, error) {
 		}
 		return f, nil
 	}
-	info, err := l.root.Stat(remotePath(url, Whole, ".none"))
-	if err == nil && time.Since(info.ModTime()) < failedFor {
+	if failures, last := l.failures(url); time.Since(last) < pause(failures) {
 		return nil, notFound(nil)
 	}
 	return nil, nil
 }
 
+// failures returns how often in a row a picture could not be had, and when last.
+// It is the length of a file and its time.
+func (l *Library) failures(url string) (int64, time.Time) {
+	info, err := l.root.Stat(remotePath(url, Whole, ".none"))
+	if err != nil || time.Since(info.ModTime()) > failedFor {
+		return 0, time.Time{}
+	}
+	return max(1, info.Size()), info.ModTime()
+}
+
+// failed remembers that a picture could not be had, but for readers who left
+// before it could be known.
+func (l *Library) failed(ctx context.Context, url string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	failures, _ := l.failures(url)
+	return errors.Join(err, l.write(remotePath(url, Whole, ".none"), make([]byte, min(failures+1, 4))))
+}
+
 func (l *Library) fetch(ctx context.Context, url string, v Variant, get Getter) error {
 	body, _, err := get(ctx, url)
 	if err != nil {
-		if ctx.Err() == nil {
-			err = errors.Join(err, l.write(remotePath(url, Whole, ".none"), nil))
+		if !errors.Is(err, ErrNotAsked) {
+			err = l.failed(ctx, url, err)
 		}
 		return fmt.Errorf("fetch remote picture: %w", err)
 	}
@@ -100,10 +141,10 @@ func (l *Library) fetch(ctx context.Context, url string, v Variant, get Getter) 
 		p, err = l.process(ctx, body, limits)
 	}
 	if err != nil {
-		if ctx.Err() == nil {
-			err = errors.Join(err, l.write(remotePath(url, Whole, ".none"), nil))
-		}
-		return fault.Wrap(fault.NotFound, err, "This picture cannot be shown.").WithKey("media.not_shown", nil)
+		return fault.Wrap(fault.NotFound, l.failed(ctx, url, err), "This picture cannot be shown.").WithKey("media.not_shown", nil)
+	}
+	if err := l.root.Remove(remotePath(url, Whole, ".none")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if v == Portrait || v == Sign {
 		return l.write(remotePath(url, v, extension(p.Full.Mime)), p.Full.Bytes)
