@@ -99,7 +99,7 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 		return seeOther(w, r, at)
 	}
 	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}, Pinned: p.pinned(h, pinned)}
-	if h.signedIn() {
+	if h.signedIn() && !a.Local() {
 		p.Lookup.FreshenAccount(r.Context(), a)
 	}
 	if n := len(posts); n > 0 {
@@ -149,10 +149,10 @@ func (p *Pages) profileHead(h *here, a community.Account, school string, tie com
 		head.Header = &Picture{Src: src, Width: 1500, Height: 500}
 	}
 	for _, f := range a.Fields {
-		head.Facts = append(head.Facts, FactHTML{Name: f.Name, Value: head.Person.Faces.prose(f.Value)})
+		head.Facts = append(head.Facts, FactHTML{Name: head.Person.Faces.line(f.Name), Value: head.Person.Faces.prose(f.Value)})
 	}
 	if a.Local() {
-		head.Facts = append(head.Facts, FactHTML{Name: l.T("profile.since"), Value: escaped(l.Date(a.CreatedAt))})
+		head.Facts = append(head.Facts, FactHTML{Name: escaped(l.T("profile.since")), Value: escaped(l.Date(a.CreatedAt))})
 	}
 	if a.ID == h.me.ID {
 		head.Counts = []Tab{
@@ -160,7 +160,7 @@ func (p *Pages) profileHead(h *here, a community.Account, school string, tie com
 			{Words: l.T("profile.following"), URL: personPath(a) + "/following", Count: int(counts.Following)},
 		}
 	} else if a.Local() {
-		head.Facts = append(head.Facts, FactHTML{Name: l.T("people.followers"), Value: escaped(l.Number(counts.Followers))})
+		head.Facts = append(head.Facts, FactHTML{Name: escaped(l.T("people.followers")), Value: escaped(l.Number(counts.Followers))})
 	}
 	head.Actions, head.Menu = p.tieActions(h, a, tie)
 	return head

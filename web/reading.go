@@ -292,7 +292,9 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 		view.Post = &card
 	}
 	if h.signedIn() {
-		p.Lookup.Freshen(r.Context(), first.Post)
+		if !first.Local() {
+			p.Lookup.Freshen(r.Context(), first.Post)
+		}
 		kind := community.Reply
 		if r.URL.Query().Get("answer") == string(community.Acknowledgement) {
 			kind = community.Acknowledgement
