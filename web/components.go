@@ -212,11 +212,8 @@ type ProfileHead struct {
 	Menu    []Action
 }
 
-// FactHTML is a field of a profile; its value is sanitised markup.
-type FactHTML struct {
-	Name  string
-	Value template.HTML
-}
+// FactHTML is a field of a profile, in sanitised markup.
+type FactHTML struct{ Name, Value template.HTML }
 
 // NotificationItem is one thing that happened.
 type NotificationItem struct {
