@@ -65,7 +65,7 @@ func (p *Pages) reportView(h *here, r *http.Request, what reported) formPage {
 	}
 	category := FormField{Name: "category", Kind: "radio", Label: l.T("report.category_label"), Required: true}
 	for _, c := range community.ReportCategories() {
-		category.Options = append(category.Options, Option{Value: string(c), Words: l.T("report.category_" + string(c)), Selected: typed("category") == string(c)})
+		category.Options = append(category.Options, Option{Value: string(c), Words: categoryWords(l, c), Selected: typed("category") == string(c)})
 	}
 	part := formPart{Fields: []FormField{category,
 		{Name: "comment", Kind: "textarea", Label: l.T("report.comment"), Hint: l.T("report.comment_hint"), Value: typed("comment"), Optional: true, Rows: 4, Max: community.MaxReportComment}}}
@@ -108,6 +108,18 @@ func (p *Pages) report(h *here, w http.ResponseWriter, r *http.Request) error {
 	}
 	p.flash(w, "flash.reported")
 	return seeOther(w, r, what.back)
+}
+
+func categoryWords(l *Locale, c community.ReportCategory) string {
+	switch c {
+	case community.ReportChild:
+		return l.T("report.category_child")
+	case community.ReportConduct:
+		return l.T("report.category_conduct")
+	case community.ReportSpam:
+		return l.T("report.category_spam")
+	}
+	return l.T("report.category_other")
 }
 
 // reportAction is the way to report a post or somebody, in a menu.
@@ -176,7 +188,7 @@ func schoolsOf(tx *store.Tx, list []community.ReportView) (map[string]string, er
 func (p *Pages) reportRow(h *here, v community.ReportView, schools map[string]string) reportRow {
 	l := h.l
 	row := reportRow{URL: "/admin/reports/" + digits(v.ID), Target: p.person(h, v.Target, schools[v.Target.Host]), From: v.Host, At: v.CreatedAt,
-		Category: l.T("report.category_" + string(v.Category)), Pressing: v.Category == community.ReportChild, Words: v.Comment,
+		Category: categoryWords(l, v.Category), Pressing: v.Category == community.ReportChild, Words: v.Comment,
 		State: State{Tone: "wait", Icon: "clock", Words: l.T("report.state_open")}}
 	if v.Host == "" && v.Reporter != nil {
 		row.From = v.Reporter.Name()
