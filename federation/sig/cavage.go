@@ -17,12 +17,6 @@ import (
 	"github.com/go-fed/httpsig"
 )
 
-// Bounds of a Signature header. An RSA signature of 8192 bits takes 1368 bytes.
-const (
-	maxHeader  = 8 << 10
-	maxCovered = 32
-)
-
 // What we sign, in the order in which Mastodon signs it.
 var (
 	signGet  = []string{httpsig.RequestTarget, "host", "date"}
@@ -44,7 +38,7 @@ func Sign(req *http.Request, key Key, body []byte, now time.Time) error {
 	}
 	req.Header["Host"] = []string{host}
 	req.Header["Date"] = []string{now.UTC().Format(http.TimeFormat)}
-	req.Header.Del("Signature")
+	unsign(req)
 	cover := signGet
 	if len(body) > 0 || req.Method == http.MethodPost {
 		cover = signPost
@@ -71,39 +65,25 @@ func Sign(req *http.Request, key Key, body []byte, now time.Time) error {
 	return nil
 }
 
+// unsign takes off what an earlier signing left. The two schemes never stand on
+// one request, since both write Signature.
+func unsign(req *http.Request) {
+	for _, name := range [...]string{"Signature", "Signature-Input", "Digest", "Content-Digest"} {
+		req.Header.Del(name)
+	}
+}
+
 // shadow is a request as httpsig should see it. It signs URL.Path, which Go has
 // decoded, where the wire carries the request target as it was written.
 func shadow(r *http.Request, h http.Header) *http.Request {
-	target := r.RequestURI // set on what was received, exactly as it came
-	if !strings.HasPrefix(target, "/") {
-		target = r.URL.RequestURI()
-	}
-	return &http.Request{Method: r.Method, URL: &url.URL{Path: target}, Header: h}
+	return &http.Request{Method: r.Method, URL: &url.URL{Path: target(r)}, Header: h}
 }
 
-// Claim is what a signature says of itself, before anything of it is proved.
-// It serves to find the key, and to refuse strangers before fetching one.
-type Claim struct {
-	KeyID     string
-	Algorithm string   // as claimed; the key decides
-	Headers   []string // what the signature covers, in its order, lower case
-	Created   time.Time
-	Expires   time.Time
-
-	signature string
-	created   string
-	expires   string
-}
-
-// Covers reports whether the signature protects a header or pseudo-header.
-func (c Claim) Covers(name string) bool { return slices.Contains(c.Headers, name) }
-
-// Read reads a request's signature without verifying it. The signature stands
-// in the Signature header, or in Authorization with the scheme Signature, and
-// there may be only one.
+// readCavage reads a request's signature. It stands in the Signature header, or
+// in Authorization with the scheme Signature, and there may be only one.
 //
 // draft-cavage-http-signatures-12, sections 2.1 and 4.1.
-func Read(r *http.Request) (Claim, error) {
+func readCavage(r *http.Request) (Claim, error) {
 	var found []string
 	found = append(found, r.Header.Values("Signature")...)
 	for _, v := range r.Header.Values("Authorization") {
@@ -206,22 +186,14 @@ func unix(text string) (time.Time, error) {
 	return time.Unix(n, 0), nil
 }
 
-// Verify fails unless the request was signed with pub, as it arrived, within
-// Skew of now. The signature must cover (request-target), host, date or
-// (created), and, for a POST or whatever has a body, a digest that is the
-// body's. The kind of key decides the algorithm; what the header claims can
-// only choose between SHA-256 and SHA-512 under an RSA or ECDSA key.
+// verifyCavage is Verify for draft-cavage. The signature must cover
+// (request-target), host, date or (created), and digest where there is a body.
+// What the header claims can only choose between SHA-256 and SHA-512 under an
+// RSA or ECDSA key.
 //
 // draft-cavage-http-signatures-12, section 2.5. A server behind a proxy must
 // see the Host and path that its peers see.
-func Verify(r *http.Request, body []byte, pub crypto.PublicKey, now time.Time) error {
-	c, err := Read(r)
-	if err != nil {
-		return err
-	}
-	if err := checkPublic(pub); err != nil {
-		return err
-	}
+func (c Claim) verifyCavage(r *http.Request, body []byte, pub crypto.PublicKey, now time.Time) error {
 	for _, must := range []string{httpsig.RequestTarget, "host"} {
 		if !c.Covers(must) {
 			return fmt.Errorf("%w: sign %s too", ErrNotCovered, must)
@@ -262,6 +234,7 @@ func Verify(r *http.Request, body []byte, pub crypto.PublicKey, now time.Time) e
 	}
 	// httpsig reads the header with less care than parseClaim; it gets one
 	// that can be read in one way only.
+	var err error
 	if h["Signature"], err = c.plain(); err != nil {
 		return err
 	}
@@ -310,9 +283,8 @@ func (c Claim) checkTime(h http.Header, now time.Time) error {
 	if c.Covers("(created)") { // section 2.1.4: not from the future; httpsig grants 10 seconds
 		early = 10 * time.Second
 	}
-	if off := now.Sub(at); off > Skew || off < -early {
-		return fmt.Errorf("%w: it says %s, it is %s here; set the clock, and sign each try anew",
-			ErrDate, at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	if err := near(at, now, early); err != nil {
+		return err
 	}
 	if c.Covers("(expires)") && c.Expires.IsZero() {
 		return fmt.Errorf("%w: it covers (expires) and has no expires", ErrMalformed)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/dunglas/httpsfv"
 )
 
 // digestOf is the value of the Digest header for a body.
@@ -61,10 +63,57 @@ func checkDigest(h http.Header, body []byte) error {
 	return nil
 }
 
-// brief cuts what a stranger sent to a length fit for a log line.
-func brief(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
+// contentDigestOf is the value of the Content-Digest header for a body.
+//
+// RFC 9530, section 2.
+func contentDigestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha-256=" + encodeBytes(sum[:])
+}
+
+// checkContentDigest compares the Content-Digest header with the body, as
+// checkDigest does with the older one.
+//
+// RFC 9530, sections 2 and 5.
+func checkContentDigest(h http.Header, body []byte) error {
+	values := h.Values("Content-Digest")
+	if len(values) == 0 {
+		return fmt.Errorf("%w: the Content-Digest header is missing; send Content-Digest: sha-256=:…: and sign it", ErrDigest)
 	}
-	return s
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	if size > maxHeader {
+		return fmt.Errorf("%w: Content-Digest is longer than %d bytes", ErrDigest, maxHeader)
+	}
+	said, err := httpsfv.UnmarshalDictionary(values)
+	if err != nil {
+		return fmt.Errorf("%w: Content-Digest: %v", ErrDigest, err)
+	}
+	known := 0
+	for _, name := range said.Names() {
+		var want []byte
+		switch name {
+		case "sha-256":
+			sum := sha256.Sum256(body)
+			want = sum[:]
+		case "sha-512":
+			sum := sha512.Sum512(body)
+			want = sum[:]
+		default:
+			continue
+		}
+		member, _ := said.Get(name)
+		item, _ := member.(httpsfv.Item)
+		got, _ := item.Value.([]byte)
+		if subtle.ConstantTimeCompare(got, want) != 1 {
+			return fmt.Errorf("%w: the body received has another %s; send the bytes that were digested, unchanged", ErrDigest, name)
+		}
+		known++
+	}
+	if known == 0 {
+		return fmt.Errorf("%w: no digest of a known kind; send sha-256", ErrDigest)
+	}
+	return nil
 }

@@ -24,7 +24,10 @@ import (
 	"time"
 )
 
-const keyID = "https://kauri.example/u/8f3k#main-key"
+const (
+	keyID  = "https://kauri.example/u/8f3k#main-key"
+	origin = "https://harbour.example"
+)
 
 // rsaKey is made once: making one costs more than all tests together.
 var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
@@ -86,7 +89,7 @@ func TestSignVerify(t *testing.T) {
 	for _, k := range keys {
 		for _, r := range requests {
 			req := signed(t, r.method, r.url, r.body, k.key, now)
-			if err := Verify(req, r.body, k.key.Public(), now); err != nil {
+			if err := Verify(req, r.body, origin, k.key.Public(), now); err != nil {
 				t.Errorf("%s, %s %s: %v", k.name, r.method, r.url, err)
 			}
 			c, err := Read(req)
@@ -194,7 +197,7 @@ func TestVerifyRefuses(t *testing.T) {
 		if pub == nil {
 			pub = rsaKey().Public()
 		}
-		err := Verify(req, said, pub, tt.now)
+		err := Verify(req, said, origin, pub, tt.now)
 		if !errors.Is(err, tt.want) || tt.want == nil && err != nil {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
@@ -264,7 +267,7 @@ func TestVerifyOthers(t *testing.T) {
 		if tt.method == "POST" {
 			said = body
 		}
-		err = Verify(received(t, req, said), said, rsaKey().Public(), now)
+		err = Verify(received(t, req, said), said, origin, rsaKey().Public(), now)
 		if !errors.Is(err, tt.want) || tt.want == nil && err != nil {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
@@ -282,7 +285,7 @@ func TestVerifyHMAC(t *testing.T) {
 	mac := hmac.New(sha256.New, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	mac.Write([]byte("(request-target): get /o/1\nhost: harbour.example\ndate: " + date))
 	req.Header.Set("Signature", `keyId="k",algorithm="hmac-sha256",headers="(request-target) host date",signature="`+base64.StdEncoding.EncodeToString(mac.Sum(nil))+`"`)
-	if err := Verify(received(t, req, nil), nil, rsaKey().Public(), now); !errors.Is(err, ErrSignature) {
+	if err := Verify(received(t, req, nil), nil, origin, rsaKey().Public(), now); !errors.Is(err, ErrSignature) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -356,7 +359,7 @@ func FuzzRead(f *testing.F) {
 		if err == nil && (c.KeyID == "" || len(c.Headers) == 0 || len(c.Headers) > maxCovered) {
 			t.Errorf("Read took %q: %+v", signature, c)
 		}
-		if Verify(req, []byte("x"), rsaKey().Public(), time.Now()) == nil {
+		if Verify(req, []byte("x"), origin, rsaKey().Public(), time.Now()) == nil {
 			t.Errorf("verified %q", signature)
 		}
 	})
@@ -410,7 +413,7 @@ func BenchmarkVerify(b *testing.B) {
 	req := signed(b, "POST", "https://harbour.example/inbox", inboxBody, rsaKey(), now)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := Verify(req, inboxBody, &rsaKey().PublicKey, now); err != nil {
+		if err := Verify(req, inboxBody, origin, &rsaKey().PublicKey, now); err != nil {
 			b.Fatal(err)
 		}
 	}
