@@ -66,6 +66,7 @@ type Federation struct {
 	deliveries *lanes
 	spreadNow  chan struct{}
 	meetNow    chan struct{}
+	choreNow   chan struct{}
 	refused    refusals
 	refetched  limiter
 	badKeys    quota
@@ -93,7 +94,7 @@ func New(d Deps) *Federation {
 		d.Version = "dev"
 	}
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
-		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1),
+		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
 		asideRoom: make(chan struct{}, mostAside)}
 	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
 	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
@@ -114,7 +115,7 @@ func (f *Federation) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	for _, work := range []func(context.Context){
-		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runRefusals,
+		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runRefusals,
 	} {
 		all.Go(func() { work(ctx) })
 	}
@@ -146,7 +147,7 @@ func (f *Federation) aside(ctx context.Context, do func(ctx context.Context)) {
 
 // listen passes news on to the workers that it concerns.
 func (f *Federation) listen(ctx context.Context) {
-	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, peers.Changed)
+	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, peers.Changed)
 	defer sub.Close()
 	for {
 		select {
@@ -161,6 +162,7 @@ func (f *Federation) listen(ctx context.Context) {
 				f.deliveries.poke("")
 				nudge(f.spreadNow)
 				nudge(f.meetNow)
+				nudge(f.choreNow)
 			}
 			switch n.Topic {
 			case IncomingStored:
@@ -169,6 +171,8 @@ func (f *Federation) listen(ctx context.Context) {
 				f.deliveries.poke(n.Key)
 			case community.OutgoingQueued:
 				nudge(f.spreadNow)
+			case community.ChoreQueued:
+				nudge(f.choreNow)
 			case peers.Changed:
 				f.peerChanged(ctx, n.Key)
 			}
@@ -212,14 +216,15 @@ func (f *Federation) Settled(ctx context.Context) bool {
 	err := f.db.Read(ctx, func(tx *store.Tx) error {
 		soon := tx.Now.Add(10 * time.Second)
 		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
+			AND NOT EXISTS (SELECT 1 FROM chores WHERE next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM lanes WHERE waiting AND parked_at IS NULL AND next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM lanes JOIN peers ON peers.host = lanes.host
 				WHERE lanes.waiting AND lanes.error = ? AND peers.standing = 'allowed')
 			AND NOT EXISTS (SELECT 1 FROM peers LEFT JOIN hosts ON hosts.host = peers.host
 				WHERE peers.standing = 'allowed' AND hosts.met_at IS NULL AND (hosts.meet_next_at IS NULL OR hosts.meet_next_at <= ?))`,
-			soon, notConnected, tx.Now).Scan(&settled).Error
+			tx.Now, soon, notConnected, tx.Now).Scan(&settled).Error
 	})
-	return err == nil && settled
+	return err == nil && settled && f.asideCount.Load() == 0
 }
 
 // instanceKey returns the key of the server's own actor, which signs our GETs.

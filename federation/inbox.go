@@ -30,13 +30,13 @@ const maxAddress = 2000
 // forgotten: an error would only have them sent again.
 var handled = map[string]bool{
 	"Create": true, "Update": true, "Delete": true, "Follow": true, "Accept": true, "Reject": true,
-	"Undo": true, "Announce": true, "Like": true, "Block": true, "EmojiReact": true, "QuoteRequest": true,
+	"Undo": true, "Announce": true, "Like": true, "Block": true, "EmojiReact": true, "QuoteRequest": true, "Move": true,
 	"Add": true, "Remove": true, "Flag": true,
 }
 
 // parting are the activities that a server which is no longer connected may
 // still send about its own things, so that erasure works after a break-up.
-var parting = map[string]bool{"Delete": true, "Undo": true, "Reject": true}
+var parting = map[string]bool{"Delete": true, "Undo": true, "Reject": true, "Move": true}
 
 // refusal is an answer to a sender, with a word for the figures.
 type refusal struct {
@@ -138,6 +138,9 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		return "", c.err
 	case !c.fresh:
 		return "duplicate", nil
+	}
+	if in.admitted {
+		f.heardOfFollowers(in.account, r.Header.Get(synchronization))
 	}
 	return "accepted", nil
 }

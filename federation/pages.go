@@ -40,6 +40,7 @@ func (f *Federation) Routes(r *mux.Router) {
 	get("/u/"+number, f.document200(f.actorDocument))
 	get("/u/"+number+"/outbox", f.document200(f.outboxDocument))
 	get("/u/"+number+"/followers", f.document200(f.followersDocument))
+	get("/u/"+number+"/followers_synchronization", f.document200(f.followersSynchronizationDocument))
 	get("/u/"+number+"/following", f.document200(f.followingDocument))
 	get("/u/"+number+"/featured", f.document200(f.featuredDocument))
 	get("/o/"+number, f.document200(f.postDocument))

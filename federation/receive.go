@@ -461,6 +461,8 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 		return f.receiveQuoteRequest(b, *actor, a)
 	case "Announce":
 		return f.receiveAnnounce(b, *actor, row)
+	case "Move":
+		return f.receiveMove(b, *actor, a)
 	case "Block":
 		return f.receiveBlock(b, *actor, a)
 	case "Undo":

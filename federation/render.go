@@ -250,6 +250,8 @@ func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) 
 		}
 	case community.VerbUpdateActor:
 		err = f.renderActor(tx, o, &a)
+	case community.VerbMove:
+		err = f.renderMove(o, &a)
 	case community.VerbDeleteActor:
 		a.Type, a.ObjectID, a.To = "Delete", a.Actor, []string{as2.Public}
 	case community.VerbAnnounce, community.VerbUndoAnnounce, community.VerbLike, community.VerbUndoLike:

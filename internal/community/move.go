@@ -135,15 +135,15 @@ func Moved(tx *store.Tx, old, to Account) (bool, error) {
 	if old.ID == to.ID || old.Gone() || to.Gone() || to.MovedTo != "" || !to.KnownAs(old.IRI(tx.Site)) {
 		return false, nil
 	}
-	for _, a := range []Account{old, to} {
-		if a.Local() {
-			continue
-		}
-		if err := peers.Check(tx, a.Host); err != nil {
+	if !to.Local() {
+		if err := peers.Check(tx, to.Host); err != nil {
 			return false, err
 		}
 	}
-	if !old.Local() {
+	if !old.Local() { // its server may be taken off the list meanwhile, but not blocked
+		if standing, err := peers.StandingOf(tx, old.Host); err != nil || standing == peers.Blocked {
+			return false, err
+		}
 		if err := tx.Exec("UPDATE accounts SET moved_to = ?, moved_at = ? WHERE id = ?", to.IRI(tx.Site), tx.Now, old.ID).Error; err != nil {
 			return false, err
 		}

@@ -55,11 +55,22 @@ func (s Site) Outbox(id int64) string { return s.id("/u/", id, "/outbox") }
 // Followers returns the IRI of an actor's followers collection.
 func (s Site) Followers(id int64) string { return s.id("/u/", id, "/followers") }
 
+// FollowersSynchronization returns the IRI of an actor's followers as one
+// server is told them: its own people.
+//
+// FEP-8fcf.
+func (s Site) FollowersSynchronization(id int64) string {
+	return s.id("/u/", id, "/followers_synchronization")
+}
+
 // Following returns the IRI of an actor's following collection.
 func (s Site) Following(id int64) string { return s.id("/u/", id, "/following") }
 
 // Featured returns the IRI of an actor's collection of pinned posts.
 func (s Site) Featured(id int64) string { return s.id("/u/", id, "/featured") }
+
+// FeaturedTags returns the IRI of an actor's collection of hashtags.
+func (s Site) FeaturedTags(id int64) string { return s.id("/u/", id, "/tags") }
 
 // KeyID returns the IRI of an actor's public key.
 func (s Site) KeyID(id int64) string { return s.id("/u/", id, "#main-key") }

@@ -16,8 +16,10 @@ const (
 	Inbox
 	Outbox
 	Followers
+	FollowersSynchronization
 	Following
 	Featured
+	FeaturedTags
 	Key
 	Instance
 	InstanceKey
@@ -50,23 +52,25 @@ type Ref struct {
 // numbered are the addresses that carry an ID, by what stands before and
 // after it.
 var numbered = map[[2]string]Kind{
-	{"u", ""}:               Actor,
-	{"u", "/inbox"}:         Inbox,
-	{"u", "/outbox"}:        Outbox,
-	{"u", "/followers"}:     Followers,
-	{"u", "/following"}:     Following,
-	{"u", "/featured"}:      Featured,
-	{"u", "#main-key"}:      Key,
-	{"o", ""}:               Post,
-	{"o", "/replies"}:       PostReplies,
-	{"o", "/likes"}:         PostLikes,
-	{"o", "/shares"}:        PostShares,
-	{"c", ""}:               Context,
-	{"a", ""}:               Activity,
-	{"f", ""}:               Follow,
-	{"posts", ""}:           Page,
-	{"q", ""}:               QuoteApproval,
-	{"o", "#quote-request"}: QuoteRequest,
+	{"u", ""}:                           Actor,
+	{"u", "/inbox"}:                     Inbox,
+	{"u", "/outbox"}:                    Outbox,
+	{"u", "/followers"}:                 Followers,
+	{"u", "/followers_synchronization"}: FollowersSynchronization,
+	{"u", "/following"}:                 Following,
+	{"u", "/featured"}:                  Featured,
+	{"u", "/tags"}:                      FeaturedTags,
+	{"u", "#main-key"}:                  Key,
+	{"o", ""}:                           Post,
+	{"o", "/replies"}:                   PostReplies,
+	{"o", "/likes"}:                     PostLikes,
+	{"o", "/shares"}:                    PostShares,
+	{"c", ""}:                           Context,
+	{"a", ""}:                           Activity,
+	{"f", ""}:                           Follow,
+	{"posts", ""}:                       Page,
+	{"q", ""}:                           QuoteApproval,
+	{"o", "#quote-request"}:             QuoteRequest,
 }
 
 // single are the addresses that stand alone.
