@@ -189,8 +189,8 @@ func statusFault(host string, res *egress.Response) error {
 	kind := fault.Unavailable
 	switch res.Status {
 	case http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
-	default: // RFC 9110, section 15.5: asking again will not change a 4xx
-		if res.Status/100 == 4 {
+	default: // RFC 9110, section 15.6: only a 5xx says that it may be another time
+		if res.Status/100 != 5 {
 			kind = fault.NotFound
 		}
 	}
