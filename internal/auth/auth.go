@@ -84,7 +84,8 @@ func signedOut() error {
 	return fault.Keyed(fault.Unauthorized, "auth.signed_out", "Please sign in.", nil)
 }
 
-// Sweep deletes sessions, codes, invitations' counters and apps that have run out.
+// Sweep deletes sessions, counters of tries, codes, tokens and apps that have
+// run out. An app with which somebody is about to sign in stays.
 func Sweep(tx *store.Tx) error {
 	for _, q := range []struct {
 		sql  string
@@ -94,7 +95,10 @@ func Sweep(tx *store.Tx) error {
 		{"DELETE FROM attempts WHERE reset_at <= ?", []any{tx.Now}},
 		{"DELETE FROM oauth_codes WHERE expires_at <= ?", []any{tx.Now}},
 		{"DELETE FROM oauth_tokens WHERE revoked_at < ?", []any{tx.Now.Add(-keepRevoked)}},
-		{"DELETE FROM oauth_apps WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM oauth_tokens WHERE app_id = oauth_apps.id)",
+		{"DELETE FROM oauth_tokens WHERE account_id IS NULL AND created_at < ? AND (used_on IS NULL OR used_on < ?)",
+			[]any{tx.Now.Add(-keepUnusedApp), tx.Now.Add(-keepUnusedApp)}},
+		{`DELETE FROM oauth_apps WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM oauth_tokens WHERE app_id = oauth_apps.id)
+			AND NOT EXISTS (SELECT 1 FROM oauth_codes WHERE app_id = oauth_apps.id)`,
 			[]any{tx.Now.Add(-keepUnusedApp)}},
 	} {
 		if err := tx.Exec(q.sql, q.args...).Error; err != nil {

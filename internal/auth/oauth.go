@@ -67,7 +67,7 @@ const (
 
 	codeLasts     = 10 * time.Minute // RFC 6749, section 4.1.2
 	keepRevoked   = 30 * 24 * time.Hour
-	keepUnusedApp = 30 * 24 * time.Hour
+	keepUnusedApp = 30 * 24 * time.Hour // and a token of an app's own (RFC 6749, section 4.4) that is not used
 )
 
 // oauthFault is a failure that a client understands by its key: "oauth." and
