@@ -177,7 +177,7 @@ func BenchmarkDeliver(b *testing.B) {
 					if err := tx.Create(&o).Error; err != nil {
 						return err
 					}
-					if err := insertDeliveries(tx, o, []community.Target{{Host: elm.host, Inbox: elm.site.SharedInbox()}}); err != nil {
+					if err := insertDeliveries(tx, o, []community.Target{{Host: elm.host, Inbox: elm.site.SharedInbox()}}, nil); err != nil {
 						return err
 					}
 				}

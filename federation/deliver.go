@@ -47,6 +47,7 @@ type delivery struct {
 	CreatedAt time.Time
 	ActorID   int64
 	Audience  community.Audience // of the post that it carries, or none
+	Digest    string             // of the followers whom the host should know
 	Body      []byte
 	key       sig.Key
 }
@@ -107,7 +108,7 @@ func (f *Federation) loadAll(lot []*load) {
 			if i > 0 {
 				sql.WriteString(" UNION ALL ")
 			}
-			sql.WriteString(`SELECT * FROM (SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, o.actor_id, o.body,
+			sql.WriteString(`SELECT * FROM (SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, o.actor_id, o.body,
 				CASE WHEN o.verb IN ('Create', 'Update') THEN o.audience ELSE '' END AS audience
 				FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?) r`)
 			args = append(args, host, mostDeliveries)
@@ -403,7 +404,10 @@ func (f *Federation) deliver(ctx context.Context, host string, d *delivery) answ
 	defer cancel()
 	res, err := f.egress.Post(within, egress.Request{
 		URL: d.Inbox, Accept: acceptActivity, ContentType: activityJSON, Body: d.Body, MaxBody: 64 << 10,
-		Sign: func(req *http.Request) error { return sig.Sign(req, key, d.Body, f.db.Now()) },
+		Sign: func(req *http.Request) error {
+			f.synchronize(req, d.ActorID, d.Digest)
+			return sig.Sign(req, key, d.Body, f.db.Now())
+		},
 	})
 	if err != nil {
 		if ctx.Err() != nil {

@@ -54,6 +54,7 @@ type rendered struct {
 	row     community.Outgoing
 	body    []byte
 	targets []community.Target
+	digests map[string]string // of the followers whom each host should know
 	err     error
 }
 
@@ -71,6 +72,9 @@ func (f *Federation) spread(ctx context.Context) (int, error) {
 			r := rendered{row: row}
 			if r.body, r.err = f.render(tx, row); r.err == nil {
 				r.targets, r.err = community.InboxesFor(tx, row)
+			}
+			if r.err == nil {
+				r.digests, r.err = digestsFor(tx, row, r.targets)
 			}
 			out = append(out, r)
 			if failed = r.err != nil && !errors.Is(r.err, errNothingToSay); failed {
@@ -151,7 +155,7 @@ func (f *Federation) spreadOne(tx *store.Tx, r rendered) error {
 	var hosts []string
 	for i := 0; i < len(r.targets); i += deliveryBatch {
 		part := r.targets[i:min(i+deliveryBatch, len(r.targets))]
-		if err := insertDeliveries(tx, r.row, part); err != nil {
+		if err := insertDeliveries(tx, r.row, part, r.digests); err != nil {
 			return err
 		}
 		for _, t := range part {
@@ -169,20 +173,20 @@ func (f *Federation) spreadOne(tx *store.Tx, r rendered) error {
 	return nil
 }
 
-func insertDeliveries(tx *store.Tx, o community.Outgoing, targets []community.Target) error {
+func insertDeliveries(tx *store.Tx, o community.Outgoing, targets []community.Target, digests map[string]string) error {
 	sql := make([]byte, 0, 128+30*len(targets))
-	sql = append(sql, "INSERT INTO deliveries (id, outgoing_id, post_id, host, inbox, state, reason, created_at, done_at) VALUES "...)
-	args := make([]any, 0, 9*len(targets))
+	sql = append(sql, "INSERT INTO deliveries (id, outgoing_id, post_id, host, inbox, state, reason, digest, created_at, done_at) VALUES "...)
+	args := make([]any, 0, 10*len(targets))
 	for i, t := range targets {
 		if i > 0 {
 			sql = append(sql, ", "...)
 		}
-		sql = append(sql, "(?, ?, ?, ?, ?, ?, ?, ?, ?)"...)
+		sql = append(sql, "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"...)
 		state, done := "waiting", (*time.Time)(nil)
 		if t.Withheld != "" {
 			state, done = "withheld", &tx.Now
 		}
-		args = append(args, tx.NewID(), o.ID, o.PostID, t.Host, t.Inbox, state, t.Withheld, tx.Now, done)
+		args = append(args, tx.NewID(), o.ID, o.PostID, t.Host, t.Inbox, state, t.Withheld, digests[t.Host], tx.Now, done)
 	}
 	sql = append(sql, " ON CONFLICT (outgoing_id, inbox) DO NOTHING"...)
 	return tx.Exec(string(sql), args...).Error
