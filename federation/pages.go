@@ -123,8 +123,8 @@ func (f *Federation) document200(ask func(tx *store.Tx, q asked) (answer, error)
 			a, err = ask(tx, q)
 			return err
 		})
-		if fault.Is(err, fault.Gone) && strings.HasPrefix(r.URL.Path, "/o/") {
-			a.body, err = as2.EncodeObject(as2.Object{ID: f.site.Post(q.id), Type: "Tombstone"})
+		if gone := f.tombstone(r, q); gone.ID != "" && fault.Is(err, fault.Gone) {
+			a.body, err = as2.EncodeObject(gone)
 			a.status = http.StatusGone
 		}
 		if err != nil {
@@ -136,6 +136,21 @@ func (f *Federation) document200(ask func(tx *store.Tx, q asked) (answer, error)
 }
 
 func (f *Federation) write(w http.ResponseWriter, a answer) {
+// tombstone is what is left at an address of something that was deleted: that
+// it was there. An account's key is not part of it. Whoever knew the account
+// has the key on record, and whoever did not has nothing to delete.
+//
+// W3C ActivityPub, section 6.4; W3C ActivityStreams Vocabulary, section 3.3.
+func (f *Federation) tombstone(r *http.Request, q asked) as2.Object {
+	switch f.site.URL(r.URL.Path) {
+	case f.site.Post(q.id):
+		return as2.Object{ID: f.site.Post(q.id), Type: "Tombstone"}
+	case f.site.Actor(q.id):
+		return as2.Object{ID: f.site.Actor(q.id), Type: "Tombstone", FormerType: "Person"}
+	}
+	return as2.Object{}
+}
+
 	w.Header().Set("Content-Type", activityJSON)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	if a.status != 0 {

@@ -112,6 +112,9 @@ func (f *Federation) fingered(r *http.Request, resource string) (community.Accou
 		}
 		return err
 	})
+	if err == nil && account.DeletedAt != nil {
+		return account, fault.New(fault.Gone, "This account was deleted.")
+	}
 	if err == nil && account.Gone() || fault.Is(err, fault.NotFound) {
 		return account, nobody
 	}
