@@ -199,7 +199,7 @@ func tagsOf(o as2.Object) []community.Tag {
 		}
 		name = text.PlainLine(name, maxWord)
 		key := text.TagKey(name)
-		if !slices.ContainsFunc(tags, func(have community.Tag) bool { return have.Tag == key }) {
+		if key != "" && !slices.ContainsFunc(tags, func(have community.Tag) bool { return have.Tag == key }) {
 			tags = append(tags, community.Tag{Tag: key, Name: name})
 		}
 	}
