@@ -35,6 +35,9 @@ type Lookup interface {
 	// FreshenAccount is the same for what somebody elsewhere shows first on
 	// their page.
 	FreshenAccount(ctx context.Context, account community.Account)
+	// FillThread looks up what is missing of the conversation that a post
+	// stands in, if it is time. It does not wait.
+	FillThread(post community.Post)
 }
 
 // Deps are what the door stands on.
