@@ -80,11 +80,15 @@ func galleryPosts(l *Locale) []PostCard {
 			HTML:     "<p>My Year 9 group spans a reading age of eight to fourteen. Mixed pairs either stall or one of them does all the reading. What have you tried that let <em>both</em> of them work?</p>",
 			Audience: aud["public"], Replies: 2, Actions: acts, More: more, Facts: []Fact{{"Subject", "Reading", ""}}},
 		{ID: "3", URL: "/posts/3", Kind: "question", Answered: true, Author: ruth, At: galleryNow.Add(-26 * time.Hour), Edited: galleryNow.Add(-20 * time.Hour), Title: "Which running record form survives a wet playground?",
-			HTML: "<p>Ours turn to pulp.</p>", Audience: aud["school"], Replies: 11, Actions: acts[:2]},
+			HTML: "<p>Ours turn to pulp.</p>", Audience: aud["school"], Replies: 11, Actions: acts[:2],
+			Poll: &PollCard{ID: "3", Told: true, Facts: "12 people voted · the poll is over", Options: []PollOption{{Value: "0", Words: "Waterproof paper", Percent: 75, Votes: "9 votes", Chosen: true}, {Value: "1", Words: "A tablet in a bag", Percent: 25, Votes: "3 votes"}}}},
 		{ID: "4", URL: "/posts/4", Kind: "discussion", Author: amira, At: galleryNow.Add(-5 * 24 * time.Hour), Title: "Talk partners: keep or change each week?",
 			HTML:    "<p>Two of us disagree, kindly. Reasons for keeping them a term:</p><ul><li>trust takes weeks</li><li>quieter children start talking in week three</li></ul><p>Reasons for changing: <a href=\"https://example.org/\">friendship maps</a>.</p>",
+			Poll:    &PollCard{ID: "4", Action: "/posts/4/vote", Multiple: true, Facts: "12 people voted · ends on 3 March", Options: []PollOption{{Value: "0", Words: "Keep"}, {Value: "1", Words: "Change"}}},
 			Warning: "Mentions a child's bereavement", Audience: aud["followers"], Replies: 1, Actions: acts, Pictures: []Picture{board, board}},
-		{ID: "5", URL: "/posts/5", Kind: "note", Author: ruth, BoostBy: &amira, At: galleryNow.Add(-60 * 24 * time.Hour), HTML: "<p>Moderation evening is on the 24th. Bring three pieces of writing, one you are unsure of.</p>", Audience: aud["public"], Actions: acts[:1], Tags: []Link{{"moderation", "/tags/moderation"}}},
+		{ID: "5", URL: "/posts/5", Kind: "note", Author: ruth, BoostBy: &amira, At: galleryNow.Add(-60 * 24 * time.Hour), HTML: "<p>Moderation evening is on the 24th. Bring three pieces of writing, one you are unsure of.</p>", Audience: aud["public"], Actions: acts[:1],
+			Quote: &QuoteCard{URL: "/posts/2", Excerpt: "My Year 9 group spans a reading age of eight to fourteen.", Card: &PostCard{ID: "2", URL: "/posts/2", Kind: "question", Author: bo, At: galleryNow.Add(-3 * time.Hour), Title: "How do you pair readers?"}},
+			Tags:  []Link{{"moderation", "/tags/moderation"}}},
 	}
 }
 
