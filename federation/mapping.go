@@ -190,6 +190,17 @@ func webAddress(s string) string {
 	return s
 }
 
+// webAddresses returns those that are addresses of the web, the first most of them.
+func webAddresses(all []string, most int) []string {
+	var out []string
+	for _, s := range all {
+		if len(out) < most && webAddress(s) != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 func tagsOf(o as2.Object) []community.Tag {
 	var tags []community.Tag
 	for _, t := range o.Tags {
@@ -411,7 +422,7 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 		Inbox: a.Inbox, SharedInbox: own(a.SharedInbox), Outbox: own(a.Outbox),
 		FollowersURI: own(a.Followers), FollowingURI: own(a.Following), NetworkURI: own(a.Network), FeaturedURI: own(a.Featured),
 		Locked: a.ManuallyApprovesFollowers, Discoverable: a.Discoverable, Indexable: a.Indexable,
-		MovedTo: webAddress(a.MovedTo), AlsoKnownAs: a.AlsoKnownAs[:min(len(a.AlsoKnownAs), maxFields)],
+		MovedTo: webAddress(a.MovedTo), AlsoKnownAs: webAddresses(a.AlsoKnownAs, maxFields),
 		CreatedAt: a.Published,
 	}
 	if !a.Updated.IsZero() {
