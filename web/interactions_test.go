@@ -123,6 +123,11 @@ func TestReportsOnThePages(t *testing.T) {
 		}
 		answers(t, "whoever is reported resolves", hers.post(one+"/resolve"), 403)
 		answers(t, "telling another server of somebody here", mo.post(one+"/forward", "words", "x"), 422)
+		answers(t, "asking to take it down", mo.get(one+"/remove"), 200, one+"/remove")
+		answers(t, "whoever is reported takes it down this way", hers.post(one+"/remove"), 403)
+		answers(t, "taking it down", mo.post(one+"/remove"), 303)
+		answers(t, "the report then", mo.get(one), 200, "!Little Tom", "not there any more")
+		answers(t, "the post then", his.get(at), 404)
 		answers(t, "resolving", mo.post(one+"/resolve"), 303, "/admin/reports")
 		answers(t, "the list then", mo.get("/admin/reports"), 200, "!A name!")
 		answers(t, "what is dealt with", mo.get("/admin/reports?show=resolved"), 200, "A name!")

@@ -21,6 +21,8 @@ func (p *Pages) reportRoutes(r *mux.Router) {
 	get("/admin/reports", p.admin(moderate, p.reports))
 	get("/admin/reports/{id:[0-9]+}", p.admin(moderate, p.oneReport))
 	post("/admin/reports/{id:[0-9]+}/resolve", p.admin(moderate, p.resolveReport))
+	get("/admin/reports/{id:[0-9]+}/remove", p.admin(moderate, p.askRemoveReported))
+	post("/admin/reports/{id:[0-9]+}/remove", p.admin(moderate, p.removeReported))
 	post("/admin/reports/{id:[0-9]+}/forward", p.admin(moderate, p.forwardReport))
 }
 
@@ -252,11 +254,8 @@ func (p *Pages) showReport(h *here, w http.ResponseWriter, r *http.Request, prob
 	if v.Open() {
 		view.Acts = append(view.Acts, Action{Words: l.T("report.resolve"), Icon: "check", URL: view.Row.URL + "/resolve", Post: true, Main: true})
 	}
-	for _, about := range v.About {
-		if about.Local() {
-			view.Acts = append(view.Acts, Action{Words: l.T("post.remove"), Icon: "trash-2", URL: postPath(about.ID) + "/delete", Danger: true})
-			break
-		}
+	if len(v.About) > 0 {
+		view.Acts = append(view.Acts, Action{Words: l.T("report.remove", "Count", len(v.About)), Icon: "trash-2", URL: view.Row.URL + "/remove", Danger: true})
 	}
 	if h.user.Role.MayManagePeople() {
 		view.Acts = append(view.Acts, Action{Words: l.T("report.person"), Icon: "users", URL: adminPersonPath(v.Target.ID)})
@@ -305,6 +304,56 @@ func (p *Pages) resolveReport(h *here, w http.ResponseWriter, r *http.Request) e
 	}
 	p.flash(w, "flash.report_resolved")
 	return seeOther(w, r, "/admin/reports")
+}
+
+// askRemoveReported says what taking the reported posts down does.
+func (p *Pages) askRemoveReported(h *here, w http.ResponseWriter, r *http.Request) error {
+	id, err := idOf(r)
+	if err != nil {
+		return err
+	}
+	var v community.ReportView
+	servers := 0
+	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if v, err = community.ReportByID(tx, h.me, id); err != nil {
+			return err
+		}
+		for _, about := range v.About {
+			n, err := community.CountServers(tx, about.ID)
+			if err != nil {
+				return err
+			}
+			servers = max(servers, n)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	l, at := h.l, "/admin/reports/"+digits(id)
+	panel := ConfirmPanel{Title: l.T("report.remove", "Count", len(v.About)), Action: at + "/remove", Button: l.T("delete.button"), Cancel: at, Effects: []string{l.T("report.remove_effect")}}
+	if !v.Target.Local() {
+		panel.Effects = []string{l.T("report.remove_here", "Host", v.Target.Host)}
+	} else if servers > 0 {
+		panel.Effects = append(panel.Effects, l.T("delete.servers", "Count", servers))
+	}
+	return p.render(h, w, http.StatusOK, "confirm", panel.Title, confirmPage{panel})
+}
+
+func (p *Pages) removeReported(h *here, w http.ResponseWriter, r *http.Request) error {
+	id, err := idOf(r)
+	if err != nil {
+		return err
+	}
+	err = p.DB.Write(r.Context(), func(tx *store.Tx) error {
+		_, err := community.RemoveReported(tx, h.me, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.flash(w, "flash.deleted")
+	return seeOther(w, r, "/admin/reports/"+digits(id))
 }
 
 func (p *Pages) forwardReport(h *here, w http.ResponseWriter, r *http.Request) error {

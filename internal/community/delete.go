@@ -34,6 +34,11 @@ func Delete(tx *store.Tx, by Account, id int64) error {
 			return fault.Keyed(fault.Forbidden, "post.delete_forbidden", "Only its author or a moderator can delete a post.", nil)
 		}
 	}
+	return takeDown(tx, p)
+}
+
+// takeDown empties a post and tells everyone who has it, if it is of this server.
+func takeDown(tx *store.Tx, p Post) (err error) {
 	if p.Kind == Boost && p.Local() && p.BoostOfID != nil {
 		return dropBoost(tx, p)
 	}

@@ -296,6 +296,22 @@ func ResolveReport(tx *store.Tx, by Account, id int64) error {
 	return tx.Where("id = ?", id).Take(&r).Error
 }
 
+// RemoveReported takes down the posts that a report is about, whomever they are
+// for: whoever reported them showed them to the moderators. It reports how many
+// were there.
+func RemoveReported(tx *store.Tx, by Account, id int64) (int, error) {
+	view, err := ReportByID(tx, by, id)
+	if err != nil {
+		return 0, err
+	}
+	for _, about := range view.About {
+		if err := takeDown(tx, about.Post); err != nil {
+			return 0, err
+		}
+	}
+	return len(view.About), nil
+}
+
 // ForwardReport tells the server of a reported account what the moderator
 // writes, once, in the name of this server and of nobody on it.
 //
