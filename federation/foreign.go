@@ -17,6 +17,7 @@ import (
 // What is kept of the things that other servers publish besides text.
 const (
 	maxEmoji     = 40
+	maxEmojiURL  = 500 // bytes
 	maxFiles     = 8
 	maxPlaces    = 4
 	maxLanguages = 8
@@ -167,7 +168,7 @@ func emojiOf(tags []as2.Tag, texts ...string) []community.Emoji {
 			continue
 		}
 		e := community.Emoji{Name: strings.Trim(t.Name, ":"), URL: webAddress(t.Icon)}
-		if e.URL == "" || !shortcode.MatchString(e.Name) {
+		if e.URL == "" || len(e.URL) > maxEmojiURL || !shortcode.MatchString(e.Name) {
 			continue
 		}
 		if _, twice := community.EmojiNamed(list, e.Name); twice {

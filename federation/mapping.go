@@ -100,6 +100,8 @@ func readObject(o as2.Object) (reading, error) {
 		return reading{}, err
 	case o.AttributedTo == "":
 		return reading{}, because(reasonNoAuthor, "%s %s", o.Type, o.ID)
+	case o.AttributedTo == o.ID:
+		return reading{}, because(reasonNoPost, "%s is its own author", o.ID)
 	case max(len(o.ID), len(o.InReplyTo), len(o.Context), len(o.AttributedTo)) > maxAddress:
 		return reading{}, because(reasonAddress, "more than %d bytes", maxAddress)
 	}

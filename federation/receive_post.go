@@ -42,6 +42,7 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 		}
 		remote, err := remoteAccount(*changed)
 		if err != nil {
+			row.err = err // told to administrators
 			return "ignored", nil
 		}
 		if remote.NetworkURI == "" {

@@ -31,7 +31,8 @@ func Decode(body []byte) (Activity, error) {
 }
 
 // DecodeObject reads a Note, Article, Page, Question, Event, Tombstone or
-// anything else that is neither actor nor activity.
+// anything else that is neither actor nor activity nor collection; those are
+// refused.
 func DecodeObject(body []byte) (Object, error) {
 	if err := check(body); err != nil {
 		return Object{}, err
@@ -40,6 +41,9 @@ func DecodeObject(body []byte) (Object, error) {
 	o := s.objectOf()
 	if s.err != nil {
 		return Object{}, s.err
+	}
+	if isActivityType(o.Type) || IsActorType(o.Type) || IsCollectionType(o.Type) {
+		return Object{}, fmt.Errorf("%w: a %s is nothing that somebody says", ErrMalformed, o.Type)
 	}
 	return *o, nil
 }
@@ -181,7 +185,7 @@ func (s *scanner) about(a *Activity, object []byte, depth int) {
 	in.i = at
 	switch {
 	case in.err != nil:
-	case IsActorType(typ):
+	case IsActorType(typ), typ != "" && !isObjectType(typ) && !isActivityType(typ) && !IsCollectionType(typ) && looksLikeActor(object[at:end]):
 		a.ObjectActor = in.actor()
 	case typ == "Relationship":
 		a.Relationship = in.relationship()
@@ -276,6 +280,24 @@ func looksLikeActivity(b []byte) bool {
 		}
 	})
 	return actor && object
+}
+
+// looksLikeActor tells actors of unknown types from objects of unknown types: an
+// actor has an inbox and an outbox.
+//
+// FEP-2277.
+func looksLikeActor(b []byte) bool {
+	s := scanner{b: b}
+	var inbox, outbox bool
+	s.object(func(key []byte) {
+		switch string(key) {
+		case "inbox":
+			inbox = s.id() != ""
+		case "outbox":
+			outbox = s.id() != ""
+		}
+	})
+	return inbox && outbox
 }
 
 // isActivityType knows the activity types of the vocabulary and those that

@@ -115,7 +115,7 @@ func definition(value []byte) string {
 func sameWord(means, word string) bool {
 	switch word {
 	case "as":
-		return means == namespace || means == vocabulary
+		return strings.TrimSuffix(strings.Replace(means, "http:", "https:", 1), "#") == vocabulary
 	case "id", "type":
 		return means == "@"+word || means == word
 	}

@@ -64,7 +64,7 @@ func WithoutQuoteLink(source string, addresses ...string) string {
 				if open[i].name != string(name) {
 					continue
 				}
-				if s := open[i]; (s.name == "p" || s.name == "span") && (s.marked || len(open) == 1 && isQuoteLine(s.words) && slices.Contains(addresses, s.led)) {
+				if s := open[i]; (s.name == "p" || s.name == "span") && (s.marked && len(s.words) <= longestQuoteLine || len(open) == 1 && isQuoteLine(s.words) && slices.Contains(addresses, s.led)) {
 					return strings.TrimSpace(source[:s.start] + source[at+raw:])
 				}
 				open = open[:i]
@@ -74,6 +74,10 @@ func WithoutQuoteLink(source string, addresses ...string) string {
 		at += raw
 	}
 }
+
+// longestQuoteLine is how much a marked line may say, in bytes; what says more is
+// no link in place of a quote, whatever it is marked as.
+const longestQuoteLine = 500
 
 // isQuoteLine reports whether a paragraph says no more than where a quote leads.
 func isQuoteLine(words string) bool {
