@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -14,7 +15,6 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/federation/as2"
-	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/fault"
@@ -109,22 +109,33 @@ func (f *Federation) getAtMost(ctx context.Context, address, accept string, most
 	if err := f.admits(host); err != nil {
 		return nil, err
 	}
-	key, err := f.instanceKey(ctx)
+	keys, err := f.instanceKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	res, err := f.egress.Get(ctx, egress.Request{
-		URL:     address,
-		Accept:  accept,
-		MaxBody: most,
-		Sign:    func(req *http.Request) error { return sig.Sign(req, key, nil, f.db.Now()) },
-		Follow: func(to *url.URL) error {
-			at, err := iri.HostOf(to.String())
-			if err != nil {
-				return err
-			}
-			return f.admits(at)
-		},
+	known, err := f.signaturesOf(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	res, err := f.knock(ctx, host, known, func(how peers.Signatures) (*egress.Response, error) {
+		return f.egress.Get(ctx, egress.Request{
+			URL:     address,
+			Accept:  accept,
+			MaxBody: most,
+			Sign: func(req *http.Request) error {
+				if at, err := iri.HostOf(req.URL.String()); err != nil || at != host {
+					return keys.sign(peers.SignsCavage, req, nil, f.db.Now()) // redirected to where nothing is known of
+				}
+				return keys.sign(how, req, nil, f.db.Now())
+			},
+			Follow: func(to *url.URL) error {
+				at, err := iri.HostOf(to.String())
+				if err != nil {
+					return err
+				}
+				return f.admits(at)
+			},
+		})
 	})
 	switch {
 	case err != nil && peers.Refused(err):
@@ -326,11 +337,11 @@ func (f *Federation) askForKey(ctx context.Context, keyID string) error {
 	if err != nil || !sameDocument(actor.ID, from) {
 		owner := actor.ID
 		if err != nil {
-			var stub struct {
-				Owner string `json:"owner"`
+			var stub struct { // Controller: of a Multikey
+				Owner, Controller string
 			}
 			if json.Unmarshal(body, &stub) == nil {
-				owner = stub.Owner
+				owner = cmp.Or(stub.Owner, stub.Controller)
 			}
 		}
 		if !iri.SameOrigin(owner, keyID) {
@@ -340,7 +351,7 @@ func (f *Federation) askForKey(ctx context.Context, keyID string) error {
 			return err
 		}
 	}
-	if actor.PublicKey.ID != keyID {
+	if !slices.ContainsFunc(keysIn(actor), func(k community.PublicKey) bool { return k.ID == keyID }) {
 		return fault.New(fault.NotFound, "%s has another key than %s", actor.ID, keyID)
 	}
 	_, err = f.keep(ctx, actor)
@@ -550,8 +561,13 @@ func (f *Federation) knows(ctx context.Context, address string) bool {
 // objectAt fetches an object. One that was not found under its own address is
 // fetched from there once more.
 func (f *Federation) objectAt(ctx context.Context, address string) (as2.Object, error) {
+	return objectBy(ctx, address, f.document)
+}
+
+// objectBy is objectAt with a way to fetch documents.
+func objectBy(ctx context.Context, address string, document func(context.Context, string) ([]byte, string, error)) (as2.Object, error) {
 	for range 2 {
-		body, from, err := f.document(ctx, address)
+		body, from, err := document(ctx, address)
 		if err != nil {
 			return as2.Object{}, err
 		}

@@ -109,6 +109,10 @@ func (nowhere) Resolve(context.Context, string) (community.Account, error) {
 	return community.Account{}, fault.New(fault.NotFound, "nobody is there")
 }
 
+func (nowhere) Fresh(context.Context, string) (community.Account, error) {
+	return community.Account{}, fault.New(fault.NotFound, "nobody is there")
+}
+
 func (nowhere) ResolvePost(context.Context, string) (community.Post, error) {
 	return community.Post{}, fault.New(fault.NotFound, "nothing is there")
 }
@@ -116,6 +120,7 @@ func (nowhere) ResolvePost(context.Context, string) (community.Post, error) {
 func (nowhere) Freshen(context.Context, community.Post) {}
 
 func (nowhere) FreshenAccount(context.Context, community.Account) {}
+func (nowhere) FillThread(community.Post)                         {}
 
 // What a server sent and was not taken is told to administrators, with why.
 func TestNotTaken(t *testing.T) {

@@ -25,12 +25,17 @@ import (
 type Lookup interface {
 	Resolve(ctx context.Context, handle string) (community.Account, error)
 	ResolvePost(ctx context.Context, address string) (community.Post, error)
+	// Fresh is Resolve for what its own server says now, whatever is on record.
+	Fresh(ctx context.Context, handle string) (community.Account, error)
 	// Freshen asks the server of a post that somebody looks at for what may
 	// have changed there, if it is time. It does not wait for the answer.
 	Freshen(ctx context.Context, post community.Post)
 	// FreshenAccount is the same for what somebody elsewhere shows first on
 	// their page.
 	FreshenAccount(ctx context.Context, account community.Account)
+	// FillThread looks up what is missing of the conversation that a post
+	// stands in, if it is time. It does not wait.
+	FillThread(post community.Post)
 }
 
 // Deps are what the pages stand on.

@@ -38,6 +38,9 @@ type Item struct {
 	// It is what the collection's owner says about the member, which is to be
 	// believed only where ID and collection share an origin (FEP-fe34).
 	Raw json.RawMessage
+	// Tag is a hashtag, where the collection is one of those. It is written, and
+	// read only as Raw.
+	Tag *Tag
 }
 
 // IsCollectionType reports whether a type word is one of the four collection

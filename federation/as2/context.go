@@ -46,8 +46,8 @@ func term(word string) (prefix, meaning string, definition any) {
 		return "", "", link("as:" + word)
 	case "discoverable", "indexable", "suspended", "memorial", "blurhash", "votersCount", "Emoji":
 		return "toot", "http://joinmastodon.org/ns#", "toot:" + word
-	case "featured":
-		return "toot", "http://joinmastodon.org/ns#", link("toot:featured")
+	case "featured", "featuredTags":
+		return "toot", "http://joinmastodon.org/ns#", link("toot:" + word)
 	case "focalPoint":
 		return "toot", "http://joinmastodon.org/ns#", map[string]string{"@id": "toot:focalPoint", "@container": "@list"}
 	case "PropertyValue", "value", "educationalLevel", "teaches", "learningResourceType", "timeRequired", "about",

@@ -84,9 +84,12 @@ func (b *builder) collection(c *Collection) any {
 	if c.Items != nil {
 		all := make([]any, len(c.Items))
 		for i, it := range c.Items {
-			if it.Raw != nil {
+			switch {
+			case it.Raw != nil:
 				all[i] = it.Raw
-			} else {
+			case it.Tag != nil:
+				all[i] = b.tag(*it.Tag)
+			default:
 				all[i] = b.iri(it.ID).String()
 			}
 		}

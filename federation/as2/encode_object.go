@@ -310,21 +310,25 @@ func (b *builder) tags(m map[string]any, tags []Tag) {
 	}
 	out := make([]any, len(tags))
 	for i, t := range tags {
-		l := Link{Href: t.Href, Name: t.Name, Rel: t.Rel, MediaType: t.MediaType}
-		var tag map[string]any
-		switch t.Type {
-		case "Mention":
-			tag = b.linkNode(makeMention(), t.Type, l)
-		default: // a Link, or a Hashtag, which go-fed does not know
-			tag = b.linkNode(makeLink(), t.Type, l)
-		}
-		put(tag, "id", t.ID)
-		if t.Icon != "" {
-			b.picture(tag, "icon", &Attachment{Type: "Image", URL: t.Icon})
-		}
-		out[i] = tag
+		out[i] = b.tag(t)
 	}
 	m["tag"] = out
+}
+
+func (b *builder) tag(t Tag) map[string]any {
+	l := Link{Href: t.Href, Name: t.Name, Rel: t.Rel, MediaType: t.MediaType}
+	var tag map[string]any
+	switch t.Type {
+	case "Mention":
+		tag = b.linkNode(makeMention(), t.Type, l)
+	default: // a Link, or a Hashtag, which go-fed does not know
+		tag = b.linkNode(makeLink(), t.Type, l)
+	}
+	put(tag, "id", t.ID)
+	if t.Icon != "" {
+		b.picture(tag, "icon", &Attachment{Type: "Image", URL: t.Icon})
+	}
+	return tag
 }
 
 func (b *builder) poll(m map[string]any, p *Poll) {

@@ -1,6 +1,8 @@
 package community
 
 import (
+	"cmp"
+
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
@@ -127,7 +129,7 @@ func wipe(tx *store.Tx, p Post) error {
 			return err
 		}
 	}
-	if err := uncount(tx, p); err != nil {
+	if err := cmp.Or(unforward(tx, p), uncount(tx, p)); err != nil {
 		return err
 	}
 	tx.Announce(PostDeleted, p.ID)

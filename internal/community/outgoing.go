@@ -34,6 +34,7 @@ const (
 	VerbAcceptQuote  Verb = "AcceptQuote"
 	VerbRejectQuote  Verb = "RejectQuote"
 	VerbRevokeQuote  Verb = "RevokeQuote"
+	VerbForward      Verb = "Forward" // passes on what somebody elsewhere said; see Forward
 )
 
 // InstanceActor is the ActorID of what the server does in its own name.
@@ -67,6 +68,7 @@ func (Outgoing) TableName() string { return "outgoing" }
 type Facts struct {
 	ReactionID int64    `json:"reaction,omitempty"`   // id of the like, boost, follow or block row
 	Inboxes    []Target `json:"inboxes,omitempty"`    // who must hear of it whatever the tables say now (a deletion)
+	Except     []string `json:"except,omitempty"`     // hosts that have it already
 	Instrument string   `json:"instrument,omitempty"` // the post that wants to quote
 	Objects    []string `json:"objects,omitempty"`    // what a report is about besides the account
 	Comment    string   `json:"comment,omitempty"`    // of a report

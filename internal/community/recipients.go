@@ -37,6 +37,8 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 		// Whoever had it must hear, also a server that is not admitted just
 		// now: its lane holds the message until it is.
 		return c.all(o.Facts.Inboxes)
+	case VerbForward:
+		return c.forwarding()
 	case VerbAnnounce, VerbUndoAnnounce:
 		carries = Public
 		if err = c.followers(); err == nil {

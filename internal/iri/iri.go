@@ -75,11 +75,18 @@ func (s Site) FeaturedTags(id int64) string { return s.id("/u/", id, "/tags") }
 // KeyID returns the IRI of an actor's public key.
 func (s Site) KeyID(id int64) string { return s.id("/u/", id, "#main-key") }
 
+// ProofKeyID returns the IRI of an actor's other public key, of the kind
+// Ed25519.
+func (s Site) ProofKeyID(id int64) string { return s.id("/u/", id, "#ed25519-key") }
+
 // Instance returns the IRI of the actor that speaks for the whole server.
 func (s Site) Instance() string { return s.URL("/actor") }
 
 // InstanceKeyID returns the IRI of the server actor's public key.
 func (s Site) InstanceKeyID() string { return s.URL("/actor#main-key") }
+
+// InstanceProofKeyID returns the IRI of the server actor's other public key.
+func (s Site) InstanceProofKeyID() string { return s.URL("/actor#ed25519-key") }
 
 // InstanceInbox returns the IRI of the server actor's own inbox.
 func (s Site) InstanceInbox() string { return s.URL("/actor/inbox") }

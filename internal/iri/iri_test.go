@@ -22,6 +22,7 @@ func addresses(s Site) map[string]Ref {
 		s.Following(id):                {Kind: Following, ID: id},
 		s.FollowersSynchronization(id): {Kind: FollowersSynchronization, ID: id},
 		s.Featured(id):                 {Kind: Featured, ID: id},
+		s.FeaturedTags(id):             {Kind: FeaturedTags, ID: id},
 		s.KeyID(id):                    {Kind: Key, ID: id},
 		s.Instance():                   {Kind: Instance},
 		s.InstanceKeyID():              {Kind: InstanceKey},

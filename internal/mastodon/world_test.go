@@ -39,6 +39,7 @@ func (island) ResolvePost(context.Context, string) (community.Post, error) {
 func (island) Freshen(context.Context, community.Post) {}
 
 func (island) FreshenAccount(context.Context, community.Account) {}
+func (island) FillThread(community.Post)                         {}
 
 // world is a server's client API with people who use it.
 type world struct {
