@@ -26,6 +26,7 @@ func (p *Pages) accountRoutes(r *mux.Router) {
 	get("/request/thanks", p.open(p.requestThanks))
 	get("/welcome", p.members(p.welcome))
 	p.settingsRoutes(r)
+	p.moveRoutes(r)
 	get("/oauth/authorize", p.open(p.authorizeForm))
 	post("/oauth/authorize", p.members(p.authorize))
 }

@@ -40,6 +40,7 @@ func settingsTabs(h *here, current string) *Tabs {
 		{Words: h.l.T("settings.account"), URL: "/settings/account", Count: -1},
 		{Words: h.l.T("settings.sessions"), URL: "/settings/sessions", Count: -1},
 		{Words: h.l.T("settings.blocked"), URL: "/settings/blocked", Count: -1},
+		{Words: h.l.T("settings.moving"), URL: "/settings/moving", Count: -1},
 	}}
 	for i := range t.Items {
 		t.Items[i].Current = t.Items[i].URL == current

@@ -42,6 +42,8 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	post("/admin/people/{id:[0-9]+}/role", people, p.setRole)
 	get("/admin/people/{id:[0-9]+}/{deed:disable|suspend}", people, p.askPerson)
 	post("/admin/people/{id:[0-9]+}/{deed:disable|enable|suspend|unsuspend}", people, p.decidePerson)
+	get("/admin/people/{id:[0-9]+}/delete", people, p.askErase)
+	post("/admin/people/{id:[0-9]+}/delete", people, p.erasePerson)
 	get("/admin/people/{id:[0-9]+}/password", people, p.passwordForm)
 	post("/admin/people/{id:[0-9]+}/password", people, p.setPassword)
 	get("/admin/invites", people, p.invites)

@@ -366,7 +366,7 @@ func (p *Pages) blockEffects(h *here, row peers.Row, t community.Ties) []string 
 	l := h.l
 	out := []string{l.T("peers.effect_cut", "Host", row.Host)}
 	if t.Following+t.Followed > 0 {
-		out = append(out, l.T("peers.effect_quiet", "Following", l.T("peer.n_follow", "Count", t.Following), "Followed", l.T("peer.n_followed", "Count", t.Followed)))
+		out = append(out, l.T("peers.effect_severed", "Following", l.T("peer.n_follow", "Count", t.Following), "Followed", l.T("peer.n_followed", "Count", t.Followed)))
 	}
 	if t.Accounts > 0 {
 		out = append(out, l.T("peers.effect_hidden", "Posts", l.T("peer.n_posts", "Count", t.Posts), "Accounts", l.T("peer.n_accounts", "Count", t.Accounts)))
@@ -374,7 +374,7 @@ func (p *Pages) blockEffects(h *here, row peers.Row, t community.Ties) []string 
 	if t.Waiting > 0 {
 		out = append(out, l.T("peers.effect_held", "Count", t.Waiting))
 	}
-	return append(out, l.T("peers.effect_kept"))
+	return append(out, l.T("peers.effect_hidden_kept"))
 }
 
 func (p *Pages) removeEffects(h *here, row peers.Row, t community.Ties) []string {
@@ -417,7 +417,7 @@ func (p *Pages) decidePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 		case "allow":
 			_, err = peers.Allow(tx, h.me.ID, host, e)
 		case "block":
-			_, err = peers.Block(tx, h.me.ID, host, e)
+			_, err = community.BlockHost(tx, h.me.ID, host, e)
 		default:
 			err = peers.Remove(tx, h.me.ID, host, strings.TrimSpace(e.Reason))
 		}

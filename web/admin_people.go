@@ -150,6 +150,8 @@ func (p *Pages) decidedShort(l *Locale, line peers.Line) string {
 		return l.T("audit.short_suspend")
 	case "person.unsuspend":
 		return l.T("audit.short_unsuspend")
+	case "person.delete":
+		return l.T("audit.short_delete")
 	}
 	words, _ := p.decided(l, line)
 	return words
@@ -245,6 +247,7 @@ func (p *Pages) showPerson(h *here, w http.ResponseWriter, r *http.Request, prob
 		} else {
 			view.Head.Actions = append(view.Head.Actions, Action{Words: l.T("person.disable"), Icon: "user-x", URL: at + "/disable", Danger: true})
 		}
+		view.Head.Actions = append(view.Head.Actions, Action{Words: l.T("erase.button_of"), Icon: "trash-2", URL: at + "/delete", Danger: true})
 		role, ends := u.Role, dateValue(l, u.EndsAt)
 		if problem != nil {
 			role, ends = community.Role(r.PostFormValue("role")), r.PostFormValue("ends_at")

@@ -239,7 +239,7 @@ func TestAdministerPeers(t *testing.T) {
 		}
 		return err
 	})
-	o.sees(by, "/admin/peers/elm.test/block", "Block elm.test?", "one person here follows somebody there", "0 posts by one account", "Nothing is deleted")
+	o.sees(by, "/admin/peers/elm.test/block", "Block elm.test?", "one person here follows somebody there", "0 posts by one account", "Posts are hidden, not deleted")
 	o.leads(by, "/admin/peers/elm.test/block", url.Values{"reason": {"Advertising"}, "label": {"Elm College"}}, "/admin/peers/elm.test")
 	if s, line := o.standing("elm.test"); s != peers.Blocked || line.Action != "peer.block" || line.Reason != "Advertising" {
 		t.Errorf("after blocking: %q, %+v", s, line)

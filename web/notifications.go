@@ -80,6 +80,10 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 	if err != nil {
 		return nil, err
 	}
+	severed, err := community.SeveredBy(tx, idsOfKind(list, community.NotifySevered))
+	if err != nil {
+		return nil, err
+	}
 	items := make([]NotificationItem, 0, len(list))
 	for _, n := range list {
 		from := accounts[n.FromID]
@@ -109,8 +113,12 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 			if n.FromID == h.me.ID {
 				item.Words = template.HTML(template.HTMLEscapeString(h.l.T("notification.poll_mine")))
 			}
-		case community.NotifyFollow:
+		case community.NotifyFollow, community.NotifyMove:
 			item.URL = personPath(from)
+		case community.NotifySevered:
+			s := severed[n.ID]
+			item.Words = template.HTML(template.HTMLEscapeString(h.l.T("notification.severed", "Host", s.Host,
+				"Following", h.l.T("notification.severed_following", "Count", s.Following), "Followers", h.l.T("notification.severed_followers", "Count", s.Followers))))
 		case community.NotifyReport:
 			item.URL = "/admin/reports"
 		case community.NotifyFollowRequest:
@@ -121,6 +129,17 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		items = append(items, item)
 	}
 	return items, nil
+}
+
+// idsOfKind lists the notifications of one kind.
+func idsOfKind(list []community.Notification, kind community.NotificationKind) []int64 {
+	var ids []int64
+	for _, n := range list {
+		if n.Kind == kind {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
 }
 
 // sentence says what somebody did.
@@ -148,6 +167,10 @@ func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name templa
 		return "messages-square", l.HTML("notification.quote", "Name", name)
 	case community.NotifyPoll:
 		return "list", l.HTML("notification.poll", "Name", name)
+	case community.NotifyMove:
+		return "arrow-right", l.HTML("notification.move", "Name", name)
+	case community.NotifySevered:
+		return "ban", ""
 	case community.NotifyEdit:
 		return "pencil", l.HTML("notification.edit", "Name", name)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/config"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -15,7 +16,7 @@ import (
 type peerCommand struct {
 	Mode   peerMode   `cmd:"" help:"Show or set what happens to unknown servers."`
 	Allow  peerAllow  `cmd:"" help:"Admit servers, each by its exact name."`
-	Block  peerBlock  `cmd:"" help:"Refuse servers and every name below theirs, and hide what came from them."`
+	Block  peerBlock  `cmd:"" help:"Refuse servers and every name below theirs, hide what came from them, and end the follows."`
 	Remove peerRemove `cmd:"" help:"Take servers off the list: they become unknown again."`
 	List   peerList   `cmd:"" help:"List the servers on the list."`
 	Log    peerLog    `cmd:"" help:"Show who decided what, newest first."`
@@ -87,7 +88,7 @@ func (b peerBlock) Run(ctx context.Context, c *config.Config, io streams) error 
 	err := write(ctx, c, io, func(tx *store.Tx) error {
 		done = done[:0]
 		for _, host := range b.Hosts {
-			p, err := peers.Block(tx, 0, host, peers.Entry{Note: b.Note, Reason: b.Reason})
+			p, err := community.BlockHost(tx, 0, host, peers.Entry{Note: b.Note, Reason: b.Reason})
 			if err != nil {
 				return fmt.Errorf("%s: %w", host, err)
 			}

@@ -180,6 +180,34 @@ func (a *Auth) ChangePassword(ctx context.Context, me, keep int64, old, password
 	})
 }
 
+// Confirm asks me for the password once more, before what cannot be undone.
+// Guessing is slowed as for signing in.
+func (a *Auth) Confirm(ctx context.Context, me int64, password string) error {
+	if err := a.counted(ctx, map[string]limit{attempt("change", fmt.Sprint(me)): perLogin}); err != nil {
+		return err
+	}
+	var u community.User
+	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
+		u, err = community.UserOf(tx, me)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	ok := len(password) <= MaxPassword
+	if ok {
+		if ok, err = a.passwords.Verify(ctx, u.PasswordHash, password); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return fault.Invalidf("password", "This is not your password.").WithKey("password.old_wrong", nil)
+	}
+	return a.db.Write(ctx, func(tx *store.Tx) error {
+		return tx.Exec("DELETE FROM attempts WHERE key = ?", attempt("change", fmt.Sprint(me))).Error
+	})
+}
+
 // SetPassword gives somebody a new password without the old one: for
 // administrators, who hand it over in person, and for the command line (by 0).
 // All sessions and apps of theirs end.
