@@ -116,13 +116,17 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	}
 	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.known {
 		// Servers tell everyone they know when an account goes; its key is
-		// gone then too, and there is nothing of it here.
+		// gone then too, and mostly there is nothing of it here.
+		f.mayHaveDeparted(env.Actor, in)
 		return "ignored", nil
 	}
 	if !iri.SameOrigin(env.Actor, claim.KeyID) || !iri.SameOrigin(env.ID, env.Actor) {
 		return "", refuse(http.StatusUnauthorized, "origin", "The activity, its actor and the key that signs it must be of one server.")
 	}
 	if err := f.authenticate(r, body, in); err != nil {
+		if env.Type == "Delete" && env.ObjectID == env.Actor {
+			f.mayHaveDeparted(env.Actor, in)
+		}
 		return "", err
 	}
 	if in.actorURI != env.Actor {

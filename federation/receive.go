@@ -437,6 +437,9 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	if actor.SuspendedAt != nil && !parting[row.Type] {
 		return "suspended", nil
 	}
+	if actor.DeletedAt != nil { // what was said before and comes after
+		return "gone", nil
+	}
 	a := &row.activity
 	switch row.Type {
 	case "Create":
