@@ -198,6 +198,45 @@ func TestRemovedPeerHearsNothingUntilItIsBack(t *testing.T) {
 	})
 }
 
+// What waits for a server is held against the ceiling of the moment it goes.
+func TestLoweredCeilingHoldsForWhatWaits(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, amira := r.fan()
+		tap := elm.tapInbox(func(int, string) (int, http.Header) { return 503, nil })
+		var closed, open community.Post
+		oak.write(func(tx *store.Tx) (err error) {
+			if closed, err = community.Publish(tx, amira, community.Draft{Kind: community.Note, Audience: community.Followers, Source: "between us"}); err != nil {
+				return err
+			}
+			open, err = community.Publish(tx, amira, community.Draft{Kind: community.Note, Audience: community.Public, Source: "for all"})
+			return err
+		})
+		for {
+			if _, tries := tap.seen(); tries > 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		oak.write(func(tx *store.Tx) error {
+			_, err := peers.Allow(tx, 0, "elm.localhost", peers.Entry{Ceiling: peers.CeilingPublic})
+			return err
+		})
+		tap.mu.Lock()
+		tap.answer = func(int, string) (int, http.Header) { return 202, nil }
+		tap.mu.Unlock()
+		hurry(oak, r.settle)
+		if said, _ := tap.seen(); strings.Join(said, "") != "<p>for all</p>" {
+			t.Errorf("the peer heard %q", said)
+		}
+		if state, reason, _, _ := oak.state(closed); state != "withheld" || reason != "withheld.ceiling" {
+			t.Errorf("the closed post is %s %q", state, reason)
+		}
+		if state, _, _, _ := oak.state(open); state != "delivered" {
+			t.Errorf("the public post is %s", state)
+		}
+	})
+}
+
 func TestSilentHostIsParkedAndWoken(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
 		oak, elm, amira := r.fan()

@@ -255,8 +255,30 @@ func (b *bench) reading(most int) {
 			b.say(fmt.Sprintf("%s at %d posts", what, size), "%.0f requests per CPU second; %.2f of the cost at the first size",
 				1/each.Seconds(), float64(each)/float64(first[what]))
 		}
+		b.afterRestart(first, size)
 	}
 	b.say("database, per post", "%d bytes", b.databaseBytes()/int64(most))
+}
+
+// afterRestart measures the first pages of home that a server gives after it
+// was started, over several starts.
+func (b *bench) afterRestart(first map[string]time.Duration, size int) {
+	b.t.Helper()
+	const starts, pages = 10, 5
+	var spent time.Duration
+	for range starts {
+		b.kill(b.cmd)
+		b.cmd = b.start()
+		before := b.cpu()
+		b.get("/api/v1/timelines/home", pages)
+		spent += b.cpu() - before
+	}
+	each := spent / (starts * pages)
+	if first["restart"] == 0 {
+		first["restart"] = each
+	}
+	b.say(fmt.Sprintf("home at %d posts, the first %d pages after a start", size, pages), "%.1f ms each; %.2f of the cost at the first size",
+		float64(each)/float64(time.Millisecond), float64(each)/float64(first["restart"]))
 }
 
 // fill adds posts by pat until there are so many: notes, every twentieth with
@@ -268,7 +290,8 @@ func (b *bench) fill(pat community.Account, size int) {
 	for have < size {
 		n := min(500, size-have)
 		b.write(func(tx *store.Tx) error {
-			for i := range n {
+			notes := make([]community.RemotePost, n)
+			for i := range notes {
 				note := community.RemotePost{Author: pat, URI: b.friend.URL(fmt.Sprintf("/filled/%d", have+i)), Kind: community.Note, Audience: community.Public,
 					HTML: "<p>" + strings.Repeat("A line about a lesson. ", 12) + "</p>", Published: tx.Now.Add(-time.Hour)}
 				if (have+i)%20 == 0 {
@@ -277,11 +300,10 @@ func (b *bench) fill(pat community.Account, size int) {
 				if (have + i) < 50 {
 					note.InReplyToURI, note.Parent = b.opener.IRI(tx.Site), &b.opener
 				}
-				if _, _, err := community.Receive(tx, note); err != nil {
-					return err
-				}
+				notes[i] = note
 			}
-			return nil
+			_, err := community.ReceiveAll(tx, notes)
+			return err
 		})
 		have += n
 	}
