@@ -120,20 +120,23 @@ type ThreadNode struct {
 	Depth    int    // 1 answers the first post
 	Away     bool   // from another school than the first post
 	Accepted bool   // the asker chose it
-	Missing  string // host of a server that is not connected, whose reply this would be
-	Gone     bool   // deleted; its answers stay
+	Missing  *Missing
 	Form     *Composer
 }
+
+// Missing is what is said in the place of a post that is not here.
+type Missing struct{ Icon, Words string }
 
 // Rules is how many rules are drawn; deeper replies say their depth in words.
 func (n ThreadNode) Rules() int { return min(n.Depth, 8) }
 
 // Thread is a conversation below its first post.
 type Thread struct {
-	Count int
-	Nodes []ThreadNode
-	More  *Link // the next part of a very long one
-	Empty EmptyState
+	Count  int
+	Ghosts int // known of, and not here
+	Nodes  []ThreadNode
+	More   *Link // the next part of a very long one
+	Empty  EmptyState
 }
 
 // Feed is a list of posts with its pager and what to say when it is empty.

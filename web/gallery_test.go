@@ -148,9 +148,9 @@ func galleryThread(l *Locale) Thread {
 		{Post: post("11", "reply", bo, 2*time.Hour, "<p>We do the same with whiteboards. The <em>nearly</em> pile is the one worth talking about.</p>"), Parent: "1", Depth: 1, Away: true, Accepted: true},
 		{Post: answers(post("12", "reply", amira, 110*time.Minute, "<p>Yes. I photograph that pile only.</p>"), bo), Parent: "11", Depth: 2},
 		{Post: answers(post("13", "reply", galleryPerson("Ruth Okafor", "@ruth@region.test", region), 100*time.Minute, "<p>Could you show one at the moderation evening?</p>"), amira), Parent: "12", Depth: 3, Away: true},
-		{Post: PostCard{ID: "14"}, Parent: "13", Depth: 4, Missing: "birch.test"},
+		{Post: PostCard{ID: "14"}, Parent: "13", Depth: 4, Missing: &Missing{"ban", l.T("thread.missing", "Host", "birch.test")}},
 		{Post: answers(post("15", "reply", amira, 30*time.Minute, "<p>Gladly.</p>"), bo), Parent: "14", Depth: 5},
-		{Post: PostCard{ID: "16"}, Parent: "1", Depth: 1, Gone: true},
+		{Post: PostCard{ID: "16"}, Parent: "1", Depth: 1, Missing: &Missing{"trash-2", l.T("thread.gone")}},
 		{Post: post("17", "acknowledgement", bo, 5*time.Minute, "<p>Tried it with Year 7 this morning. Three children moved their own ticket down a pile, and could say why.</p>"), Parent: "1", Depth: 1, Away: true, Form: &reply},
 	}}
 }

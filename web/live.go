@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func (s stream) event(ctx context.Context, n store.News) (string, error) {
 func (s stream) post(ctx context.Context, id int64) (string, error) {
 	var v, first community.View
 	var chosen *community.View // the accepted answer, when the first post changed
-	depth := 0
+	depth, above := 0, ""
 	err := s.p.DB.Read(ctx, func(tx *store.Tx) error {
 		post, err := community.PostByID(tx, id)
 		if err != nil {
@@ -145,11 +146,9 @@ func (s stream) post(ctx context.Context, id int64) (string, error) {
 			}
 		}
 		if s.thread != 0 && post.ID != s.thread {
-			above, _, err := community.Around(tx, s.h.viewer, post)
-			if err != nil {
+			if depth, above, err = s.place(tx, post); err != nil || above != "" {
 				return err
 			}
-			depth = max(1, len(above))
 			start, err := community.VisiblePost(tx, s.thread, s.h.viewer)
 			if err != nil {
 				return err
@@ -168,6 +167,9 @@ func (s stream) post(ctx context.Context, id int64) (string, error) {
 	}
 	if err != nil {
 		return "", err
+	}
+	if above != "" {
+		return s.fragment("thread-above", "above", ThreadAbove{Missing{"arrow-right", s.h.l.T("thread.above_arrived")}, above})
 	}
 	if s.thread != 0 {
 		if v.ID == s.thread {
@@ -192,12 +194,38 @@ func (s stream) answer(tx *store.Tx, id int64) (*community.View, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	above, _, err := community.Around(tx, s.h.viewer, post)
-	if err != nil {
+	depth, above, err := s.place(tx, post)
+	if err != nil || above != "" {
 		return nil, 0, err
 	}
 	v, err := community.LoadOne(tx, s.h.viewer, post)
-	return &v, max(1, len(above)), err
+	return &v, depth, err
+}
+
+// place is how deep below the page's first post a reply stands. For what turned
+// out to stand above that post, it is the address of the whole conversation.
+func (s stream) place(tx *store.Tx, post community.Post) (depth int, above string, err error) {
+	up, err := community.Above(tx, s.h.viewer, post)
+	if err != nil {
+		return 0, "", err
+	}
+	if at := slices.IndexFunc(up, func(p community.Post) bool { return p.ID == s.thread }); at >= 0 {
+		return len(up) - at, "", nil
+	}
+	if post.ThreadID == s.thread { // further down than is looked
+		return max(1, len(up)), "", nil
+	}
+	first, err := community.PostByID(tx, s.thread)
+	if err != nil {
+		return 0, "", err
+	}
+	if up, err = community.Above(tx, s.h.viewer, first); err != nil {
+		return 0, "", err
+	}
+	if !slices.ContainsFunc(up, func(p community.Post) bool { return p.ID == post.ID }) {
+		return 0, "", orNotFound(nil) // beside it
+	}
+	return 0, postPath(s.thread), nil
 }
 
 // opener is the thread's first post, set as on its page, and the answer that
@@ -241,7 +269,11 @@ func (s stream) holds(tx *store.Tx, post community.Post) (bool, error) {
 	case "practice":
 		return post.Listed && post.Kind == community.Practice, nil
 	}
-	return post.ThreadID == s.thread && post.BoostOfID == nil, nil
+	if post.ThreadID == s.thread || post.BoostOfID != nil {
+		return post.BoostOfID == nil, nil
+	}
+	first, err := community.PostByID(tx, s.thread) // what it answers may have come meanwhile
+	return err == nil && first.ThreadID == post.ThreadID, err
 }
 
 // notification brings the bell's number, and on the page of notifications the

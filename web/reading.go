@@ -221,7 +221,7 @@ func idOf(r *http.Request) (int64, error) {
 type threadPage struct {
 	Practice *PracticeArticle // the first post, one of these two
 	Post     *PostCard
-	Above    *Link // to the whole conversation, when a reply stands first
+	Above    *ThreadAbove
 	Thread   Thread
 	Answer   *Composer
 	AskIn    *Action // for guests
@@ -274,7 +274,7 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 	if first.ID != post.ID && r.URL.Query().Get("answer") == "" && r.URL.Query().Get("at") == "" {
 		return seeOther(w, r, postPath(first.ID)+"?at="+digits(post.ID)+"#post-"+digits(post.ID))
 	}
-	view := threadPage{Thread: p.tree(h, tree, byID, first), About: p.aboutPost(h, first)}
+	view := threadPage{Above: p.above(h, tree, first), Thread: p.tree(h, tree, byID, first), About: p.aboutPost(h, first)}
 	card := p.card(h, first)
 	card.Facts = append(card.Facts, p.licence(h, first.Post)...)
 	title := first.Title
@@ -294,6 +294,7 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 	if h.signedIn() {
 		if !first.Local() {
 			p.Lookup.Freshen(r.Context(), first.Post)
+			p.Lookup.FillThread(post)
 		}
 		kind := community.Reply
 		if r.URL.Query().Get("answer") == string(community.Acknowledgement) {
@@ -322,22 +323,63 @@ func (p *Pages) tree(h *here, t community.ThreadView, byID map[int64]community.V
 			continue
 		}
 		node := ThreadNode{Depth: max(1, n.Depth-base)}
-		switch n.Missing {
-		case community.MissingUnknown:
-			if node.Missing = n.Host; node.Missing == "" {
-				node.Missing = n.URI
-			}
-		case community.MissingDeleted, community.MissingHidden:
-			node.Gone = true
-			node.Post = PostCard{ID: digits(n.Post.ID)}
-		default:
-			v := byID[n.Post.ID]
-			node = p.node(h, v, first, node.Depth)
+		switch {
+		case n.Missing == "":
+			node = p.node(h, byID[n.Post.ID], first, node.Depth)
 			out.Count++
+		case n.Post.ID == 0 && n.Depth == 0: // what the first post answers: see above
+			continue
+		default:
+			if n.Post.ID != 0 {
+				node.Post = PostCard{ID: digits(n.Post.ID)}
+			} else {
+				out.Ghosts++
+			}
+			node.Missing = missing(h, n)
 		}
 		out.Nodes = append(out.Nodes, node)
 	}
 	return out
+}
+
+// missing says why a reply is not there.
+func missing(h *here, n community.Node) *Missing {
+	switch n.Missing {
+	case community.MissingStranger:
+		return &Missing{"ban", h.l.T("thread.missing", "Host", n.Host)}
+	case community.MissingUnreadable:
+		return &Missing{"circle-alert", h.l.T("thread.unreadable", "Host", n.Host)}
+	case community.MissingUnknown:
+		return &Missing{"clock", h.l.T("thread.unknown", "Host", n.Host)}
+	case community.MissingDeleted:
+		return &Missing{"trash-2", h.l.T("thread.gone")}
+	}
+	return &Missing{"lock", h.l.T("thread.hidden")}
+}
+
+// ThreadAbove is what is said of what the page's first post answers, when that
+// is not here: why, or where it is by now.
+type ThreadAbove struct {
+	Missing
+	URL string
+}
+
+// above says what the first post answers and why that is not here.
+func (p *Pages) above(h *here, t community.ThreadView, first community.View) *ThreadAbove {
+	n := t.Nodes[0]
+	if n.Missing == "" || n.Post.ID != 0 || first.ID != first.ThreadID {
+		return nil
+	}
+	said := ThreadAbove{Missing{"clock", h.l.T("thread.above_unknown", "Host", n.Host)}, ""}
+	switch n.Missing {
+	case community.MissingStranger:
+		said.Missing = Missing{"ban", h.l.T("thread.above_missing", "Host", n.Host)}
+	case community.MissingUnreadable:
+		said.Missing = Missing{"circle-alert", h.l.T("thread.above_unreadable", "Host", n.Host)}
+	case community.MissingDeleted:
+		said.Missing = Missing{"trash-2", h.l.T("thread.above_gone")}
+	}
+	return &said
 }
 
 // node is one reply. The asker of a question can choose it as the answer.

@@ -88,8 +88,9 @@ func (a *API) getStatus(c *call) (any, error) {
 func (a *API) context(c *call) (any, error) {
 	var views []community.View
 	above := 0
-	err := a.read(c, func(tx *store.Tx) error {
-		p, err := c.seen(tx)
+	var p community.Post
+	err := a.read(c, func(tx *store.Tx) (err error) {
+		p, err = c.seen(tx)
 		if err == nil && p.BoostOfID != nil {
 			p, err = community.VisiblePost(tx, *p.BoostOfID, c.viewer)
 		}
@@ -106,6 +107,9 @@ func (a *API) context(c *call) (any, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if c.signedIn() {
+		a.Lookup.FillThread(p)
 	}
 	all := a.statuses(c, views)
 	return map[string][]Status{"ancestors": all[:above], "descendants": all[above:]}, nil
