@@ -190,7 +190,7 @@ func TestBackupAndRestore(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if m.Rows["posts"] != 1 || m.Rows["account_keys"] != 1 || m.Host != cfg.Host {
+				if m.Rows["posts"] != 1 || m.Rows["account_keys"] == 0 || m.Host != cfg.Host {
 					t.Errorf("restored %+v", m.Rows)
 				}
 				want, got := contents(t, name), contents(t, backedUp(t, again))
