@@ -135,7 +135,6 @@ func (f *Federation) document200(ask func(tx *store.Tx, q asked) (answer, error)
 	}
 }
 
-func (f *Federation) write(w http.ResponseWriter, a answer) {
 // tombstone is what is left at an address of something that was deleted: that
 // it was there. An account's key is not part of it. Whoever knew the account
 // has the key on record, and whoever did not has nothing to delete.
@@ -151,6 +150,7 @@ func (f *Federation) tombstone(r *http.Request, q asked) as2.Object {
 	return as2.Object{}
 }
 
+func (f *Federation) write(w http.ResponseWriter, a answer) {
 	w.Header().Set("Content-Type", activityJSON)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	if a.status != 0 {
