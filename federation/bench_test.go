@@ -63,7 +63,7 @@ func benchmarkInbound(b *testing.B, pg bool) {
 		oak.write(func(tx *store.Tx) error {
 			uri := authors[i]
 			a, err := community.UpsertRemote(tx, community.RemoteAccount{Account: community.Account{Username: "a", Host: host, URI: &uri, Inbox: uri + "/inbox", FollowersURI: uri + "/followers"},
-				KeyID: uri + "#main-key", PublicKey: keyPairs()[0].Public})
+				Keys: []community.PublicKey{{ID: uri + "#main-key", Algorithm: community.RSA, PEM: keyPairs()[0].Public}}})
 			if err != nil {
 				return err
 			}

@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -132,7 +132,7 @@ func (f *Federation) doSever(ctx context.Context, c community.Chore) error {
 				if said.body, err = f.render(tx, t.Outgoing); err != nil {
 					return err
 				}
-				if said.key, err = f.keyOf(tx, t.ActorID); err != nil {
+				if said.keys, err = f.keysOf(tx, t.ActorID); err != nil {
 					return err
 				}
 				out = append(out, said)
@@ -158,7 +158,7 @@ func (f *Federation) doSever(ctx context.Context, c community.Chore) error {
 type farewell struct {
 	host, inbox string
 	body        []byte
-	key         sig.Key
+	keys        signer
 }
 
 func (f *Federation) say(ctx context.Context, said farewell) bool {
@@ -169,7 +169,7 @@ func (f *Federation) say(ctx context.Context, said farewell) bool {
 	defer cancel()
 	_, err := f.egress.Post(within, egress.Request{
 		URL: said.inbox, Accept: acceptActivity, ContentType: activityJSON, Body: said.body, MaxBody: 64 << 10,
-		Sign: func(req *http.Request) error { return sig.Sign(req, said.key, said.body, f.db.Now()) },
+		Sign: func(req *http.Request) error { return said.keys.sign(peers.SignsCavage, req, said.body, f.db.Now()) },
 	})
 	return err == nil
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/fault"
@@ -40,16 +39,18 @@ const activityJSON = "application/activity+json"
 
 // delivery is a row of the queue, with the document and who signs it.
 type delivery struct {
-	ID        int64
-	Host      string
-	Inbox     string
-	Attempts  int64
-	CreatedAt time.Time
-	ActorID   int64
-	Audience  community.Audience // of the post that it carries, or none
-	Digest    string             // of the followers whom the host should know
-	Body      []byte
-	key       sig.Key
+	ID           int64
+	Host         string
+	Inbox        string
+	Attempts     int64
+	CreatedAt    time.Time
+	ActorID      int64
+	Audience     community.Audience // of the post that it carries, or none
+	Digest       string             // of the followers whom the host should know
+	Body         []byte
+	Signatures   peers.Signatures // which its host is known to accept
+	SignaturesAt *time.Time
+	keys         signer
 }
 
 // answered is what an attempt came to.
@@ -109,20 +110,21 @@ func (f *Federation) loadAll(lot []*load) {
 				sql.WriteString(" UNION ALL ")
 			}
 			sql.WriteString(`SELECT * FROM (SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, o.actor_id, o.body,
-				CASE WHEN o.verb IN ('Create', 'Update') THEN o.audience ELSE '' END AS audience
-				FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?) r`)
+				COALESCE(h.signatures, '') AS signatures, h.signatures_at,
+				CASE WHEN o.verb IN ('Create', 'Update', 'Forward') THEN o.audience ELSE '' END AS audience
+				FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id LEFT JOIN hosts h ON h.host = d.host WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?) r`)
 			args = append(args, host, mostDeliveries)
 		}
 		var rows []*delivery
 		if err := tx.Raw(sql.String(), args...).Scan(&rows).Error; err != nil {
 			return err
 		}
-		keys := map[int64]sig.Key{}
+		keys := map[int64]signer{}
 		for _, row := range rows {
 			key, ok := keys[row.ActorID]
 			if !ok {
 				var err error
-				key, err = f.keyOf(tx, row.ActorID)
+				key, err = f.keysOf(tx, row.ActorID)
 				if err != nil && !fault.Is(err, fault.NotFound) {
 					return err // not to be taken for an account that has gone
 				}
@@ -131,7 +133,7 @@ func (f *Federation) loadAll(lot []*load) {
 				}
 				keys[row.ActorID] = key
 			}
-			row.key = key
+			row.keys = key
 			for _, l := range lot {
 				if l.host == row.Host {
 					l.rows = append(l.rows, row)
@@ -391,23 +393,24 @@ func (f *Federation) deliver(ctx context.Context, host string, d *delivery) answ
 			return a
 		}
 	}
-	key := d.key
 	switch at, err := iri.HostOf(d.Inbox); {
 	case err != nil || at != host:
 		a.verdict, a.reason = lastWord, "delivery.bad_inbox"
 		return a
-	case len(d.Body) == 0 || key.Private == nil: // deleted meanwhile
+	case len(d.Body) == 0 || d.keys.rsa.Private == nil: // deleted meanwhile
 		a.verdict, a.reason = lastWord, "delivery.deleted"
 		return a
 	}
 	within, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
-	res, err := f.egress.Post(within, egress.Request{
-		URL: d.Inbox, Accept: acceptActivity, ContentType: activityJSON, Body: d.Body, MaxBody: 64 << 10,
-		Sign: func(req *http.Request) error {
-			f.synchronize(req, d.ActorID, d.Digest)
-			return sig.Sign(req, key, d.Body, f.db.Now())
-		},
+	res, err := f.knock(within, host, d.Signatures.Lasting(d.SignaturesAt, f.db.Now()), func(how peers.Signatures) (*egress.Response, error) {
+		return f.egress.Post(within, egress.Request{
+			URL: d.Inbox, Accept: acceptActivity, ContentType: activityJSON, Body: d.Body, MaxBody: 64 << 10,
+			Sign: func(req *http.Request) error {
+				f.synchronize(req, d.ActorID, d.Digest)
+				return d.keys.sign(how, req, d.Body, f.db.Now())
+			},
+		})
 	})
 	if err != nil {
 		if ctx.Err() != nil {

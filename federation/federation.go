@@ -18,10 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -62,10 +60,12 @@ type Federation struct {
 	loads      gatherer[*load]
 	receipts   gatherer[*receipt]
 	keys       keyring
+	rooms      rooms
 	incoming   *lanes
 	deliveries *lanes
 	spreadNow  chan struct{}
 	meetNow    chan struct{}
+	threads    chan int64
 	choreNow   chan struct{}
 	refused    refusals
 	refetched  limiter
@@ -76,7 +76,7 @@ type Federation struct {
 	asideCount atomic.Int64
 
 	keyOnce sync.Mutex
-	key     *sig.Key // the server's own, once read
+	key     *signer // of the server itself, once read
 }
 
 // New makes the door. Nothing happens before Routes and Run.
@@ -95,7 +95,8 @@ func New(d Deps) *Federation {
 	}
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
-		asideRoom: make(chan struct{}, mostAside)}
+		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
+	f.rooms = newRooms()
 	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
 	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
 	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLanes)
@@ -110,12 +111,12 @@ const mostReceiving = 64
 // Run works the queues until ctx ends, and returns when the last worker has
 // put down what it held.
 func (f *Federation) Run(ctx context.Context) error {
-	if _, err := f.instanceKey(ctx); err != nil && ctx.Err() == nil {
+	if _, err := f.instanceKeys(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("federation: the server's own key: %w", err)
 	}
 	var all sync.WaitGroup
 	for _, work := range []func(context.Context){
-		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runRefusals,
+		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runRefusals, f.runThreads,
 	} {
 		all.Go(func() { work(ctx) })
 	}
@@ -225,50 +226,4 @@ func (f *Federation) Settled(ctx context.Context) bool {
 			tx.Now, soon, notConnected, tx.Now).Scan(&settled).Error
 	})
 	return err == nil && settled && f.asideCount.Load() == 0
-}
-
-// instanceKey returns the key of the server's own actor, which signs our GETs.
-// The first call makes it where there is none yet.
-func (f *Federation) instanceKey(ctx context.Context) (sig.Key, error) {
-	f.keyOnce.Lock()
-	defer f.keyOnce.Unlock()
-	if f.key != nil {
-		return *f.key, nil
-	}
-	var site community.Site
-	read := func(tx *store.Tx) (err error) {
-		site, err = community.SiteOf(tx)
-		return err
-	}
-	err := f.db.Read(ctx, read)
-	if fault.Is(err, fault.NotFound) || err == nil && site.PrivateKey == "" {
-		err = f.db.Write(ctx, func(tx *store.Tx) error {
-			if err := community.EnsureSite(tx); err != nil {
-				return err
-			}
-			return read(tx)
-		})
-	}
-	if err != nil {
-		return sig.Key{}, err
-	}
-	signer, err := sig.ParsePrivateKey(site.PrivateKey)
-	if err != nil {
-		return sig.Key{}, err
-	}
-	f.key = &sig.Key{ID: f.site.InstanceKeyID(), Private: signer}
-	return *f.key, nil
-}
-
-// keyOf reads an actor's private key for signing.
-func (f *Federation) keyOf(tx *store.Tx, account int64) (sig.Key, error) {
-	id, text, err := community.PrivateKeyOf(tx, account)
-	if err != nil {
-		return sig.Key{}, fmt.Errorf("key of account %d: %w", account, err)
-	}
-	private, err := f.keys.parse(text)
-	if err != nil {
-		return sig.Key{}, fmt.Errorf("key of account %d: %w", account, err)
-	}
-	return sig.Key{ID: id, Private: private}, nil
 }

@@ -98,7 +98,11 @@ func FuzzRemoteAccount(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, address := range []string{a.Inbox, a.SharedInbox, a.Outbox, a.FollowersURI, a.FeaturedURI, a.NetworkURI, a.Account.URL, a.KeyID} {
+		addresses := []string{a.Inbox, a.SharedInbox, a.Outbox, a.FollowersURI, a.FeaturedURI, a.NetworkURI, a.Account.URL}
+		for _, k := range a.Keys {
+			addresses = append(addresses, k.ID)
+		}
+		for _, address := range addresses {
 			if address != "" && !iri.SameOrigin(address, *a.URI) {
 				t.Errorf("%s takes %s for its own", *a.URI, address)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -99,10 +98,11 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		f.refused.note(host)
 		return "", in.notAdmitted
 	}
-	body, err := readBody(w, r)
+	body, done, err := f.rooms.read(w, r)
 	if err != nil {
 		return "", err
 	}
+	defer done()
 	env, err := as2.ReadEnvelope(body)
 	if err != nil {
 		return "", refuse(http.StatusBadRequest, "malformed", "%v", err)
@@ -230,7 +230,7 @@ func (f *Federation) authenticate(r *http.Request, body []byte, s *sender) error
 		}
 		fetched = true
 	}
-	err := verify(r, body, s.key.PublicKey, now)
+	err := f.verify(r, body, s, now)
 	if err == nil {
 		return nil
 	}
@@ -240,18 +240,18 @@ func (f *Federation) authenticate(r *http.Request, body []byte, s *sender) error
 	if again := f.learnKey(r.Context(), s, true); again != nil {
 		return unauthorized(err)
 	}
-	if err := verify(r, body, s.key.PublicKey, now); err != nil {
+	if err := f.verify(r, body, s, now); err != nil {
 		return unauthorized(err)
 	}
 	return nil
 }
 
-func verify(r *http.Request, body []byte, pem string, now time.Time) error {
-	key, err := sig.ParsePublicKey(pem)
+func (f *Federation) verify(r *http.Request, body []byte, s *sender, now time.Time) error {
+	key, err := sig.ParsePublicKey(s.key.PublicKey)
 	if err != nil {
 		return err
 	}
-	return sig.Verify(r, body, key, now)
+	return s.claim.Verify(r, body, f.site.Base(), key, now)
 }
 
 // learnKey fetches the sender's key and actor from its server; with again, also
@@ -273,32 +273,6 @@ func (f *Federation) learnKey(ctx context.Context, s *sender, again bool) error 
 
 func unauthorized(err error) error {
 	return refuse(http.StatusUnauthorized, "signature", "%v", err)
-}
-
-// mostAhead is how large a body is given room before it arrives; hardly any is larger.
-const mostAhead = 64 << 10
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > maxInbox {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
-	}
-	limited := http.MaxBytesReader(w, r.Body, maxInbox)
-	var body []byte
-	var err error
-	if r.ContentLength > 0 && r.ContentLength <= mostAhead { // a length is a promise, and memory is not given for promises
-		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(limited, body)
-	} else {
-		body, err = io.ReadAll(limited)
-	}
-	var large *http.MaxBytesError
-	switch {
-	case err == nil:
-		return body, nil
-	case errors.As(err, &large):
-		return nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
-	}
-	return nil, refuse(http.StatusBadRequest, "malformed", "The body did not arrive whole.")
 }
 
 // isActivityJSON reports whether a media type is that of ActivityStreams

@@ -135,12 +135,13 @@ func TestChangedKeyIsFetchedOnce(t *testing.T) {
 	turn := func(nth int) {
 		pair := keyPairs()[nth]
 		elm.write(func(tx *store.Tx) error {
-			return tx.Exec("UPDATE account_keys SET public_key = ?, private_key = ? WHERE account_id = ?", pair.Public, pair.Private, bo.ID).Error
+			return tx.Exec("UPDATE account_keys SET public_key = ?, private_key = ? WHERE account_id = ? AND algorithm = 'rsa'", pair.Public, pair.Private, bo.ID).Error
 		})
 	}
 	var old string
 	elm.read(func(tx *store.Tx) error {
-		k, err := community.KeyOf(tx, bo.ID)
+		keys, err := community.KeysOf(tx, bo.ID)
+		k, _ := community.KeyOfKind(keys, community.RSA)
 		old = k.PublicKey
 		return err
 	})

@@ -302,6 +302,9 @@ func (b *book) land() error {
 			row.outcome = "orphan"
 		default:
 			row.outcome = "done"
+			if err := forward(b.tx, row, got.Post, remote.Parent); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -444,11 +447,7 @@ func remoteAccount(a as2.Actor) (community.RemoteAccount, error) {
 		words = append(words, field.Name, field.Value)
 	}
 	account.Emoji = emojiOf(a.Tags, words...)
-	r := community.RemoteAccount{Account: account}
-	if a.PublicKey.PEM != "" && iri.SameOrigin(a.PublicKey.ID, a.ID) && (a.PublicKey.Owner == "" || a.PublicKey.Owner == a.ID) {
-		r.KeyID, r.PublicKey = a.PublicKey.ID, a.PublicKey.PEM
-	}
-	return r, nil
+	return community.RemoteAccount{Account: account, Keys: keysIn(a)}, nil
 }
 
 // moment is a time as it goes on the wire, or the zero value.

@@ -136,13 +136,13 @@ func TestReadObject(t *testing.T) {
 
 func TestRemoteAccount(t *testing.T) {
 	good := as2.Actor{ID: bo, Type: "Person", PreferredUsername: "bo", Name: "Bo\nKahu", Summary: "<p>Hi<script>x</script></p>", Inbox: bo + "/inbox",
-		Followers: followers, Network: network, SharedInbox: "https://elm.test/inbox", PublicKey: as2.PublicKey{ID: bo + "#main-key", Owner: bo, PEM: "PEM"},
+		Followers: followers, Network: network, SharedInbox: "https://elm.test/inbox", PublicKey: as2.PublicKey{ID: bo + "#main-key", Owner: bo, PEM: keyPairs()[0].Public},
 		URL: "https://elm.test/@bo", Icon: &as2.Attachment{URL: "https://elm.test/m/1.png"}, Fields: []as2.Field{{Name: "Room", Value: "<b>3</b>"}}}
 	a, err := remoteAccount(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Host != "elm.test" || a.Username != "bo" || a.DisplayName != "Bo Kahu" || a.BioHTML != "<p>Hi</p>" || a.KeyID != bo+"#main-key" || a.NetworkURI != network ||
+	if a.Host != "elm.test" || a.Username != "bo" || a.DisplayName != "Bo Kahu" || a.BioHTML != "<p>Hi</p>" || len(a.Keys) != 1 || a.Keys[0].ID != bo+"#main-key" || a.NetworkURI != network ||
 		a.SharedInbox != "https://elm.test/inbox" || a.Avatar != "https://elm.test/m/1.png" || len(a.Fields) != 1 {
 		t.Errorf("read %+v", a)
 	}
@@ -161,8 +161,8 @@ func TestRemoteAccount(t *testing.T) {
 		{"a page elsewhere", func(a *as2.Actor) { a.URL = "https://victim.test/@bo" }, func(a community.RemoteAccount) bool { return a.URL == "" }},
 		{"shared inbox elsewhere", func(a *as2.Actor) { a.SharedInbox = "https://victim.test/inbox" }, func(a community.RemoteAccount) bool { return a.SharedInbox == "" }},
 		{"followers elsewhere", func(a *as2.Actor) { a.Followers = "https://oak.test/u/1/followers" }, func(a community.RemoteAccount) bool { return a.FollowersURI == "" }},
-		{"another's key", func(a *as2.Actor) { a.PublicKey.Owner = "https://elm.test/u/8" }, func(a community.RemoteAccount) bool { return a.KeyID == "" }},
-		{"a key elsewhere", func(a *as2.Actor) { a.PublicKey.ID = "https://victim.test/u/1#main-key" }, func(a community.RemoteAccount) bool { return a.KeyID == "" }},
+		{"another's key", func(a *as2.Actor) { a.PublicKey.Owner = "https://elm.test/u/8" }, func(a community.RemoteAccount) bool { return len(a.Keys) == 0 }},
+		{"a key elsewhere", func(a *as2.Actor) { a.PublicKey.ID = "https://victim.test/u/1#main-key" }, func(a community.RemoteAccount) bool { return len(a.Keys) == 0 }},
 	}
 	for _, tt := range tests {
 		actor := good

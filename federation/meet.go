@@ -100,7 +100,7 @@ func (f *Federation) ask(ctx context.Context, host string) (peers.Meeting, error
 		f.log.Debug("server has no actor of its own", "host", host, "err", err)
 		return met, nil
 	}
-	met.ActorURI, met.ClosedAudiences = actor.ID, actor.Implements(closedAudiences)
+	met.ActorURI, met.ClosedAudiences, met.Signatures = actor.ID, actor.Implements(closedAudiences), signaturesSaid(actor)
 	switch {
 	case iri.SameOrigin(actor.SharedInbox, actor.ID):
 		met.SharedInbox = actor.SharedInbox

@@ -43,6 +43,7 @@ func (f *Federation) Routes(r *mux.Router) {
 	get("/u/"+number+"/followers_synchronization", f.document200(f.followersSynchronizationDocument))
 	get("/u/"+number+"/following", f.document200(f.followingDocument))
 	get("/u/"+number+"/featured", f.document200(f.featuredDocument))
+	get("/u/"+number+"/tags", f.document200(f.featuredTagsDocument))
 	get("/o/"+number, f.document200(f.postDocument))
 	get("/o/"+number+"/replies", f.document200(f.repliesDocument))
 	get("/o/"+number+"/likes", f.document200(f.likesDocument))
@@ -166,7 +167,7 @@ func (f *Federation) redirect(w http.ResponseWriter, r *http.Request) {
 	switch ref, _ := f.site.Parse(f.site.URL(r.URL.Path)); ref.Kind {
 	case iri.Post, iri.PostReplies, iri.PostLikes, iri.PostShares, iri.Context:
 		to = strings.TrimPrefix(f.site.Page(ref.ID), f.site.Base())
-	case iri.Actor, iri.Outbox, iri.Followers, iri.Following, iri.Featured:
+	case iri.Actor, iri.Outbox, iri.Followers, iri.Following, iri.Featured, iri.FeaturedTags:
 		var account community.Account
 		err := f.db.Read(r.Context(), func(tx *store.Tx) (err error) {
 			account, err = localActor(tx, ref.ID)
@@ -274,7 +275,7 @@ func (f *Federation) getInstance(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Federation) instanceDocument(ctx context.Context) ([]byte, error) {
-	if _, err := f.instanceKey(ctx); err != nil { // made at the first start
+	if _, err := f.instanceKeys(ctx); err != nil { // made at the first start
 		return nil, err
 	}
 	var site community.Site
@@ -314,11 +315,11 @@ func (f *Federation) actorDocument(tx *store.Tx, q asked) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	key, err := community.KeyOf(tx, account.ID)
+	keys, err := community.KeysOf(tx, account.ID)
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := as2.EncodeActor(personOf(f.site, account, key.PublicKey))
+	body, err := as2.EncodeActor(personOf(f.site, account, keys))
 	return answer{body: body}, err
 }
 
@@ -350,7 +351,15 @@ func (f *Federation) postDocument(tx *store.Tx, q asked) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := as2.EncodeObject(objectOf(f.site, s))
+	o := objectOf(f.site, s)
+	if p.Audience == community.Public { // the first replies come along, as Mastodon has it
+		replies, err := f.repliesOf(tx, q.viewer, p).whole(true)
+		if err != nil {
+			return answer{}, err
+		}
+		o.Replies = &replies
+	}
+	body, err := as2.EncodeObject(o)
 	return answer{body: body}, err
 }
 
@@ -360,7 +369,7 @@ func (f *Federation) activityDocument(tx *store.Tx, q asked) (answer, error) {
 	if err := tx.Where("id = ?", q.id).Limit(1).Find(&o).Error; err != nil {
 		return answer{}, err
 	}
-	if o.ID == 0 || len(o.Body) == 0 {
+	if o.ID == 0 || len(o.Body) == 0 || o.Verb == community.VerbForward { // which is not ours to tell
 		return answer{}, nothingHere()
 	}
 	var told int64

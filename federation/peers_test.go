@@ -169,7 +169,7 @@ func actorLine(a as2.Actor) (string, error) {
 	add(account.FeaturedURI != "", "pinned posts")
 	add(account.MovedTo != "", "moved to %s", account.MovedTo)
 	add(len(account.AlsoKnownAs) > 0, "also %s", strings.Join(account.AlsoKnownAs, ", "))
-	add(account.KeyID == "", "no key")
+	add(len(account.Keys) == 0, "no key")
 	return line, nil
 }
 

@@ -173,13 +173,16 @@ func policyOf(site iri.Site, s said, to, cc []string) (*as2.InteractionPolicy, [
 // personOf is a local account as others are told it.
 //
 // W3C ActivityPub, section 4; FEP-5feb (indexable), FEP-844e (implements).
-func personOf(site iri.Site, a community.Account, publicKey string) as2.Actor {
+func personOf(site iri.Site, a community.Account, keys []community.AccountKey) as2.Actor {
 	id := site.Actor(a.ID)
+	rsa, _ := community.KeyOfKind(keys, community.RSA)
+	ed, _ := community.KeyOfKind(keys, community.Ed25519)
 	actor := as2.Actor{
 		ID: id, Type: a.ActorType, PreferredUsername: a.Username, Name: a.Name(), Summary: a.BioHTML,
 		URL: site.Profile(a.Username), Inbox: site.Inbox(a.ID), Outbox: site.Outbox(a.ID),
-		Followers: site.Followers(a.ID), Following: site.Following(a.ID), Featured: site.Featured(a.ID), SharedInbox: site.SharedInbox(),
-		PublicKey:                 as2.PublicKey{ID: site.KeyID(a.ID), Owner: id, PEM: publicKey},
+		Followers: site.Followers(a.ID), Following: site.Following(a.ID), Featured: site.Featured(a.ID), FeaturedTags: site.FeaturedTags(a.ID), SharedInbox: site.SharedInbox(),
+		PublicKey:                 as2.PublicKey{ID: site.KeyID(a.ID), Owner: id, PEM: rsa.PublicKey},
+		Multikeys:                 multikey(site.ProofKeyID(a.ID), id, ed.PublicKey),
 		ManuallyApprovesFollowers: a.Locked, Discoverable: a.Discoverable, Indexable: a.Indexable,
 		AlsoKnownAs: a.AlsoKnownAs, MovedTo: a.MovedTo,
 		Published: a.CreatedAt, Updated: a.UpdatedAt,
@@ -208,6 +211,7 @@ func instanceOf(site iri.Site, s community.Site) as2.Actor {
 		ID: id, Type: "Application", PreferredUsername: instanceName(site), Name: s.Title(),
 		URL: site.URL("/about"), Inbox: site.InstanceInbox(), Outbox: site.InstanceOutbox(), SharedInbox: site.SharedInbox(),
 		PublicKey:                 as2.PublicKey{ID: site.InstanceKeyID(), Owner: id, PEM: s.PublicKey},
+		Multikeys:                 multikey(site.InstanceProofKeyID(), id, s.Ed25519PublicKey),
 		ManuallyApprovesFollowers: true,
 		Published:                 s.CreatedAt,
 		Generator:                 generatorOf(site),
@@ -218,6 +222,8 @@ func instanceOf(site iri.Site, s community.Site) as2.Actor {
 func generatorOf(site iri.Site) *as2.Generator {
 	return &as2.Generator{ID: site.Instance(), Name: "Chalkring", Implements: []as2.Implementation{
 		{Href: closedAudiences, Name: "Chalkring closed audiences"},
+		{Href: implementsRFC9421, Name: "RFC-9421: HTTP Message Signatures"},
+		{Href: implementsEd25519, Name: "RFC-9421 signatures using the Ed25519 algorithm"},
 	}}
 }
 
@@ -235,6 +241,12 @@ func instanceName(site iri.Site) string {
 
 // render writes the activity that an outgoing row stands for.
 func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) {
+	if o.Verb == community.VerbForward { // word for word
+		if len(o.Body) == 0 {
+			return nil, errNothingToSay
+		}
+		return o.Body, nil
+	}
 	a := as2.Activity{ID: f.site.Activity(o.ID), Actor: f.site.Actor(o.ActorID), Published: o.CreatedAt}
 	var err error
 	switch o.Verb {
@@ -307,11 +319,11 @@ func (f *Federation) renderActor(tx *store.Tx, o community.Outgoing, a *as2.Acti
 	if err != nil {
 		return err
 	}
-	key, err := community.KeyOf(tx, o.ActorID)
+	keys, err := community.KeysOf(tx, o.ActorID)
 	if err != nil {
 		return err
 	}
-	person := personOf(f.site, account, key.PublicKey)
+	person := personOf(f.site, account, keys)
 	a.Type, a.ObjectID, a.ObjectActor = "Update", person.ID, &person
 	a.To, a.Cc = []string{as2.Public}, []string{f.site.Followers(o.ActorID)}
 	return nil
@@ -333,8 +345,8 @@ func (f *Federation) renderReaction(tx *store.Tx, o community.Outgoing, a *as2.A
 	did := as2.Activity{ID: f.site.Activity(o.Facts.ReactionID), Type: "Like", Actor: a.Actor, ObjectID: p.IRI(f.site),
 		To: []string{author.IRI(f.site)}}
 	if o.Verb == community.VerbAnnounce || o.Verb == community.VerbUndoAnnounce {
-		did.Type, did.Published = "Announce", o.CreatedAt
-		did.To, did.Cc = []string{as2.Public}, []string{f.site.Followers(o.ActorID), author.IRI(f.site)}
+		did = f.announceOf(o.Facts.ReactionID, o.ActorID, p, author)
+		did.Published = o.CreatedAt
 	}
 	return f.didOrUndid(o, a, did, o.Verb == community.VerbUndoAnnounce || o.Verb == community.VerbUndoLike)
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/iri"
@@ -300,15 +299,15 @@ func (n *server) say(as community.Account, to *server, activity any, change ...f
 			n.t.Fatal(err)
 		}
 	}
-	var key sig.Key
+	var keys signer
 	n.read(func(tx *store.Tx) (err error) {
-		key, err = n.keyOf(tx, as.ID)
+		keys, err = n.keysOf(tx, as.ID)
 		return err
 	})
 	res, err := n.egress.Post(context.Background(), egress.Request{
 		URL: to.site.SharedInbox(), ContentType: activityJSON, Body: body,
 		Sign: func(req *http.Request) error {
-			if err := sig.Sign(req, key, body, time.Now()); err != nil {
+			if err := keys.sign(peers.SignsCavage, req, body, time.Now()); err != nil {
 				return err
 			}
 			for _, c := range change {
@@ -327,18 +326,18 @@ func (n *server) say(as community.Account, to *server, activity any, change ...f
 // document of another server.
 func (n *server) ask(as community.Account, url string) *egress.Response {
 	n.t.Helper()
-	key, err := n.instanceKey(context.Background())
+	keys, err := n.instanceKeys(context.Background())
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	if as.ID != 0 {
 		n.read(func(tx *store.Tx) (err error) {
-			key, err = n.keyOf(tx, as.ID)
+			keys, err = n.keysOf(tx, as.ID)
 			return err
 		})
 	}
 	res, err := n.egress.Get(context.Background(), egress.Request{URL: url, Accept: acceptActivity,
-		Sign: func(req *http.Request) error { return sig.Sign(req, key, nil, time.Now()) }})
+		Sign: func(req *http.Request) error { return keys.sign(peers.SignsCavage, req, nil, time.Now()) }})
 	if err != nil {
 		n.t.Fatal(err)
 	}

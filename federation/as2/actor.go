@@ -15,15 +15,17 @@ type Actor struct {
 	Source            *Source
 	URL               string // the page for people
 
-	Inbox       string
-	Outbox      string
-	Followers   string
-	Following   string
-	Featured    string // toot:featured: pinned posts
-	SharedInbox string // endpoints.sharedInbox
+	Inbox        string
+	Outbox       string
+	Followers    string
+	Following    string
+	Featured     string // toot:featured: pinned posts
+	FeaturedTags string // toot:featuredTags: hashtags that somebody shows on their page
+	SharedInbox  string // endpoints.sharedInbox
 
-	PublicKey PublicKey  // the first, when a document holds several
-	Multikeys []Multikey // assertionMethod, FEP-521a
+	PublicKey PublicKey   // the first, when a document holds several
+	MoreKeys  []PublicKey // the others
+	Multikeys []Multikey  // assertionMethod, FEP-521a
 
 	Icon   *Attachment
 	Image  *Attachment

@@ -39,6 +39,8 @@ func (s *scanner) actor() *Actor {
 			a.Following = s.id()
 		case "featured", "toot:featured":
 			a.Featured = s.id()
+		case "featuredTags":
+			a.FeaturedTags = s.id()
 		case "endpoints":
 			s.object(func(key []byte) {
 				if string(key) == "sharedInbox" {
@@ -46,7 +48,11 @@ func (s *scanner) actor() *Actor {
 				}
 			})
 		case "publicKey":
-			a.PublicKey = s.publicKey()
+			if keys := s.publicKeys(); len(keys) > 0 {
+				if a.PublicKey = keys[0]; len(keys) > 1 {
+					a.MoreKeys = keys[1:]
+				}
+			}
 		case "assertionMethod":
 			a.Multikeys = s.multikeys()
 		case "icon":
@@ -108,9 +114,12 @@ func (s *scanner) actor() *Actor {
 	return a
 }
 
-// publicKey reads the signing key: of several, the first with a PEM.
-func (s *scanner) publicKey() PublicKey {
-	var out PublicKey
+// mostKeys is how many keys of an actor are read.
+const mostKeys = 8
+
+// publicKeys reads the signing keys that have a PEM.
+func (s *scanner) publicKeys() []PublicKey {
+	var out []PublicKey
 	s.each(func() {
 		var k PublicKey
 		s.object(func(key []byte) {
@@ -123,8 +132,8 @@ func (s *scanner) publicKey() PublicKey {
 				k.PEM = s.str()
 			}
 		})
-		if out.PEM == "" && k.PEM != "" {
-			out = k
+		if k.PEM != "" && len(out) < mostKeys {
+			out = append(out, k)
 		}
 	})
 	return out
@@ -147,7 +156,7 @@ func (s *scanner) multikeys() []Multikey {
 				k.Multibase = s.str()
 			}
 		})
-		if typ == "Multikey" && k.ID != "" && k.Multibase != "" {
+		if typ == "Multikey" && k.ID != "" && k.Multibase != "" && len(out) < mostKeys {
 			out = append(out, k)
 		}
 	})

@@ -46,7 +46,7 @@ func (b *builder) actor(a *Actor) map[string]any {
 		t.SetActivityStreamsUrl(p)
 	}
 	b.boxes(t, a)
-	b.publicKey(t, a.PublicKey)
+	b.publicKeys(t, a.PublicKey, a.MoreKeys...)
 	d := makeTootDiscoverableProperty()
 	d.Set(a.Discoverable)
 	t.SetTootDiscoverable(d)
@@ -100,6 +100,7 @@ func (b *builder) actor(a *Actor) map[string]any {
 	b.generator(m, a.Generator)
 	putList(m, "knowsAbout", a.KnowsAbout)
 	putList(m, "seeks", a.Seeks)
+	put(m, "featuredTags", a.FeaturedTags)
 	put(m, "portfolio", a.Portfolio)
 	put(m, "network", a.Network)
 	return m
@@ -133,24 +134,26 @@ func (b *builder) boxes(t actorNode, a *Actor) {
 	}
 }
 
-// publicKey writes the signing key as one object, which is what every server
-// reads.
-func (b *builder) publicKey(t actorNode, k PublicKey) {
-	if k.PEM == "" {
+// publicKeys writes the signing key as one object, which is what every server
+// reads, and as a list only where there are more.
+func (b *builder) publicKeys(t actorNode, first PublicKey, more ...PublicKey) {
+	if first.PEM == "" {
 		return
 	}
-	key := makeW3IDSecurityV1PublicKey()
-	b.setID(key, k.ID)
-	if k.Owner != "" {
-		owner := makeW3IDSecurityV1OwnerProperty()
-		owner.Set(b.iri(k.Owner))
-		key.SetW3IDSecurityV1Owner(owner)
-	}
-	pem := makeW3IDSecurityV1PublicKeyPemProperty()
-	pem.Set(k.PEM)
-	key.SetW3IDSecurityV1PublicKeyPem(pem)
 	p := makeW3IDSecurityV1PublicKeyProperty()
-	p.AppendW3IDSecurityV1PublicKey(key)
+	for _, k := range append([]PublicKey{first}, more...) {
+		key := makeW3IDSecurityV1PublicKey()
+		b.setID(key, k.ID)
+		if k.Owner != "" {
+			owner := makeW3IDSecurityV1OwnerProperty()
+			owner.Set(b.iri(k.Owner))
+			key.SetW3IDSecurityV1Owner(owner)
+		}
+		pem := makeW3IDSecurityV1PublicKeyPemProperty()
+		pem.Set(k.PEM)
+		key.SetW3IDSecurityV1PublicKeyPem(pem)
+		p.AppendW3IDSecurityV1PublicKey(key)
+	}
 	t.SetW3IDSecurityV1PublicKey(p)
 }
 

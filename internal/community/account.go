@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
@@ -109,9 +108,15 @@ type AccountCounts struct {
 // RemoteAccount is what another server says of one of its actors, already
 // checked against its origin and sanitised.
 type RemoteAccount struct {
-	Account   // Host and URI set; ID is ignored
-	KeyID     string
-	PublicKey string // PEM
+	Account             // Host and URI set; ID is ignored
+	Keys    []PublicKey // all that it signs with; none: those on record stay
+}
+
+// PublicKey is a key that an actor says is its own.
+type PublicKey struct {
+	ID        string
+	Algorithm Algorithm
+	PEM       string
 }
 
 // Handle is how people write the account: "@ana@elm.test". site is the host
@@ -234,65 +239,6 @@ func CountsOf(tx *store.Tx, ids []int64) (map[int64]AccountCounts, error) {
 	return found, nil
 }
 
-// KeyOwner is a key and whose it is.
-type KeyOwner struct {
-	Account
-	Key AccountKey `gorm:"embedded;embeddedPrefix:key_"`
-}
-
-// KeyByKeyID returns the key with this IRI and whose it is.
-func KeyByKeyID(tx *store.Tx, keyID string) (Account, AccountKey, error) {
-	found, err := KeysByKeyID(tx, []string{keyID})
-	if err != nil {
-		return Account{}, AccountKey{}, err
-	}
-	owner, ok := found[keyID]
-	if !ok {
-		return Account{}, AccountKey{}, fault.Keyed(fault.NotFound, "account.key_none", "This key is not known here.", nil)
-	}
-	return owner.Account, owner.Key, nil
-}
-
-// KeysByKeyID returns those of the keys that are known, by their IRIs.
-func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
-	found := make(map[string]KeyOwner, len(keyIDs))
-	for part := range slices.Chunk(keyIDs, 400) {
-		var rows []KeyOwner
-		err := tx.Table("account_keys").Joins("JOIN accounts ON accounts.id = account_keys.account_id").
-			Select(`accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id, account_keys.algorithm AS key_algorithm,
-				account_keys.public_key AS key_public_key, account_keys.fetched_at AS key_fetched_at`).
-			Where("account_keys.key_id IN ?", part).Scan(&rows).Error
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			found[r.Key.KeyID] = r
-		}
-	}
-	return found, nil
-}
-
-// KeyOf returns an account's RSA key.
-func KeyOf(tx *store.Tx, accountID int64) (AccountKey, error) {
-	var k AccountKey
-	err := tx.Where("account_id = ? AND algorithm = ?", accountID, RSA).Order("fetched_at DESC").Take(&k).Error
-	return k, err
-}
-
-// PrivateKeyOf returns the key that a local account, or InstanceActor, signs
-// with: its IRI and the PEM.
-func PrivateKeyOf(tx *store.Tx, accountID int64) (keyID, pem string, err error) {
-	if accountID == InstanceActor {
-		site, err := SiteOf(tx)
-		return tx.Site.InstanceKeyID(), site.PrivateKey, err
-	}
-	k, err := KeyOf(tx, accountID)
-	if err == nil && k.PrivateKey == "" {
-		err = fmt.Errorf("account %d has no private key", accountID)
-	}
-	return k.KeyID, k.PrivateKey, err
-}
-
 // UpsertRemote stores what another server says of one of its actors, which the
 // caller has fetched from there and checked. The URI says who it is: if the
 // actor's handle belonged to another URI until now, its server has given the
@@ -358,17 +304,7 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 		}
 	}
 	tx.Announce(AccountChanged, a.ID)
-	if r.KeyID == "" {
-		return a, nil
-	}
-	// What its document does not name any more is its key no more.
-	if err := tx.Exec("DELETE FROM account_keys WHERE account_id = ? AND key_id <> ?", a.ID, r.KeyID).Error; err != nil {
-		return a, err
-	}
-	// A key that is another's stays theirs: naming it does not make it one's own.
-	theirs := clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "account_keys.account_id = excluded.account_id"}}}
-	return a, tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "key_id"}}, Where: theirs, UpdateAll: true}).
-		Create(&AccountKey{AccountID: a.ID, KeyID: r.KeyID, Algorithm: RSA, PublicKey: r.PublicKey, FetchedAt: tx.Now}).Error
+	return a, keepKeys(tx, a.ID, r.Keys)
 }
 
 // formerName is what an account is called whose name its server gave to

@@ -33,9 +33,11 @@ func TestCreateLocal(t *testing.T) {
 					t.Errorf("%s: %+v, %v", login, p, err)
 				}
 			}
-			id, private, err := PrivateKeyOf(tx, a.ID)
-			if id != tx.Site.KeyID(a.ID) || private != "private" || err != nil {
-				t.Errorf("key %s %s %v", id, private, err)
+			keys, err := KeysOf(tx, a.ID)
+			rsa, _ := KeyOfKind(keys, RSA)
+			id := rsa.KeyID
+			if id != tx.Site.KeyID(a.ID) || rsa.PrivateKey != "private" || err != nil {
+				t.Errorf("key %s %s %v", id, rsa.PrivateKey, err)
 			}
 			owner, _, err := KeyByKeyID(tx, id)
 			if owner.ID != a.ID || err != nil {
@@ -81,7 +83,7 @@ func TestNewKeyPair(t *testing.T) {
 }
 
 func remoteAccount(name, host, uri string) RemoteAccount {
-	return RemoteAccount{Account: Account{Username: name, Host: host, URI: &uri, Inbox: uri + "/inbox"}, KeyID: uri + "#main-key", PublicKey: "pem of " + uri}
+	return RemoteAccount{Account: Account{Username: name, Host: host, URI: &uri, Inbox: uri + "/inbox"}, Keys: []PublicKey{{ID: uri + "#main-key", Algorithm: RSA, PEM: "pem of " + uri}}}
 }
 
 func TestUpsertRemote(t *testing.T) {
@@ -100,7 +102,7 @@ func TestUpsertRemote(t *testing.T) {
 		if w.count("SELECT COUNT(*) FROM hosts WHERE host = 'elm.test'") != 1 {
 			t.Error("the host has no row")
 		}
-		r.DisplayName, r.KeyID, r.PublicKey = "Cy Twombly", "https://elm.test/u/1#second", "second"
+		r.DisplayName, r.Keys = "Cy Twombly", []PublicKey{{ID: "https://elm.test/u/1#second", Algorithm: RSA, PEM: "second"}}
 		if again := upsert(r); again.ID != cy.ID {
 			t.Errorf("updated %d into %d", cy.ID, again.ID)
 		}

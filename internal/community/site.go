@@ -24,10 +24,14 @@ type Site struct {
 	Registration string // RegistrationInvite or RegistrationRequest
 	PublicKey    string // PEM
 	PrivateKey   string // PEM
-	SetupHash    string // of the one-time setup link; empty once it was used
-	SetUpAt      *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+
+	Ed25519PublicKey  string `gorm:"column:ed25519_public_key"`  // PEM
+	Ed25519PrivateKey string `gorm:"column:ed25519_private_key"` // PEM
+
+	SetupHash string // of the one-time setup link; empty once it was used
+	SetUpAt   *time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // How people come to an account here.
@@ -65,23 +69,39 @@ func SiteOf(tx *store.Tx) (Site, error) {
 	return s, err
 }
 
-// EnsureSite makes sure that the site's row exists and that the server has a
-// key pair. It is called at every start; the pair is made at the first.
+// EnsureSite makes sure that the site's row exists and that the server and all
+// its people have their keys. It is called at every start; the server's are made
+// at the first. It may run on several nodes at once: the first keys stay.
 func EnsureSite(tx *store.Tx) error {
 	err := tx.Exec("INSERT INTO site (id, host, created_at, updated_at) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
 		tx.Site.Host, tx.Now, tx.Now).Error
 	if err != nil {
 		return err
 	}
-	var keys int64
-	if err := tx.Raw("SELECT COUNT(*) FROM site WHERE id = 1 AND private_key <> ''").Scan(&keys).Error; err != nil || keys > 0 {
-		return err
-	}
-	pair, err := NewKeyPair()
+	site, err := SiteOf(tx)
 	if err != nil {
 		return err
 	}
-	return tx.Exec("UPDATE site SET public_key = ?, private_key = ? WHERE id = 1 AND private_key = ''", pair.Public, pair.Private).Error
+	if site.PrivateKey == "" {
+		pair, err := NewKeyPair()
+		if err != nil {
+			return err
+		}
+		if err := tx.Exec("UPDATE site SET public_key = ?, private_key = ? WHERE id = 1 AND private_key = ''", pair.Public, pair.Private).Error; err != nil {
+			return err
+		}
+	}
+	if site.Ed25519PrivateKey == "" {
+		pair, err := newProofPair()
+		if err != nil {
+			return err
+		}
+		err = tx.Exec("UPDATE site SET ed25519_public_key = ?, ed25519_private_key = ? WHERE id = 1 AND ed25519_private_key = ''", pair.Public, pair.Private).Error
+		if err != nil {
+			return err
+		}
+	}
+	return EnsureKeys(tx)
 }
 
 // SiteForm is what an administrator can change of the site.

@@ -1,12 +1,7 @@
 package community
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"net/mail"
 	"slices"
 	"strings"
@@ -211,36 +206,6 @@ func peopleOn(tx *store.Tx, q *gorm.DB, page store.Page) ([]Person, error) {
 	return people, nil
 }
 
-// KeyPair is a pair of RSA keys in PEM.
-type KeyPair struct {
-	Public  string // SubjectPublicKeyInfo
-	Private string // PKCS #8
-}
-
-// NewKeyPair makes a pair of 2048 bits, which every server of the fediverse
-// understands. It takes a good part of a second, so make it before the
-// transaction where people wait.
-//
-// RFC 8017; RFC 5280, section 4.1 (public); RFC 5208 (private).
-func NewKeyPair() (KeyPair, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return KeyPair{}, fmt.Errorf("make a key pair: %w", err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return KeyPair{}, fmt.Errorf("encode private key: %w", err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return KeyPair{}, fmt.Errorf("encode public key: %w", err)
-	}
-	return KeyPair{
-		Public:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
-		Private: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
-	}, nil
-}
-
 // NewAccount is an account that is to be made here.
 type NewAccount struct {
 	Username     string
@@ -254,7 +219,7 @@ type NewAccount struct {
 	EndsAt       *time.Time
 	InvitedBy    *int64
 	ApprovedBy   *int64
-	Keys         KeyPair // the zero value: made in the transaction
+	Keys         KeyPair // RSA; the zero value: made in the transaction
 }
 
 // reserved are user names that could be taken for the server or its staff.
@@ -314,8 +279,11 @@ func CreateLocal(tx *store.Tx, n NewAccount) (Account, error) {
 	u := User{AccountID: a.ID, Email: n.Email, PasswordHash: n.PasswordHash, Role: n.Role, State: n.State, Locale: n.Locale,
 		DefaultAudience: narrower(School, n.Role.Ceiling()), RequestText: n.RequestText, EndsAt: n.EndsAt, InvitedBy: n.InvitedBy,
 		ApprovedBy: n.ApprovedBy, CreatedAt: tx.Now}
-	for _, row := range []any{&a, &AccountCounts{AccountID: a.ID}, &u,
-		&AccountKey{AccountID: a.ID, KeyID: tx.Site.KeyID(a.ID), Algorithm: RSA, PublicKey: n.Keys.Public, PrivateKey: n.Keys.Private, FetchedAt: tx.Now}} {
+	keys, err := newKeys(tx, a.ID, n.Keys)
+	if err != nil {
+		return Account{}, err
+	}
+	for _, row := range []any{&a, &AccountCounts{AccountID: a.ID}, &u, &keys} {
 		if err := tx.Create(row).Error; err != nil {
 			return Account{}, err
 		}

@@ -29,6 +29,8 @@ type Host struct {
 	LastOutAt       *time.Time
 	RefusedIn       int64 // how often it tried while it was not admitted
 	RefusedInAt     *time.Time
+	Signatures      Signatures // which signatures it is known to accept: see SignaturesOf
+	SignaturesAt    *time.Time
 }
 
 // HostByName returns what is known of a server, or fault.NotFound.
@@ -134,12 +136,18 @@ type Meeting struct {
 	ClosedAudiences bool
 	ActorURI        string
 	SharedInbox     string
+	Signatures      Signatures // as it says; SignsUnknown leaves what was learned
 }
 
 // Met records a meeting.
 func Met(tx *store.Tx, host string, m Meeting) error {
 	if err := Seen(tx, host); err != nil {
 		return err
+	}
+	if m.Signatures != SignsUnknown {
+		if err := NoteSignatures(tx, host, m.Signatures); err != nil {
+			return err
+		}
 	}
 	return tx.Model(&Host{}).Where("host = ?", host).Updates(map[string]any{
 		"name": m.Name, "software": m.Software, "version": m.Version, "closed_audiences": m.ClosedAudiences,
