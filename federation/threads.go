@@ -181,6 +181,7 @@ type source struct {
 	origin  string // of whom the collection is
 	under   int64
 	level   int
+	post    bool // it is the post itself, whose answers stand in it
 }
 
 // climb fetches what stands above a thread, as long as more is found, and
@@ -247,7 +248,11 @@ func (w *walk) begin(ctx context.Context) error {
 	}
 	slices.SortStableFunc(rows, func(a, b community.Post) int { return cmp.Compare(first(a), first(b)) })
 	for _, p := range rows {
-		w.source(source{address: p.RepliesURI, under: p.ID})
+		s := source{address: p.RepliesURI, under: p.ID}
+		if s.address == "" && p.URI != nil && first(p) < 2 {
+			s.address, s.post = *p.URI, true
+		}
+		w.source(s)
 	}
 	return nil
 }
@@ -298,6 +303,13 @@ func (w *walk) readPage(ctx context.Context, s source) {
 		return
 	}
 	w.pages--
+	if s.post {
+		object, err := objectBy(ctx, s.address, w.document)
+		if w.note(host, err); err == nil && object.ID == s.address {
+			w.answers(ctx, object.Replies, source{under: s.under, level: s.level}, object.ID)
+		}
+		return
+	}
 	body, from, err := w.document(ctx, s.address)
 	if err != nil {
 		w.note(host, err)
@@ -428,7 +440,7 @@ func (w *walk) failed(o wanted, err error) {
 // note counts what goes wrong with a host. One that does not answer is not
 // asked again, for each question may take as long as it likes.
 func (w *walk) note(host string, err error) {
-	if !fault.Is(err, fault.Unavailable) {
+	if err == nil || !fault.Is(err, fault.Unavailable) {
 		return
 	}
 	w.failures[host]++
