@@ -89,12 +89,13 @@ func (f *Federation) doMove(ctx context.Context, c community.Chore) error {
 // tells it now, whatever is on record: what somebody says of another account
 // counts only if that account still says it.
 func (f *Federation) Fresh(ctx context.Context, handleOrURL string) (community.Account, error) {
+	asked := store.Millis(f.db.Now())
 	account, err := f.Resolve(ctx, handleOrURL)
 	if err != nil || account.Local() {
 		return account, err
 	}
-	if account.FetchedAt != nil && f.db.Now().Sub(*account.FetchedAt) < 2*time.Second {
-		return account, nil // asked just now
+	if account.FetchedAt != nil && !account.FetchedAt.Before(asked) {
+		return account, nil // it was fetched just now
 	}
 	return f.fetchActor(ctx, *account.URI)
 }
