@@ -89,6 +89,9 @@ func galleryPosts(l *Locale) []PostCard {
 		{ID: "5", URL: "/posts/5", Kind: "note", Author: ruth, BoostBy: &amira, At: galleryNow.Add(-60 * 24 * time.Hour), HTML: "<p>Moderation evening is on the 24th. Bring three pieces of writing, one you are unsure of.</p>", Audience: aud["public"], Actions: acts[:1],
 			Quote: &QuoteCard{URL: "/posts/2", Excerpt: "My Year 9 group spans a reading age of eight to fourteen.", Card: &PostCard{ID: "2", URL: "/posts/2", Kind: "question", Author: bo, At: galleryNow.Add(-3 * time.Hour), Title: "How do you pair readers?"}},
 			Tags:  []Link{{"moderation", "/tags/moderation"}}},
+		{ID: "6", URL: "/posts/6", Kind: "discussion", Author: bo, At: galleryNow.Add(-70 * 24 * time.Hour), Title: "Listening walk by the harbour", HTML: "<p>We walk slowly and write down what we hear.</p>", Audience: aud["public"],
+			Thing: &Thing{Word: "Event", Icon: "clock", State: &State{Tone: "wait", Icon: "clock", Words: "Not settled yet"}, Facts: []Fact{{"When", "3 December 2026, 15:45 NZDT to 17:00", ""}, {"Where", "Harbour library, 1 Wharf Road", ""}},
+				Links: []Link{{"Route (PDF at mob.test)", "https://mob.test/route.pdf"}}, Act: &Link{"Take part at mob.test", "https://mob.test/walk"}}},
 	}
 }
 
