@@ -156,7 +156,7 @@ func readObject(o as2.Object) (reading, error) {
 	if o.Replies != nil && iri.SameOrigin(o.Replies.ID, o.ID) && len(o.Replies.ID) <= maxAddress {
 		p.RepliesURI = o.Replies.ID
 	}
-	p.QuoteURI, p.QuoteAuthorization = webAddress(o.Quote), webAddress(o.QuoteAuthorization)
+	p.QuoteURI, p.QuoteAuthorization, p.Quotable = webAddress(o.Quote), webAddress(o.QuoteAuthorization), quotable(o)
 	p.Extra = extraOf(o, p)
 	if p.Title == "" && p.HTML == "" && p.Warning == "" && p.Extra == nil && p.Media == nil && p.Poll == nil && p.QuoteURI == "" {
 		return reading{}, because(reasonEmpty, "%s %s", o.Type, o.ID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"html"
+	"slices"
 	"time"
 
 	"github.com/chalkring/chalkring/federation/as2"
@@ -38,6 +39,19 @@ func saidQuote(o *as2.Object, p community.Post) {
 	o.Tags = append(o.Tags, as2.Tag{Type: "Link", Href: p.QuoteURI, MediaType: quoteLinkType, Rel: quoteLinkRel, Name: "RE: " + p.QuoteURI})
 	link := html.EscapeString(p.QuoteURI)
 	o.Content += `<p class="quote-inline">RE: <a href="` + link + `">` + link + `</a></p>`
+}
+
+// quotable reports whether an object's policy lets anybody but its author quote
+// it. Software that says nothing of quotes does not know them, and is not asked:
+// GoToSocial (57cb4fe) answers a QuoteRequest with an error.
+//
+// FEP-044f, "Advertising a quote policy".
+func quotable(o as2.Object) bool {
+	if o.InteractionPolicy == nil {
+		return false
+	}
+	by := o.InteractionPolicy.CanQuote
+	return slices.ContainsFunc(slices.Concat(by.Automatic, by.Manual), func(who string) bool { return who != "" && who != o.AttributedTo })
 }
 
 // renderQuote writes what is said about a quote: the request for leave, the

@@ -76,7 +76,7 @@ func (p *Pages) quoteActions(h *here, v community.View) []Action {
 	}
 	var menu []Action
 	at := postPath(v.ID)
-	if v.Audience == community.Public || v.Mine.Author && v.Audience != community.Me && v.Audience != community.People {
+	if v.Audience == community.Public && (v.Local() || v.Quotable) || v.Mine.Author && v.Audience != community.Me && v.Audience != community.People {
 		menu = append(menu, Action{Words: h.l.T("post.quote"), Icon: "messages-square", URL: "/write?kind=discussion&quote=" + digits(v.ID)})
 	}
 	if v.Quoted != nil && v.Quoted.AuthorID == h.me.ID && v.AuthorID != h.me.ID {

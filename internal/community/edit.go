@@ -116,6 +116,12 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	if err != nil {
 		return p, answered, err
 	}
+	if p.Quotable != r.Quotable {
+		if err := tx.Exec("UPDATE posts SET quotable = ? WHERE id = ?", r.Quotable, p.ID).Error; err != nil {
+			return p, answered, err
+		}
+		p.Quotable = r.Quotable
+	}
 	quoted, err := receiveQuote(tx, &p, r.QuoteURI, r.QuoteAuthorization)
 	answered = answered || polled || quoted
 	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) { // choosing an answer is no edit, nor are votes

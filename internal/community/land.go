@@ -124,8 +124,8 @@ const (
 	insertPostSQL = `INSERT INTO posts (id, author_id, author_host, uri, url, kind, audience, unlisted, listed, group_id,
 	title, teaser, warning, sensitive, source, sections, html, language, subject, level, licence, contributors,
 	thread_id, in_reply_to_id, in_reply_to_uri, in_reply_to_author, boost_of_id, accepted_answer_id, context_uri,
-	quote_uri, replies_uri, extra, media_count, created_at, edited_at) VALUES `
-	insertPostRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	quote_uri, quotable, replies_uri, extra, media_count, created_at, edited_at) VALUES `
+	insertPostRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 func insertPostValues(p *Post) ([]any, error) {
@@ -144,7 +144,7 @@ func insertPostValues(p *Post) ([]any, error) {
 	return []any{p.ID, p.AuthorID, p.AuthorHost, p.URI, p.URL, string(p.Kind), string(p.Audience), p.Unlisted, p.Listed, p.GroupID,
 		p.Title, p.Teaser, p.Warning, p.Sensitive, p.Source, sections, p.HTML, p.Language, p.Subject, p.Level, p.Licence, contributors,
 		p.ThreadID, p.InReplyToID, p.InReplyToURI, p.InReplyToAuthor, p.BoostOfID, p.AcceptedAnswerID, p.ContextURI,
-		p.QuoteURI, p.RepliesURI, extra, p.MediaCount, p.CreatedAt, p.EditedAt}, nil
+		p.QuoteURI, p.Quotable, p.RepliesURI, extra, p.MediaCount, p.CreatedAt, p.EditedAt}, nil
 }
 
 // insertPosts writes the rows of posts whose URI is neither known nor was
@@ -157,7 +157,7 @@ func insertPosts(tx *store.Tx, posts []*Post) (map[int64]bool, error) {
 	wanted := slices.DeleteFunc(slices.Clone(posts), func(p *Post) bool { return p.URI != nil && buried[*p.URI] })
 	stored := make(map[int64]bool, len(wanted))
 	for _, part := range store.Lots(wanted, mostLanding) {
-		args := make([]any, 0, 35*len(part))
+		args := make([]any, 0, 36*len(part))
 		for _, p := range part {
 			values, err := insertPostValues(p)
 			if err != nil {

@@ -61,6 +61,7 @@ type Post struct {
 	QuoteState         QuoteState
 	QuoteAuthorization string // the stamp that lets it show the quoted post
 	QuotesCount        int64
+	Quotable           bool   // remote posts: the author lets somebody quote it
 	RepliesURI         string `gorm:"column:replies_uri"` // where its server lists the replies; remote posts
 	Extra              *Extra `gorm:"serializer:json;not null"`
 	RepliesCount       int64

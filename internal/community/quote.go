@@ -54,7 +54,10 @@ func mayQuote(tx *store.Tx, quoter Account, quoted Post) error {
 	if blocked {
 		return noSuchPost()
 	}
-	if !quoted.Local() { // its own server decides
+	if !quoted.Local() { // its own server decides, and says beforehand whether asking makes sense
+		if !quoted.Quotable {
+			return fault.Keyed(fault.Forbidden, "quote.not_quotable", "The author has not said that this post may be quoted. You can link to it.", nil)
+		}
 		return nil
 	}
 	var follows bool

@@ -34,6 +34,7 @@ type RemotePost struct {
 	RepliesURI         string // its replies, a collection of its own server
 	QuoteURI           string // what it quotes (FEP-044f)
 	QuoteAuthorization string // the stamp that is said to let it
+	Quotable           bool   // its policy lets somebody besides its author quote it
 	Extra              *Extra // nil where there is nothing to say
 	AcceptedAnswerURI  string
 	Poll               *Poll
@@ -87,7 +88,7 @@ func (r RemotePost) fill(p *Post) {
 	p.Title, p.Teaser, p.Warning, p.Sensitive = r.Title, r.Teaser, r.Warning, r.Sensitive
 	p.HTML, p.Language, p.Subject, p.Level = r.HTML, r.Language, r.Subject, r.Level
 	p.Licence, p.Contributors = r.Licence, r.Contributors
-	p.QuoteURI, p.Extra = r.QuoteURI, r.Extra
+	p.QuoteURI, p.Quotable, p.Extra = r.QuoteURI, r.Quotable, r.Extra
 	if p.Extra.empty() {
 		p.Extra = nil
 	}

@@ -61,7 +61,7 @@ func withoutQuoteLink(source string, v community.View) string {
 func (s shape) approval(v community.View) QuoteApproval {
 	out := QuoteApproval{Automatic: []string{}, Manual: []string{}, CurrentUser: "denied"}
 	switch {
-	case v.Audience != community.Public:
+	case v.Audience != community.Public || !v.Local() && !v.Quotable:
 	case v.Local():
 		out.Automatic, out.CurrentUser = []string{"followers"}, "unknown"
 	default:

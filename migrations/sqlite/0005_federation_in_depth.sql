@@ -46,10 +46,11 @@ ALTER TABLE posts ADD COLUMN quote_uri TEXT NOT NULL DEFAULT '';
 ALTER TABLE posts ADD COLUMN quote_state TEXT NOT NULL DEFAULT '' CHECK (quote_state IN ('', 'pending', 'accepted', 'rejected', 'revoked'));
 ALTER TABLE posts ADD COLUMN quote_authorization TEXT NOT NULL DEFAULT '';
 ALTER TABLE posts ADD COLUMN quotes_count BIGINT NOT NULL DEFAULT 0;
+-- Of another server's post: whether its author lets anybody quote it.
+ALTER TABLE posts ADD COLUMN quotable BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE posts ADD COLUMN replies_uri TEXT NOT NULL DEFAULT '';
 ALTER TABLE posts ADD COLUMN replies_fetched_at TIMESTAMP;
 CREATE INDEX posts_quote ON posts (quote_id, id) WHERE quote_id IS NOT NULL;
-CREATE INDEX posts_quote_uri ON posts (quote_uri) WHERE quote_uri <> '' AND quote_id IS NULL;
 CREATE INDEX posts_quote_authorization ON posts (quote_authorization) WHERE quote_authorization <> '';
 
 CREATE TABLE polls (
@@ -145,6 +146,8 @@ CREATE INDEX reports_state ON reports (state, id);
 CREATE UNIQUE INDEX reports_uri ON reports (uri) WHERE uri <> '';
 CREATE INDEX reports_target ON reports (target_id);
 
+-- Not sent by whom it says did it: it is believed once it is proved.
+ALTER TABLE incoming ADD COLUMN unproven BOOLEAN NOT NULL DEFAULT FALSE;
 -- What arrived and was not taken, for the administrators' page about a server.
 CREATE INDEX incoming_refused ON incoming (host, id) WHERE error <> '';
 
@@ -193,6 +196,8 @@ CREATE TABLE severed (
 DROP TABLE severed;
 DROP TABLE chores;
 DROP INDEX incoming_refused;
+DELETE FROM incoming WHERE unproven;
+ALTER TABLE incoming DROP COLUMN unproven;
 ALTER TABLE deliveries DROP COLUMN digest;
 DROP TABLE reports;
 DROP TABLE quote_approvals;
@@ -205,10 +210,10 @@ DROP TABLE poll_votes;
 DROP TABLE poll_options;
 DROP TABLE polls;
 DROP INDEX posts_quote_authorization;
-DROP INDEX posts_quote_uri;
 DROP INDEX posts_quote;
 ALTER TABLE posts DROP COLUMN replies_fetched_at;
 ALTER TABLE posts DROP COLUMN replies_uri;
+ALTER TABLE posts DROP COLUMN quotable;
 ALTER TABLE posts DROP COLUMN quotes_count;
 ALTER TABLE posts DROP COLUMN quote_authorization;
 ALTER TABLE posts DROP COLUMN quote_state;
