@@ -20,6 +20,8 @@ import (
 const (
 	// mostRound is about how many activities are worked in one transaction.
 	mostRound = 64
+	// mostRoundBytes is about how large they may be together.
+	mostRoundBytes = 1 << 20
 	// fetchRound is how long a round may take to fetch what it needs; the rest
 	// is tried later.
 	fetchRound = 15 * time.Second
@@ -125,7 +127,7 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 	}
 	each := max(mostRound/len(group), 4)
 	var sql strings.Builder
-	args := make([]any, 0, 2*len(group))
+	args := make([]any, 0, 3*len(group))
 	for i := range store.Even(hosts) {
 		host := "" // to fill up: nothing waits for it
 		if i < len(hosts) {
@@ -134,9 +136,11 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
-		sql.WriteString(`SELECT * FROM (SELECT id, host, actor_uri, type, body, attempts, received_at FROM incoming
-			WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) r`)
-		args = append(args, host, each)
+		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, received_at FROM (
+			SELECT i.*, SUM(length(body)) OVER (ORDER BY id) - length(body) AS ahead FROM (
+				SELECT id, host, actor_uri, type, body, attempts, received_at FROM incoming
+				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
+		args = append(args, host, each, mostRoundBytes/len(group))
 	}
 	err := f.db.Ask(ctx, func(tx *store.Tx) (err error) {
 		if admitted, err = peers.Admitted(tx, hosts); err != nil {
@@ -447,7 +451,7 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	case "Update":
 		return f.receiveUpdate(b, *actor, row)
 	case "Delete":
-		return f.receiveDelete(b, *actor, a)
+		return f.receiveDelete(b, *actor, row)
 	case "Follow":
 		return f.receiveFollow(b, *actor, a)
 	case "Accept":

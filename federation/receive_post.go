@@ -59,7 +59,7 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 	if err != nil {
 		return "", err
 	}
-	_, changed, err := community.ReceiveEdit(b.tx, remote)
+	post, changed, err := community.ReceiveEdit(b.tx, remote)
 	b.turn(remote.URI)
 	switch {
 	case fault.Is(err, fault.NotFound):
@@ -69,6 +69,8 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 		return "deleted", nil
 	case err == nil && !changed:
 		return "known", nil
+	case err == nil:
+		err = forwardAfter(b.tx, row, post, false)
 	}
 	return "", err
 }
@@ -76,7 +78,8 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 // receiveDelete takes out a post, or all that an actor is.
 //
 // W3C ActivityPub, section 7.4.
-func (f *Federation) receiveDelete(b *book, actor community.Account, a *as2.Activity) (string, error) {
+func (f *Federation) receiveDelete(b *book, actor community.Account, row *arrived) (string, error) {
+	a := &row.activity
 	switch {
 	case a.ObjectID == a.Actor:
 		delete(b.accounts, a.Actor)
@@ -95,6 +98,11 @@ func (f *Federation) receiveDelete(b *book, actor community.Account, a *as2.Acti
 	if revoked, err := community.ReceiveRevokedQuote(b.tx, actor, a.ObjectID); err != nil || revoked {
 		clear(b.posts)
 		return "", err
+	}
+	if post != nil {
+		if err := forwardAfter(b.tx, row, *post, true); err != nil {
+			return "", err
+		}
 	}
 	_, err = community.ReceiveDelete(b.tx, actor, a.ObjectID)
 	b.turn(a.ObjectID)

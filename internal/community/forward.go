@@ -23,13 +23,17 @@ func Forwardable(answer, parent Post) Audience {
 
 // Forward passes an activity of another server on, byte for byte, to the
 // servers of the followers of whom the answer answers. Those in except have it
-// already. Who calls has seen that its author addressed these followers.
+// already. Who calls has seen that its author addressed these followers. For
+// somebody whom the answered author blocks nothing is passed on.
 //
 // W3C ActivityPub, section 7.1.2 (forwarding from inbox).
 func Forward(tx *store.Tx, answer, parent Post, activity []byte, except []string) error {
 	audience := Forwardable(answer, parent)
 	if audience == "" {
 		return nil
+	}
+	if apart, err := Apart(tx, answer.AuthorID, parent.AuthorID); err != nil || apart {
+		return err
 	}
 	return enqueue(tx, Outgoing{Verb: VerbForward, ActorID: parent.AuthorID, PostID: &answer.ID, Audience: audience, Body: activity,
 		Facts: Facts{Except: except}})

@@ -170,8 +170,8 @@ func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest
 			node.Missing = MissingHidden
 		}
 		nodes = append(nodes, node)
-		for i := range haunted[s.id] {
-			stack = append(stack, step{ghost: &haunted[s.id][i], depth: s.depth + 1})
+		for _, g := range slices.Backward(haunted[s.id]) {
+			stack = append(stack, step{ghost: &g, depth: s.depth + 1})
 		}
 		below := children[s.id]
 		slices.SortFunc(below, func(a, b int64) int { return cmp.Compare(b, a) })
