@@ -86,7 +86,7 @@ func TestReportsDoNotTellWhoReported(t *testing.T) {
 				t.Errorf("the other server hears %q: %s", secret, heard)
 			}
 		}
-		if !strings.Contains(heard, oak.site.InstanceKeyID()) || !strings.Contains(heard, `"Flag"`) {
+		if !strings.Contains(heard, oak.site.Instance()+"#") || !strings.Contains(heard, `"Flag"`) {
 			t.Errorf("the report is not this server's own: %s", heard)
 		}
 		if n := elm.count("SELECT COUNT(*) FROM notifications WHERE kind = 'report'"); n != 1 {
