@@ -26,7 +26,7 @@ func DecodeQuoteAuthorization(body []byte) (QuoteAuthorization, error) {
 		case "id", "@id":
 			q.ID = s.str()
 		case "type", "@type":
-			typ = s.typ(nil)
+			typ = s.typ(func(typ string) bool { return typ == "QuoteAuthorization" })
 		case "attributedTo":
 			q.AttributedTo = s.id()
 		case "interactingObject", "gts:interactingObject":
