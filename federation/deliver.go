@@ -355,14 +355,19 @@ func (f *Federation) acknowledgeRefusal(tx *store.Tx, l *lane, d answered) error
 	return community.ReceiveUndoFollow(tx, gone[0], "", d.delivery.ActorID)
 }
 
+// eraseFor is how long a deletion is tried, longer than anything else: what
+// people took back is not kept by a server because it was away for a while.
+const eraseFor = 30 * 24 * time.Hour
+
 // expire gives up what a host has not taken for as long as it is retried. A
 // time in which the policy held the lane does not count.
 func (f *Federation) expire(tx *store.Tx, l *lane) error {
 	if l.failingFor(tx.Now) < f.retryFor {
 		return nil
 	}
-	res := tx.Exec("UPDATE deliveries SET state = 'expired', done_at = ? WHERE host = ? AND state = 'waiting' AND created_at <= ?",
-		tx.Now, l.Host, tx.Now.Add(-f.retryFor))
+	res := tx.Exec(`UPDATE deliveries SET state = 'expired', done_at = ? WHERE host = ? AND state = 'waiting' AND created_at <= ?
+		AND (created_at <= ? OR NOT EXISTS (SELECT 1 FROM outgoing o WHERE o.id = deliveries.outgoing_id AND o.verb IN ?))`,
+		tx.Now, l.Host, tx.Now.Add(-f.retryFor), tx.Now.Add(-max(f.retryFor, eraseFor)), []community.Verb{community.VerbDelete, community.VerbDeleteActor})
 	if res.RowsAffected > 0 {
 		f.metrics.delivered.WithLabelValues("expired").Add(float64(res.RowsAffected))
 		f.log.Warn("deliveries given up", "host", l.Host, "rows", res.RowsAffected)

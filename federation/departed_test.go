@@ -257,3 +257,46 @@ func (n *server) sayWith(key signer, to *server, activity doc) int {
 	}
 	return res.Status
 }
+
+// What was deleted is told for 30 days to a server that is away; everything
+// else is given up before.
+func TestDeletionsAreTriedLongest(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, amira := r.fan()
+		post := oak.publish(amira, community.Draft{Source: "One"})
+		elm.tapInbox(func(int, string) (int, http.Header) { return 502, nil })
+		oak.stop()
+		oak.write(func(tx *store.Tx) error {
+			if err := community.Delete(tx, amira, post.ID); err != nil {
+				return err
+			}
+			_, err := community.Publish(tx, amira, community.Draft{Kind: community.Note, Audience: community.Public, Source: "Two"})
+			return err
+		})
+		if _, err := oak.spread(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		aged := func(d time.Duration) (waiting int) {
+			t.Helper()
+			oak.write(func(tx *store.Tx) error {
+				if err := tx.Exec("UPDATE deliveries SET created_at = ? WHERE state = 'waiting'", tx.Now.Add(-d)).Error; err != nil {
+					return err
+				}
+				return tx.Exec("UPDATE lanes SET failures = 9, failing_since = ?, next_at = ?, parked_at = NULL WHERE queue = 'deliveries'", tx.Now.Add(-d), tx.Now).Error
+			})
+			oak.run()
+			r.settle()
+			oak.stop()
+			return oak.count("SELECT COUNT(*) FROM deliveries WHERE state = 'waiting'")
+		}
+		if n := aged(80 * time.Hour); n != 1 {
+			t.Errorf("after three days %d wait, want the deletion", n)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM lanes WHERE waiting AND parked_at IS NOT NULL"); n != 1 {
+			t.Error("the lane is not tried once a day")
+		}
+		if n := aged(31 * 24 * time.Hour); n != 0 {
+			t.Errorf("after a month %d wait", n)
+		}
+	})
+}
