@@ -110,11 +110,25 @@ func TestNoListLeaks(t *testing.T) {
 				add("public", func() ([]Post, error) { return PublicTimeline(tx, v, Anywhere, all) })
 				add("practice", func() ([]Post, error) { return PracticeTimeline(tx, v, all) })
 				add("tag", func() ([]Post, error) { return TagTimeline(tx, v, "maths", all) })
+				add("pins", func() ([]Post, error) { return PinsOf(tx, v, amira.ID) })
+				told := func(name string, count int, e1 error, list func() (Told, error)) {
+					found, e2 := list()
+					lists[name] = found.Posts
+					err = cmpErr(err, e1, e2)
+					if !found.More && count != len(found.Posts) { // a number tells, too
+						t.Errorf("%s is told that %s has %d and shown %d", who, name, count, len(found.Posts))
+					}
+				}
 				for _, a := range []Account{amira, bo, fan} {
+					n, e := CountOutbox(tx, v, a.ID)
+					told("outbox of "+a.Username, n, e, func() (Told, error) { return OutboxOf(tx, v, a.ID, store.Page{Limit: 79}) })
 					add("profile of "+a.Username, func() ([]Post, error) { return ProfileTimeline(tx, v, a.ID, ProfileFilter{}, all) })
 				}
 				for _, p := range posts {
-					add(fmt.Sprintf("replies to %d", p.ID), func() ([]Post, error) { return RepliesTo(tx, v, p.ID, all) })
+					n, e := CountAnswers(tx, v, p.Post)
+					told(fmt.Sprintf("replies to %d", p.ID), n, e, func() (Told, error) { return AnswersTo(tx, v, p.Post, store.Page{}) })
+					n, e = CountConversation(tx, v, p.Post)
+					told(fmt.Sprintf("conversation of %d", p.ID), n, e, func() (Told, error) { return Conversation(tx, v, p.Post, store.Page{}) })
 					if slices.Contains(p.sees, who) {
 						thread, e := Thread(tx, v, p.Post)
 						err = cmpErr(err, e)

@@ -90,6 +90,21 @@ func TestListsAreServedByIndexes(t *testing.T) {
 				_, err := ProfileTimeline(tx, v, int64(author), ProfileFilter{WithoutReplies: true, Kind: Note}, page)
 				return err
 			},
+			"outbox": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := OutboxOf(tx, v, int64(author), page)
+				_, err2 := CountOutbox(tx, v, int64(author))
+				return cmpErr(err, err2)
+			},
+			"answers": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := AnswersTo(tx, v, Post{ID: int64(some), AuthorID: int64(author)}, page)
+				_, err2 := CountAnswers(tx, v, Post{ID: int64(some), AuthorID: int64(author)})
+				return cmpErr(err, err2)
+			},
+			"conversation": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := Conversation(tx, v, Post{ID: int64(some), AuthorID: int64(author)}, page)
+				_, err2 := CountConversation(tx, v, Post{ID: int64(some), AuthorID: int64(author)})
+				return cmpErr(err, err2)
+			},
 			"thread": func(tx *store.Tx, v Viewer, _ store.Page) error {
 				_, err := Thread(tx, v, Post{ID: int64(some), ThreadID: int64(some)})
 				return err
@@ -152,13 +167,17 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 			_, err5 := Load(tx, w.viewer(reader), []Post{p, reply})
 			_, err6 := InboxesFor(tx, Outgoing{Verb: VerbUpdate, ActorID: reader.ID, PostID: &p.ID, Audience: Public})
 			_, _, err7 := Around(tx, w.viewer(reader), reply)
-			_, err8 := RepliesTo(tx, w.viewer(reader), p.ID, store.Page{})
+			err8 := cmpErr(Forward(tx, reply, p, []byte("{}"), nil), ForwardAfter(tx, reply, []byte("{}"), nil, false),
+				ReplaceGhosts(tx, []int64{p.ID}, []Ghost{{PostID: p.ID, URI: "https://elm.test/1", Host: "elm.test", Reason: MissingStranger}}))
+			_, err14 := InboxesFor(tx, Outgoing{Verb: VerbForward, ActorID: reader.ID, Audience: Public})
+			_, err15 := FeaturedTagsOf(tx, reader.ID)
+			_, err16 := PinsOf(tx, w.viewer(reader), reader.ID)
 			_, err9 := Unlike(tx, reader, reply.ID)
 			_, err10 := UnboostPost(tx, reader, reply.ID)
 			_, err11 := ReceiveDelete(tx, r.Author, r.URI)
 			err12 := tx.Exec("UPDATE attachments SET post_id = NULL WHERE post_id = ?", p.ID).Error
 			_, err13 := Sweep(tx)
-			return cmpErr(err, err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13, Delete(tx, reader, p.ID))
+			return cmpErr(err, err1, err2, err3, err4, err5, err6, err7, err8, err14, err15, err16, err9, err10, err11, err12, err13, Delete(tx, reader, p.ID))
 		})
 		w.read(func(tx *store.Tx) error {
 			for _, sql := range s.sql {
@@ -167,7 +186,7 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 					t.Errorf("%v\n%s", err, sql)
 				}
 				for _, step := range steps {
-					for _, table := range []string{"posts", "follows", "likes", "accounts", "notifications", "home_entries", "post_tags", "post_mentions", "attachments", "deliveries"} {
+					for _, table := range []string{"posts", "follows", "likes", "accounts", "notifications", "home_entries", "post_tags", "post_mentions", "attachments", "deliveries", "outgoing", "ghosts", "pins", "featured_tags"} {
 						if step.Detail == "SCAN "+table {
 							t.Errorf("analysed %v: %s\n%s", analysed, step.Detail, sql)
 						}

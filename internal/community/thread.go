@@ -223,8 +223,3 @@ func Around(tx *store.Tx, v Viewer, p Post) (above, below []Post, err error) {
 	}
 	return above, below, nil
 }
-
-// RepliesTo returns a page of the direct replies to a post that v may see.
-func RepliesTo(tx *store.Tx, v Viewer, post int64, page store.Page) ([]Post, error) {
-	return store.Find[Post](tx.Where("posts.in_reply_to_id = ?", post).Scopes(visibleTo(v)), page)
-}

@@ -2,9 +2,11 @@ package community
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -162,5 +164,47 @@ func TestLoadAsksAConstantNumberOfQuestions(t *testing.T) {
 			}
 			return cmpErr(err, err2)
 		})
+	})
+}
+
+// What another server tells of and is not here has its place in the thread, for
+// the people of this school.
+func TestThreadWithGhosts(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira := w.local("amira", Member)
+		bo := w.remote("bo", "elm.test")
+		w.peer("elm.test", peers.CeilingNetwork, true)
+		top := w.publish(amira, Draft{Kind: Discussion, Title: "Topic", Source: "top"})
+		reply := w.publish(amira, Draft{Kind: Reply, Source: "reply", InReplyToID: top.ID})
+		came := w.note(bo)
+		came.Kind, came.InReplyToURI, came.Parent = Reply, top.IRI(w.db.Site()), &top
+		w.write(func(tx *store.Tx) error {
+			return ReplaceGhosts(tx, nil, []Ghost{
+				{PostID: top.ID, URI: "https://fir.test/2", Host: "fir.test", Reason: MissingStranger},
+				{PostID: top.ID, URI: came.URI, Host: "elm.test", Reason: MissingUnreadable},
+				{PostID: reply.ID, URI: "https://elm.test/1", Host: "elm.test", Reason: MissingStranger}, // and connected with since
+				{PostID: reply.ID, URI: "https://elm.test/2", Host: "elm.test", Reason: MissingDeleted},
+			})
+		})
+		look := func(v Viewer, want string) {
+			t.Helper()
+			w.read(func(tx *store.Tx) error {
+				view, err := Thread(tx, v, top)
+				var got []string
+				for _, n := range view.Nodes {
+					got = append(got, fmt.Sprint(n.Depth, n.Missing, n.Host))
+				}
+				if s := strings.Join(got, " "); s != want {
+					t.Errorf("%s, want %s", s, want)
+				}
+				return err
+			})
+		}
+		look(w.viewer(amira), "0 1 2unknownelm.test 2deletedelm.test 1unreadableelm.test 1strangerfir.test")
+		look(Guest, "0 1")
+		w.receive(came)
+		look(w.viewer(amira), "0 1 1 2unknownelm.test 2deletedelm.test 1strangerfir.test")
+		w.write(func(tx *store.Tx) error { return ReplaceGhosts(tx, []int64{top.ID, reply.ID}, nil) })
+		look(w.viewer(amira), "0 1 1")
 	})
 }
