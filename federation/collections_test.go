@@ -298,4 +298,7 @@ func TestFeaturedAndPassedOn(t *testing.T) {
 	if page := string(elm.ask(bo, oak.site.Outbox(cy.ID)+"?page=true").Body); !strings.Contains(page, `"type":"Announce"`) || !strings.Contains(page, oak.site.Post(one.ID)) {
 		t.Errorf("the page: %s", page)
 	}
+	if res := elm.ask(bo, got.ids[0]); res.Status != http.StatusOK || !strings.Contains(string(res.Body), `"type":"Announce"`) {
+		t.Errorf("what the outbox tells is not at its address: %d %s", res.Status, res.Body)
+	}
 }

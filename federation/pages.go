@@ -369,7 +369,10 @@ func (f *Federation) activityDocument(tx *store.Tx, q asked) (answer, error) {
 	if err := tx.Where("id = ?", q.id).Limit(1).Find(&o).Error; err != nil {
 		return answer{}, err
 	}
-	if o.ID == 0 || len(o.Body) == 0 || o.Verb == community.VerbForward { // which is not ours to tell
+	if o.ID == 0 {
+		return f.boostDocument(tx, q)
+	}
+	if len(o.Body) == 0 || o.Verb == community.VerbForward { // which is not ours to tell
 		return answer{}, nothingHere()
 	}
 	var told int64
@@ -387,6 +390,23 @@ func (f *Federation) activityDocument(tx *store.Tx, q asked) (answer, error) {
 		}
 	}
 	return answer{body: o.Body}, nil
+}
+
+// boostDocument answers with the Announce that a boost is, as the outbox names
+// it: to whoever may see what is passed on.
+func (f *Federation) boostDocument(tx *store.Tx, q asked) (answer, error) {
+	p, err := community.VisiblePost(tx, q.id, q.viewer)
+	if err == nil && (!p.Local() || p.BoostOfID == nil) {
+		err = nothingHere()
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	items, err := f.published(tx, q.viewer, []community.Post{p})
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{body: items[0].Raw}, nil
 }
 
 // followDocument answers with a follow that was asked for here: to the server

@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/egress"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -399,4 +403,92 @@ func TestEndlessAnswers(t *testing.T) {
 			oak.forgetPosts()
 		})
 	}
+}
+
+// A server that sends its answer byte by byte is asked once, and the others'
+// answers come all the same.
+func TestSlowAnswers(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak := r.start("oak.localhost", func(d *Deps) {
+		d.Egress = egress.New(egress.Options{UserAgent: "test", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AnyPort: true,
+			PlainHTTP: true, Resolve: r.resolve, Timeout: time.Second})
+	})
+	elm, fir := r.start("elm.localhost"), r.start("fir.localhost")
+	r.befriend()
+	amira, bo := oak.person("amira"), elm.person("bo")
+	oak.seen("@bo@elm.localhost")
+	x, slow := elm.foreign(), fir.foreign()
+	var asked atomic.Int64
+	fir.tap = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/test/") {
+			return false
+		}
+		asked.Add(1)
+		w.Header().Set("Content-Type", activityJSON)
+		for range 100 {
+			if _, err := w.Write([]byte(" ")); err != nil {
+				break
+			}
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return true
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		return true
+	}
+	items := []any{}
+	for i := range 60 {
+		items = append(items, slow.url(fmt.Sprint("s", i)))
+	}
+	x.says(bo, "top", "", doc{"replies": x.url("replies")})
+	x.says(bo, "a", x.url("top"))
+	x.serves("replies", doc{"type": "Collection", "id": x.url("replies"), "items": append(items, x.url("a"))})
+	p, err := oak.ResolvePost(t.Context(), x.url("top"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	oak.fill(p)
+	if took := time.Since(started); took > 10*time.Second || asked.Load() > threadWave {
+		t.Errorf("took %v and asked %d times", took, asked.Load())
+	}
+	if got := oak.thread(community.Viewer{ID: amira.ID, Local: true}, p); !strings.HasPrefix(got, "0top, 1a, 1(unreadable fir.localhost)") {
+		t.Errorf("the others: %s", got)
+	}
+}
+
+// Whatever a collection says, what is made of it is addresses of others'
+// servers, and not without end.
+func FuzzReadCollection(f *testing.F) {
+	f.Add([]byte(`{"id":"https://elm.test/r","type":"Collection","first":{"type":"CollectionPage","next":"https://elm.test/r?2","items":["https://elm.test/1"]}}`))
+	f.Add([]byte(`{"id":"https://elm.test/r","type":"OrderedCollection","orderedItems":[{"type":"Create","object":{"id":"https://elm.test/1"}},{"type":["Announce"],"object":"https://fir.test/2"}]}`))
+	f.Add([]byte(`{"type":"CollectionPage","next":"https://fir.test/r","items":[null,1,"x","https://oak.localhost/o/1",{"id":7}]}`))
+	r := &ring{t: f, at: map[string]addrPort{}}
+	oak := r.still("oak.localhost")
+	oak.allow("elm.test")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := as2.DecodeCollection(body)
+		if err != nil {
+			return
+		}
+		w := &walk{f: oak.Federation, seen: map[string]bool{}, read: map[string]bool{}, held: map[string]found{}, failures: map[string]int{}}
+		w.take(t.Context(), c, source{address: "https://elm.test/r", origin: "https://elm.test/r", under: 1})
+		for _, o := range w.wanted {
+			if !strings.HasPrefix(o.address, "https://elm.test/") {
+				t.Errorf("asks for %q", o.address)
+			}
+		}
+		for _, s := range w.sources {
+			if !iri.SameOrigin(s.address, "https://elm.test/r") {
+				t.Errorf("goes on to %q", s.address)
+			}
+		}
+		for _, g := range w.ghosts {
+			if g.Host == "" || g.Host == oak.host || len(w.ghosts) > community.MaxGhosts {
+				t.Errorf("a ghost of %q", g.Host)
+			}
+		}
+	})
 }
