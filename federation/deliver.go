@@ -47,6 +47,7 @@ type delivery struct {
 	ActorID      int64
 	Audience     community.Audience // of the post that it carries, or none
 	Digest       string             // of the followers whom the host should know
+	Retired      string             // the keys that sign it, where they are not the actor's any more
 	Body         []byte
 	Signatures   peers.Signatures // which its host is known to accept
 	SignaturesAt *time.Time
@@ -110,7 +111,7 @@ func (f *Federation) loadAll(lot []*load) {
 				sql.WriteString(" UNION ALL ")
 			}
 			sql.WriteString(`SELECT * FROM (SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, o.actor_id, o.body,
-				COALESCE(h.signatures, '') AS signatures, h.signatures_at,
+				CASE WHEN o.verb = 'UpdateActor' THEN o.object_uri ELSE '' END AS retired, COALESCE(h.signatures, '') AS signatures, h.signatures_at,
 				CASE WHEN o.verb IN ('Create', 'Update', 'Forward') THEN o.audience ELSE '' END AS audience
 				FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id LEFT JOIN hosts h ON h.host = d.host WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?) r`)
 			args = append(args, host, mostDeliveries)
@@ -119,19 +120,24 @@ func (f *Federation) loadAll(lot []*load) {
 		if err := tx.Raw(sql.String(), args...).Scan(&rows).Error; err != nil {
 			return err
 		}
-		keys := map[int64]signer{}
+		type by struct {
+			actor   int64
+			retired string
+		}
+		keys := map[by]signer{}
 		for _, row := range rows {
-			key, ok := keys[row.ActorID]
+			who := by{row.ActorID, row.Retired}
+			key, ok := keys[who]
 			if !ok {
 				var err error
-				key, err = f.keysOf(tx, row.ActorID)
+				key, err = f.keysFor(tx, row)
 				if err != nil && !fault.Is(err, fault.NotFound) {
 					return err // not to be taken for an account that has gone
 				}
 				if err != nil {
 					f.log.Error("no key to sign with", "account", row.ActorID, "err", err)
 				}
-				keys[row.ActorID] = key
+				keys[who] = key
 			}
 			row.keys = key
 			for _, l := range lot {

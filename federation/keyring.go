@@ -76,13 +76,13 @@ func (f *Federation) instanceKeys(ctx context.Context) (signer, error) {
 	if f.key != nil {
 		return *f.key, nil
 	}
-	var site community.Site
+	var keys signer
 	read := func(tx *store.Tx) (err error) {
-		site, err = community.SiteOf(tx)
+		keys, err = f.keysOf(tx, community.InstanceActor)
 		return err
 	}
 	err := f.db.Read(ctx, read)
-	if fault.Is(err, fault.NotFound) || err == nil && (site.PrivateKey == "" || site.Ed25519PrivateKey == "") {
+	if fault.Is(err, fault.NotFound) || err == nil && keys.ed.Private == nil {
 		err = f.db.Write(ctx, func(tx *store.Tx) error {
 			if err := community.EnsureSite(tx); err != nil {
 				return err
@@ -93,24 +93,47 @@ func (f *Federation) instanceKeys(ctx context.Context) (signer, error) {
 	if err != nil {
 		return signer{}, err
 	}
-	rsa, err := sig.ParsePrivateKey(site.PrivateKey)
-	if err != nil {
-		return signer{}, err
-	}
-	ed, err := sig.ParsePrivateKey(site.Ed25519PrivateKey)
-	if err != nil {
-		return signer{}, err
-	}
-	f.key = &signer{rsa: sig.Key{ID: f.site.InstanceKeyID(), Private: rsa}, ed: sig.Key{ID: f.site.InstanceProofKeyID(), Private: ed}}
-	return *f.key, nil
+	f.key = &keys
+	return keys, nil
+}
+
+func instanceKeysIn(tx *store.Tx) ([]community.AccountKey, error) {
+	site, err := community.SiteOf(tx)
+	return []community.AccountKey{
+		{KeyID: tx.Site.InstanceKeyID(), Algorithm: community.RSA, PublicKey: site.PublicKey, PrivateKey: site.PrivateKey},
+		{KeyID: tx.Site.InstanceProofKeyID(), Algorithm: community.Ed25519, PublicKey: site.Ed25519PublicKey, PrivateKey: site.Ed25519PrivateKey},
+	}, err
 }
 
 // keysOf reads an actor's private keys for signing.
 func (f *Federation) keysOf(tx *store.Tx, account int64) (signer, error) {
 	keys, err := community.KeysOf(tx, account)
+	if account == community.InstanceActor {
+		keys, err = instanceKeysIn(tx)
+	}
 	if err != nil {
 		return signer{}, fmt.Errorf("keys of account %d: %w", account, err)
 	}
+	return f.signerOf(account, keys)
+}
+
+// keysFor is keysOf for one delivery: what tells of new keys is signed with the
+// old ones, which its readers have on record.
+func (f *Federation) keysFor(tx *store.Tx, d *delivery) (signer, error) {
+	if d.Retired == "" {
+		return f.keysOf(tx, d.ActorID)
+	}
+	keys, err := community.RetiredKeysOf(tx, d.ActorID, d.Retired)
+	if fault.Is(err, fault.NotFound) { // it took too long
+		return f.keysOf(tx, d.ActorID)
+	}
+	if err != nil {
+		return signer{}, err
+	}
+	return f.signerOf(d.ActorID, keys)
+}
+
+func (f *Federation) signerOf(account int64, keys []community.AccountKey) (signer, error) {
 	var s signer
 	for kind, into := range map[community.Algorithm]*sig.Key{community.RSA: &s.rsa, community.Ed25519: &s.ed} {
 		k, ok := community.KeyOfKind(keys, kind)
@@ -124,7 +147,7 @@ func (f *Federation) keysOf(tx *store.Tx, account int64) (signer, error) {
 		*into = sig.Key{ID: k.KeyID, Private: private}
 	}
 	if s.rsa.Private == nil {
-		return signer{}, fmt.Errorf("account %d has no private key", account)
+		return signer{}, fault.Wrap(fault.NotFound, fmt.Errorf("account %d", account), "There is no private key to sign with.")
 	}
 	return s, nil
 }

@@ -135,6 +135,8 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 		return l.T("audit.suspend", "Handle", line.Subject), ""
 	case "person.unsuspend":
 		return l.T("audit.unsuspend", "Handle", line.Subject), ""
+	case "person.keys":
+		return l.T("audit.keys", "Handle", line.Subject), ""
 	case "person.delete":
 		return l.T("audit.delete", "Handle", line.Subject), ""
 	case "invite.create":

@@ -150,6 +150,8 @@ func (p *Pages) decidedShort(l *Locale, line peers.Line) string {
 		return l.T("audit.short_suspend")
 	case "person.unsuspend":
 		return l.T("audit.short_unsuspend")
+	case "person.keys":
+		return l.T("audit.short_keys")
 	case "person.delete":
 		return l.T("audit.short_delete")
 	}

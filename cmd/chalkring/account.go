@@ -18,13 +18,15 @@ import (
 // accountCommand looks after the people who sign in here. It acts on the
 // database, so it works while the server runs and takes effect at once.
 type accountCommand struct {
-	Create   accountCreate   `cmd:"" help:"Make an account."`
-	List     accountList     `cmd:"" help:"List the accounts of this server, the newest first."`
-	Role     accountRole     `cmd:"" help:"Give somebody another role."`
-	Password accountPassword `cmd:"" help:"Give somebody a new password; they are signed out everywhere."`
-	Token    accountToken    `cmd:"" help:"Make an access token for the API, for a script."`
-	Disable  accountDisable  `cmd:"" help:"End somebody's access; what they wrote stays."`
-	Enable   accountEnable   `cmd:"" help:"Give somebody access again."`
+	Create     accountCreate     `cmd:"" help:"Make an account."`
+	List       accountList       `cmd:"" help:"List the accounts of this server, the newest first."`
+	Role       accountRole       `cmd:"" help:"Give somebody another role."`
+	Password   accountPassword   `cmd:"" help:"Give somebody a new password; they are signed out everywhere."`
+	Token      accountToken      `cmd:"" help:"Make an access token for the API, for a script."`
+	RotateKeys accountRotateKeys `cmd:"" help:"Give somebody new keys to sign with; other servers are told."`
+	Delete     accountDelete     `cmd:"" help:"Delete an account with all that is in it, here and on other servers."`
+	Disable    accountDisable    `cmd:"" help:"End somebody's access; what they wrote stays."`
+	Enable     accountEnable     `cmd:"" help:"Give somebody access again."`
 }
 
 // ends is when a placement ends.
@@ -180,6 +182,35 @@ func (s somebody) change(ctx context.Context, c *config.Config, io streams, said
 		fmt.Fprintf(io.out, said+"\n", who.Handle(c.Host))
 	}
 	return err
+}
+
+type accountRotateKeys struct{ somebody }
+
+// Run gives somebody new keys.
+func (a accountRotateKeys) Run(ctx context.Context, c *config.Config, io streams) error {
+	pair, err := community.NewKeyPair()
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, c, io, "%s has new keys. Other servers are told.", func(tx *store.Tx, p community.Person) error {
+		return community.RotateKeys(tx, 0, p.ID, pair)
+	})
+}
+
+type accountDelete struct {
+	somebody
+	Confirm string `required:"" placeholder:"NAME" help:"The user name once more, for this cannot be undone."`
+	Reason  string `help:"Why, for the log of decisions."`
+}
+
+// Run deletes an account.
+func (a accountDelete) Run(ctx context.Context, c *config.Config, io streams) error {
+	return a.change(ctx, c, io, "%s is deleted. Other servers are told.", func(tx *store.Tx, p community.Person) error {
+		if a.Confirm != p.Username {
+			return fmt.Errorf("confirm: %q is not the user name of this account", a.Confirm)
+		}
+		return community.DeleteAccount(tx, 0, p.ID, a.Reason)
+	})
 }
 
 type accountRole struct {

@@ -141,7 +141,7 @@ func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
 // local accounts have their private halves.
 func KeysOf(tx *store.Tx, accountID int64) ([]AccountKey, error) {
 	var keys []AccountKey
-	err := tx.Where("account_id = ?", accountID).Order("fetched_at DESC, key_id").Find(&keys).Error
+	err := tx.Where("account_id = ? AND key_id NOT LIKE ?", accountID, "%"+retired+"%").Order("fetched_at DESC, key_id").Find(&keys).Error
 	if err == nil && len(keys) == 0 {
 		err = fault.Keyed(fault.NotFound, "account.key_none", "This key is not known here.", nil)
 	}

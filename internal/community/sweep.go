@@ -30,6 +30,7 @@ func Sweep(tx *store.Tx) (more bool, err error) {
 		{"incoming", "id", "state <> 'waiting' AND id < ?", []any{store.FirstIDAt(tx.Now.Add(-keepIncoming))}},
 		{"notifications", "id", "id < ?", []any{store.FirstShortIDAt(tx.Now.Add(-keepNotifications))}},
 		{"reports", "id", "state = 'resolved' AND resolved_at < ?", []any{tx.Now.Add(-keepReports)}},
+		{"account_keys", "key_id", "account_id IN (SELECT account_id FROM users) AND key_id LIKE ? AND fetched_at < ?", []any{"%" + retired + "%", tx.Now.Add(-keepDelivered)}},
 		{"mutes", "id", "expires_at IS NOT NULL AND expires_at < ?", []any{tx.Now}},
 		{"deliveries", "id", "done_at IS NOT NULL AND done_at < ?", []any{tx.Now.Add(-keepDelivered)}},
 		{"outgoing", "id", "state = 'spread' AND id < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.outgoing_id = outgoing.id)",
