@@ -200,6 +200,7 @@ func Prove(document []byte, key Key, now time.Time) ([]byte, error) {
 	if err := json.Unmarshal(document, &members); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrProof, err)
 	}
+	delete(members, "proof")
 	context, err := encode(append(contexts(members["@context"]), json.RawMessage(`"`+proofTerms+`"`)))
 	if err != nil {
 		return nil, err

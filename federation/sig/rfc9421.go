@@ -143,24 +143,9 @@ func messageAlgorithms(pub crypto.PublicKey, claimed string) []string {
 //
 // RFC 9421, sections 4.1, 4.2 and 4.3.
 func readMessage(r *http.Request) (Claim, error) {
-	inputs, values := r.Header["Signature-Input"], r.Header["Signature"]
-	if len(values) == 0 {
-		return Claim{}, fmt.Errorf("%w: there is a Signature-Input and no Signature", ErrMalformed)
-	}
-	size := 0
-	for _, v := range append(inputs[:len(inputs):len(inputs)], values...) {
-		size += len(v)
-	}
-	if size > 2*maxHeader {
-		return Claim{}, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, 2*maxHeader)
-	}
-	described, err := httpsfv.UnmarshalDictionary(inputs)
+	described, signed, err := dictionaries(r)
 	if err != nil {
-		return Claim{}, fmt.Errorf("%w: Signature-Input: %v", ErrMalformed, err)
-	}
-	signed, err := httpsfv.UnmarshalDictionary(values)
-	if err != nil {
-		return Claim{}, fmt.Errorf("%w: Signature: %v", ErrMalformed, err)
+		return Claim{}, err
 	}
 	labels := described.Names()
 	if len(labels) > maxLabels {
@@ -180,6 +165,32 @@ func readMessage(r *http.Request) (Claim, error) {
 		}
 	}
 	return Claim{}, first
+}
+
+// dictionaries reads the two headers.
+//
+// RFC 9421, section 4.
+func dictionaries(r *http.Request) (described, signed *httpsfv.Dictionary, err error) {
+	inputs, values := r.Header["Signature-Input"], r.Header["Signature"]
+	if len(values) == 0 {
+		return nil, nil, fmt.Errorf("%w: there is a Signature-Input and no Signature", ErrMalformed)
+	}
+	size := 0
+	for _, v := range append(inputs[:len(inputs):len(inputs)], values...) {
+		size += len(v)
+	}
+	if size > 2*maxHeader {
+		return nil, nil, fmt.Errorf("%w: it is longer than %d bytes", ErrMalformed, 2*maxHeader)
+	}
+	described, err = httpsfv.UnmarshalDictionary(inputs)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: Signature-Input: %v", ErrMalformed, err)
+	}
+	signed, err = httpsfv.UnmarshalDictionary(values)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: Signature: %v", ErrMalformed, err)
+	}
+	return described, signed, nil
 }
 
 func messageClaim(described, signed *httpsfv.Dictionary, label string) (Claim, error) {
