@@ -156,11 +156,12 @@ func (p *Pages) tieActions(h *here, a community.Account, t community.Relation) (
 	switch {
 	case t.Blocking:
 		return []Action{{Words: l.T("person.unblock"), Icon: "ban", URL: at + "/unblock", Post: true}}, nil
-	case t.BlockedBy || a.MovedTo != "":
+	case t.BlockedBy:
 	case t.Following == community.FollowAccepted:
 		beside = append(beside, Action{Words: l.T("person.following"), Icon: "check", URL: at + "/unfollow", Post: true, Pressed: true})
 	case t.Following == community.FollowRequested:
 		beside = append(beside, Action{Words: l.T("person.requested"), Icon: "clock", URL: at + "/unfollow", Post: true, Pressed: true})
+	case a.MovedTo != "": // who follows can leave; nobody begins to
 	default:
 		beside = append(beside, Action{Words: l.T("person.follow"), Icon: "user-plus", URL: at + "/follow", Post: true, Main: true})
 	}

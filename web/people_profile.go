@@ -38,6 +38,7 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	var a community.Account
 	var tie community.Relation
 	var counts community.AccountCounts
+	var now community.Account // where the person has moved to
 	var schools map[string]string
 	var posts []community.Post
 	var views, pinned []community.View
@@ -45,11 +46,14 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 		if a, err = community.AccountByHandle(tx, handle.Name, handle.Host); err != nil {
 			return err
 		}
+		if a.Gone() {
+			return fault.Keyed(fault.Gone, "profile.gone", "This account is not there any more.", nil)
+		}
 		if err := admitted(tx, a); err != nil {
 			return err
 		}
-		if a.Gone() {
-			return fault.Keyed(fault.Gone, "profile.gone", "This account is not there any more.", nil)
+		if now, _, err = community.MovedAccount(tx, a); err != nil {
+			return err
 		}
 		ties, err := community.Relationship(tx, h.me.ID, []int64{a.ID})
 		if err != nil {
@@ -101,6 +105,14 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}, Pinned: p.pinned(h, pinned)}
 	if h.signedIn() && !a.Local() {
 		p.Lookup.FreshenAccount(r.Context(), a)
+	}
+	if now.ID != 0 && !now.Gone() {
+		view.Profile.Note = l.T("profile.moved", "To", now.Handle(p.site.Host))
+		to := Action{Words: l.T("profile.moved_see"), Icon: "arrow-right", URL: now.Page(p.site), Main: true}
+		if h.signedIn() {
+			to.URL = personPath(now)
+		}
+		view.Profile.Actions = append([]Action{to}, view.Profile.Actions...)
 	}
 	if n := len(posts); n > 0 {
 		view.Feed.Pager = pager(r, page, n, posts[0].ID, posts[n-1].ID)

@@ -71,8 +71,17 @@ func (a *API) accounts(tx *store.Tx, c *call, ids []int64) ([]Account, error) {
 
 // one is how one account is shown.
 func (a *API) one(tx *store.Tx, c *call, acc community.Account) (Account, error) {
-	counts, err := community.CountsOf(tx, []int64{acc.ID})
-	return a.shape(c).account(acc, counts[acc.ID]), err
+	to, moved, err := community.MovedAccount(tx, acc)
+	if err != nil {
+		return Account{}, err
+	}
+	counts, err := community.CountsOf(tx, []int64{acc.ID, to.ID})
+	out := a.shape(c).account(acc, counts[acc.ID])
+	if moved && (to.Local() || c.signedIn()) {
+		now := a.shape(c).account(to, counts[to.ID])
+		out.Moved = &now
+	}
+	return out, err
 }
 
 // meets fails for an account that the caller is not told of: one that waits to

@@ -55,6 +55,7 @@ type Account struct {
 	Fields          []Field        `json:"fields"`
 	Roles           []struct{}     `json:"roles"`
 	Suspended       bool           `json:"suspended,omitempty"`
+	Moved           *Account       `json:"moved,omitempty"` // the account that took its place
 	Source          *AccountSource `json:"source,omitempty"`
 	Role            *AccountRole   `json:"role,omitempty"`
 }
@@ -175,12 +176,25 @@ type Relationship struct {
 
 // Notification is Mastodon's Notification entity.
 type Notification struct {
-	ID        int64   `json:"id,string"`
-	Type      string  `json:"type"`
-	CreatedAt stamp   `json:"created_at"`
-	GroupKey  string  `json:"group_key"`
-	Account   Account `json:"account"`
-	Status    *Status `json:"status,omitempty"`
+	ID        int64      `json:"id,string"`
+	Type      string     `json:"type"`
+	CreatedAt stamp      `json:"created_at"`
+	GroupKey  string     `json:"group_key"`
+	Account   Account    `json:"account"`
+	Status    *Status    `json:"status,omitempty"`
+	Event     *Severance `json:"event,omitempty"`
+}
+
+// Severance is what ended when a server was blocked
+// (RelationshipSeveranceEvent).
+type Severance struct {
+	ID             int64  `json:"id,string"`
+	Type           string `json:"type"`
+	Purged         bool   `json:"purged"`
+	TargetName     string `json:"target_name"`
+	FollowersCount int64  `json:"followers_count"`
+	FollowingCount int64  `json:"following_count"`
+	CreatedAt      stamp  `json:"created_at"`
 }
 
 // shape turns what the community holds into what a client is shown.

@@ -42,6 +42,7 @@ var kindNames = []struct {
 	{community.NotifyRequest, "admin.sign_up"},
 	{community.NotifyPoll, "poll"},
 	{community.NotifyQuote, "quote"},
+	{community.NotifySevered, "severed_relationships"},
 }
 
 // kinds is what the caller wants to hear of; nothing means nothing.
@@ -137,6 +138,16 @@ func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Noti
 		status := s.status(v)
 		shown[v.ID] = &status
 	}
+	var ended []int64
+	for _, n := range list {
+		if n.Kind == community.NotifySevered {
+			ended = append(ended, n.ID)
+		}
+	}
+	severed, err := community.SeveredBy(tx, ended)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Notification, 0, len(list))
 	for _, n := range list {
 		from, known := accounts[n.FromID]
@@ -154,6 +165,10 @@ func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Noti
 		}
 		if n.PostID != nil {
 			told.Status = shown[*n.PostID]
+		}
+		if cut, ok := severed[n.ID]; ok {
+			told.Event = &Severance{ID: n.ID, Type: "domain_block", TargetName: cut.Host, FollowersCount: cut.Followers, FollowingCount: cut.Following,
+				CreatedAt: told.CreatedAt}
 		}
 		out = append(out, told)
 	}
