@@ -355,7 +355,8 @@ func Allow(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 }
 
 // Block refuses a server and every name below it in both directions, and hides
-// what its people wrote. Nothing is deleted, so that Remove brings it back.
+// what its people wrote. No post is deleted, so that Remove brings them back;
+// follows are for community.BlockHost to end.
 func Block(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	host, err := Normalise(tx, host)
 	if err != nil {
