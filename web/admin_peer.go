@@ -198,11 +198,8 @@ type refusedRow struct {
 func refusedOf(l *Locale, n community.NotTaken) refusedRow {
 	row := refusedRow{What: n.Type, By: n.ActorURI, At: n.ReceivedAt}
 	key, detail, _ := strings.Cut(n.Error, ": ")
-	switch key {
-	case "arrived.too_big", "arrived.incomplete", "arrived.malformed", "arrived.foreign", "arrived.no_author", "arrived.deleted", "arrived.no_post",
-		"arrived.empty", "arrived.vote", "arrived.address", "arrived.no_inbox", "arrived.no_name":
-		row.Words, row.Detail = l.T(key), detail
-	default:
+	row.Words, row.Detail = l.T(key), detail
+	if !strings.HasPrefix(key, "arrived.") || row.Words == key { // a fault's own words
 		row.Words, row.Detail = l.T("arrived.other"), n.Error
 	}
 	return row
