@@ -310,14 +310,14 @@ func (f *Federation) fetchKey(ctx context.Context, keyID string, again bool) (co
 		if err != nil {
 			return k, err
 		}
-		if f.badKeys.spent(host, now) || !f.refetched.allow("failed "+keyID, now, failedFor) {
+		if f.badKeys.spent(host, now) || !f.refetched.allow("failed key "+keyID, now, failedFor) {
 			return k, fault.New(fault.Unavailable, "it failed a moment ago; try again later")
 		}
 		if err := f.askForKey(ctx, keyID); err != nil {
 			f.badKeys.spend(host, now)
 			return k, err
 		}
-		f.refetched.forget("failed " + keyID)
+		f.refetched.forget("failed key " + keyID)
 		return k, f.db.Read(ctx, record)
 	})
 	k, _ := got.(found)

@@ -210,7 +210,7 @@ func fetchAttacks() []attack {
 		{name: "answers of every status", most: 20 * time.Second, try: func(s *scene) {
 			body := []byte(written(doc{"@context": activityStreams, "id": s.x.URL("/status"), "type": "Note", "attributedTo": s.mallory(), "content": "x", "to": public}))
 			var all []string
-			for _, status := range []int{201, 202, 203, 204, 206, 300, 304, 305, 401, 402, 403, 404, 405, 406, 410, 418, 421, 451} {
+			for _, status := range []int{201, 202, 203, 204, 206, 300, 304, 305, 401, 402, 403, 404, 405, 406, 410, 418, 451} {
 				all = append(all, s.serve(fmt.Sprintf("/status/%d", status), func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Type", activityJSON)
 					w.Header().Set("Retry-After", "99999999999")

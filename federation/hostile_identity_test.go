@@ -298,7 +298,10 @@ func identityAttacks() []attack {
 				status, body := s.z.Send(s.oak, s.z.Note("zed", "Hello"), testnet.Signing{KeyID: s.x.Actor("nobody") + "#main-key"})
 				s.answered(status, body)
 			}
-		}},
+			if n := s.x.Fetched("/users/nobody"); n > 2 {
+				s.t.Errorf("x is asked %d times for a key", n)
+			}
+		}, changes: []string{anything}}, // that key's owner may be known then
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -54,7 +55,7 @@ func SameOrigin(a, b string) bool {
 func parse(iri string) (*url.URL, error) {
 	u, err := url.Parse(iri)
 	switch {
-	case err != nil:
+	case err != nil, !utf8.ValidString(iri): // bytes that are no text have no place in a table
 		return nil, fmt.Errorf("not an address: %q", clip(iri))
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("not a web address (https://…): %q", clip(iri))
