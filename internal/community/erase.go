@@ -154,8 +154,9 @@ func EraseMore(tx *store.Tx, c Chore) (more bool, err error) {
 // either, what else hangs on it. Only what was there at gone counts: an account
 // that its server brings back begins anew. It reports whether something is left.
 func erase(tx *store.Tx, id int64, most int, gone time.Time) (left bool, err error) {
+	before := store.FirstIDAt(gone.Add(time.Second))
 	var posts []Post
-	err = tx.Where("author_id = ? AND deleted_at IS NULL AND id < ?", id, store.FirstIDAt(gone.Add(time.Second))).
+	err = tx.Where("author_id = ? AND deleted_at IS NULL AND id < ?", id, before).
 		Order("id DESC").Limit(most + 1).Find(&posts).Error
 	if err != nil {
 		return false, err
@@ -168,17 +169,17 @@ func erase(tx *store.Tx, id int64, most int, gone time.Time) (left bool, err err
 	if len(posts) > most {
 		return true, nil
 	}
-	for _, some := range []func(*store.Tx, int64, int) (bool, error){eraseLikes, eraseFollows} {
-		if left, err := some(tx, id, most); err != nil || left {
+	for _, some := range []func(*store.Tx, int64, int64, int) (bool, error){eraseLikes, eraseFollows} {
+		if left, err := some(tx, id, before, most); err != nil || left {
 			return left, err
 		}
 	}
 	return false, eraseRest(tx, id)
 }
 
-func eraseLikes(tx *store.Tx, id int64, most int) (left bool, err error) {
+func eraseLikes(tx *store.Tx, id, before int64, most int) (left bool, err error) {
 	var liked []int64
-	if err := tx.Raw("SELECT post_id FROM likes WHERE account_id = ? LIMIT ?", id, most+1).Scan(&liked).Error; err != nil || len(liked) == 0 {
+	if err := tx.Raw("SELECT post_id FROM likes WHERE account_id = ? AND id < ? LIMIT ?", id, before, most+1).Scan(&liked).Error; err != nil || len(liked) == 0 {
 		return false, err
 	}
 	some := liked[:min(most, len(liked))]
@@ -191,10 +192,10 @@ func eraseLikes(tx *store.Tx, id int64, most int) (left bool, err error) {
 	return len(liked) > most, tx.Exec("DELETE FROM likes WHERE account_id = ? AND post_id IN ?", id, some).Error
 }
 
-func eraseFollows(tx *store.Tx, id int64, most int) (left bool, err error) {
+func eraseFollows(tx *store.Tx, id, before int64, most int) (left bool, err error) {
 	var rows []FollowRow
-	err = tx.Raw(`SELECT * FROM (SELECT * FROM follows WHERE follower_id = ? LIMIT ?) a
-		UNION ALL SELECT * FROM (SELECT * FROM follows WHERE target_id = ? LIMIT ?) b`, id, most+1, id, most+1).Scan(&rows).Error
+	err = tx.Raw(`SELECT * FROM (SELECT * FROM follows WHERE follower_id = ? AND id < ? LIMIT ?) a
+		UNION ALL SELECT * FROM (SELECT * FROM follows WHERE target_id = ? AND id < ? LIMIT ?) b`, id, before, most+1, id, before, most+1).Scan(&rows).Error
 	if err != nil {
 		return false, err
 	}
