@@ -70,6 +70,7 @@ type Federation struct {
 	refused    refusals
 	refetched  limiter
 	badKeys    quota
+	forwards   quota
 	fetches    singleflight.Group
 	asides     sync.WaitGroup
 	asideRoom  chan struct{}
@@ -97,6 +98,7 @@ func New(d Deps) *Federation {
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
 		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
 	f.rooms = newRooms()
+	f.forwards.most = mostForwarded
 	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
 	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
 	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLanes)

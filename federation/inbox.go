@@ -42,12 +42,13 @@ type refusal struct {
 	status  int
 	outcome string
 	text    string
+	gone    bool // the key was asked for, and is there no more
 }
 
 func (r *refusal) Error() string { return r.text }
 
 func refuse(status int, outcome, format string, args ...any) error {
-	return &refusal{status, outcome, fmt.Sprintf(format, args...)}
+	return &refusal{status: status, outcome: outcome, text: fmt.Sprintf(format, args...)}
 }
 
 // postInbox answers POST on the shared inbox and on every actor's own: what is
@@ -120,14 +121,22 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		f.mayHaveDeparted(env.Actor, in)
 		return "ignored", nil
 	}
-	if !iri.SameOrigin(env.Actor, claim.KeyID) || !iri.SameOrigin(env.ID, env.Actor) {
+	forwarded := !iri.SameOrigin(env.Actor, claim.KeyID)
+	if !iri.SameOrigin(env.ID, env.Actor) || forwarded && (!in.admitted || f.site.Local(env.Actor)) {
 		return "", refuse(http.StatusUnauthorized, "origin", "The activity, its actor and the key that signs it must be of one server.")
 	}
 	if err := f.authenticate(r, body, in); err != nil {
 		if env.Type == "Delete" && env.ObjectID == env.Actor {
 			f.mayHaveDeparted(env.Actor, in)
+			var no *refusal
+			if errors.As(err, &no) && no.gone { // which is what it says; a refusal would only bring it back
+				return "ignored", nil
+			}
 		}
 		return "", err
+	}
+	if forwarded {
+		return f.takeForwarded(in, env, body)
 	}
 	if in.actorURI != env.Actor {
 		return "", refuse(http.StatusUnauthorized, "actor", "The key belongs to %s, who is not the actor.", in.actorURI)
@@ -238,6 +247,10 @@ func (f *Federation) authenticate(r *http.Request, body []byte, s *sender) error
 		return unauthorized(err)
 	}
 	if again := f.learnKey(r.Context(), s, true); again != nil {
+		var no *refusal
+		if errors.As(again, &no) && no.gone {
+			return again
+		}
 		return unauthorized(err)
 	}
 	if err := f.verify(r, body, s, now); err != nil {
@@ -265,7 +278,7 @@ func (f *Federation) learnKey(ctx context.Context, s *sender, again bool) error 
 	case peers.Refused(err) || ctx.Err() != nil:
 		return err
 	case fault.Is(err, fault.Gone) || fault.Is(err, fault.NotFound):
-		return refuse(http.StatusUnauthorized, "key", "There is no key at %s any more.", s.claim.KeyID)
+		return &refusal{status: http.StatusUnauthorized, outcome: "key", text: "There is no key at " + s.claim.KeyID + " any more.", gone: true}
 	}
 	f.log.InfoContext(ctx, "key not fetched", "host", s.host, "err", err)
 	return refuse(http.StatusUnauthorized, "key", "The key %s could not be fetched: %v", s.claim.KeyID, err)

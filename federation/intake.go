@@ -11,6 +11,7 @@ import (
 type comer struct {
 	host, id, actor, kind string
 	body                  []byte
+	unproven              bool // not sent by whom it says did it
 	fresh                 bool // one row per activity, so that a repeat is harmless
 	err                   error
 }
@@ -28,16 +29,16 @@ func (f *Federation) takeDown(lot []*comer) {
 func insertIncoming(tx *store.Tx, batch []*comer) error {
 	var hosts []string
 	for _, part := range store.Lots(batch, mostGathered) {
-		args := make([]any, 0, 7*len(part))
+		args := make([]any, 0, 8*len(part))
 		ids := make(map[int64]*comer, len(part))
 		for _, c := range part {
 			id := tx.NewID()
 			ids[id], c.fresh = c, false
-			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now)
+			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now, c.unproven)
 		}
 		var stored []int64
-		err := tx.Raw("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at) VALUES "+
-			store.Rows("(?, ?, ?, ?, ?, ?, ?)", len(part))+" ON CONFLICT (activity_id) DO NOTHING RETURNING id", args...).Scan(&stored).Error
+		err := tx.Raw("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven) VALUES "+
+			store.Rows("(?, ?, ?, ?, ?, ?, ?, ?)", len(part))+" ON CONFLICT (activity_id) DO NOTHING RETURNING id", args...).Scan(&stored).Error
 		if err != nil {
 			return err
 		}

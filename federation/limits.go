@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -55,6 +56,7 @@ func (l *limiter) recent(key string, now time.Time, every time.Duration) bool {
 // quota bounds how often something may go wrong with a host within a minute,
 // so that whoever uses its name cannot make us ask it without end.
 type quota struct {
+	most  int // mostBadKeys if zero
 	mu    sync.Mutex
 	since time.Time
 	count map[string]int
@@ -66,7 +68,7 @@ const mostBadKeys = 30
 func (q *quota) spent(host string, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return now.Sub(q.since) < time.Minute && q.count[host] >= mostBadKeys
+	return now.Sub(q.since) < time.Minute && q.count[host] >= cmp.Or(q.most, mostBadKeys)
 }
 
 func (q *quota) spend(host string, now time.Time) {

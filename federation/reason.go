@@ -35,6 +35,7 @@ const (
 	reasonVote       = "arrived.vote"      // a vote where there is no poll
 	reasonAddress    = "arrived.address"   // an address that cannot be kept
 	reasonNoInbox    = "arrived.no_inbox"  // an actor that cannot be written to
+	reasonUnproven   = "arrived.unproven"  // handed on by another, and not true as far as can be told
 	reasonNoName     = "arrived.no_name"   // an actor without a name that can be written
 )
 

@@ -38,6 +38,7 @@ type arrived struct {
 	Body       []byte
 	Attempts   int64
 	ReceivedAt time.Time
+	Unproven   bool // handed on by another server: see prove
 
 	activity as2.Activity
 	reading  *reading // of the object, where it is a post that may be believed
@@ -136,9 +137,9 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
-		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, received_at FROM (
+		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, received_at, unproven FROM (
 			SELECT i.*, SUM(length(body)) OVER (ORDER BY id) - length(body) AS ahead FROM (
-				SELECT id, host, actor_uri, type, body, attempts, received_at FROM incoming
+				SELECT id, host, actor_uri, type, body, attempts, received_at, unproven FROM incoming
 				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
 		args = append(args, host, each, mostRoundBytes/len(group))
 	}
@@ -334,6 +335,9 @@ func (f *Federation) signs(tx *store.Tx, rows []*arrived) error {
 // workOne gives one activity its effect. A refusal is an outcome; only a
 // failure of our own is an error, and with apart set not even that.
 func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) error {
+	if row.Unproven && !row.decided {
+		row.decide("unproven", because(reasonUnproven, "nobody looked"))
+	}
 	if row.decided {
 		return nil
 	}
@@ -481,6 +485,9 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 // needs returns the address of what an activity needs and the tables have not:
 // a post that is passed on.
 func (f *Federation) needs(ctx context.Context, row *arrived) string {
+	if row.Unproven && !row.decided {
+		return row.activity.ID
+	}
 	if row.Type != "Announce" || row.decided {
 		return ""
 	}
@@ -496,6 +503,9 @@ func (f *Federation) fetchFor(ctx context.Context, rows []*arrived) {
 	ctx, cancel := context.WithTimeout(ctx, fetchRound)
 	defer cancel()
 	for _, row := range rows {
+		if row.Unproven && !row.decided {
+			f.prove(ctx, row)
+		}
 		address := f.needs(ctx, row)
 		if address == "" {
 			continue

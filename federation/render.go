@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/chalkring/chalkring/federation/as2"
+	"github.com/chalkring/chalkring/federation/sig"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
@@ -54,7 +55,7 @@ func objectOf(site iri.Site, s said) as2.Object {
 		Content: p.HTML, Language: p.Language, Sensitive: p.Sensitive || p.Warning != "",
 		Published: p.CreatedAt, Updated: moment(p.EditedAt),
 		To: to, Cc: cc,
-		Context: contextOf(site, s), InReplyTo: p.InReplyToURI,
+		Context: s.context, InReplyTo: p.InReplyToURI,
 		URL:              []as2.Link{{Href: site.Page(p.ID), MediaType: "text/html"}},
 		Replies:          &as2.Collection{ID: site.PostReplies(p.ID)},
 		License:          p.Licence,
@@ -98,18 +99,6 @@ func objectOf(site iri.Site, s said) as2.Object {
 	saidQuote(&o, p)
 	o.InteractionPolicy, o.SearchableBy = policyOf(site, s, to, cc)
 	return o
-}
-
-// contextOf is the IRI of the conversation that a post belongs to. Of one that
-// began elsewhere it is for others to say (FEP-7888, FEP-11dd).
-func contextOf(site iri.Site, s said) string {
-	switch {
-	case s.post.ContextURI != "":
-		return s.post.ContextURI
-	case s.elsewhere:
-		return ""
-	}
-	return site.Context(s.post.ThreadID)
 }
 
 // articleSummary is the teaser that Mastodon shows between title and link. A
@@ -285,7 +274,28 @@ func (f *Federation) render(tx *store.Tx, o community.Outgoing) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	return as2.EncodeActivity(a)
+	body, err := as2.EncodeActivity(a)
+	if err != nil || !proves(o) {
+		return body, err
+	}
+	keys, err := f.keysOf(tx, o.ActorID)
+	if err != nil || keys.ed.Private == nil {
+		return body, err
+	}
+	return sig.Prove(body, keys.ed, o.CreatedAt)
+}
+
+// proves reports whether an activity carries its author's proof, so that those
+// who get it by way of another server can believe it. What is for the people
+// named is theirs to keep, and nobody else's to show around.
+//
+// FEP-8b32.
+func proves(o community.Outgoing) bool {
+	switch o.Verb {
+	case community.VerbCreate, community.VerbUpdate, community.VerbDelete, community.VerbAnnounce, community.VerbUpdateActor:
+		return o.Audience != community.People
+	}
+	return false
 }
 
 func (f *Federation) renderPost(tx *store.Tx, o community.Outgoing, a *as2.Activity) error {
