@@ -140,6 +140,16 @@ func TestQuotesThatAreRefused(t *testing.T) {
 		if got := answers(); got != "RejectQuote RejectQuote" {
 			t.Errorf("answered %q; what somebody was not given is not there for them", got)
 		}
+		if n := oak.count("SELECT COUNT(*) FROM quote_approvals"); n != 0 {
+			t.Errorf("refusals leave %d rows", n)
+		}
+		for i := range 25 {
+			ask(bo, fmt.Sprint("again-", i), oak.site.Post(p.ID))
+		}
+		if n := oak.count("SELECT COUNT(*) FROM quote_approvals"); n != 20 {
+			t.Errorf("one account may quote one post %d times", n)
+		}
+		oak.exec("DELETE FROM quote_approvals")
 		oak.write(func(tx *store.Tx) error {
 			a, err := community.AccountByURI(tx, elm.site.Actor(bo.ID))
 			if err != nil {

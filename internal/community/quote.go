@@ -22,6 +22,9 @@ const (
 	QuoteRevoked  QuoteState = "revoked"  // they agreed, and took it back
 )
 
+// mostQuotesOfOne is how often one account may quote the same post.
+const mostQuotesOfOne = 20
+
 // QuoteApproval is an answer to somebody who quotes a post of this server: a
 // stamp that others can look up while it is accepted.
 type QuoteApproval struct {
@@ -262,17 +265,32 @@ func ReceiveQuoteRequest(tx *store.Tx, from Account, quoted Post, quoteURI, requ
 			state = QuoteRejected
 		}
 	}
-	approval := known
-	if err != nil || known.AccountID == from.ID {
-		if approval, err = approve(tx, from, quoted, quoteURI, state); err != nil {
+	fresh := fault.Is(err, fault.NotFound)
+	if state == QuoteAccepted && fresh {
+		var given int64
+		if err := tx.Raw("SELECT COUNT(*) FROM quote_approvals WHERE post_id = ? AND account_id = ?", quoted.ID, from.ID).Scan(&given).Error; err != nil {
 			return err
 		}
+		if given >= mostQuotesOfOne {
+			state = QuoteRejected
+		}
 	}
-	answer.Facts.ReactionID = approval.ID
 	if state != QuoteAccepted {
+		// A refusal is kept only in place of a leave: whoever asks without end
+		// leaves nothing here.
+		if !fresh && known.AccountID == from.ID && known.State == QuoteAccepted {
+			if _, err := approve(tx, from, quoted, quoteURI, state); err != nil {
+				return err
+			}
+		}
 		answer.Verb = VerbRejectQuote
 		return enqueue(tx, answer)
 	}
+	approval, err := approve(tx, from, quoted, quoteURI, state)
+	if err != nil {
+		return err
+	}
+	answer.Facts.ReactionID = approval.ID
 	quoting, err := PostByURI(tx, quoteURI)
 	switch {
 	case fault.Is(err, fault.NotFound): // its Create comes later
