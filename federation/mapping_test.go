@@ -202,7 +202,7 @@ func TestObjectsSurviveTheWire(t *testing.T) {
 	for _, tt := range tests {
 		p := tt.post
 		p.ID, p.ThreadID, p.AuthorID, p.CreatedAt = 11, 11, 7, created
-		s := said{post: p, author: here, tags: []community.Tag{{Tag: "reading", Name: "Reading"}},
+		s := said{post: p, author: here, context: site.Context(11), tags: []community.Tag{{Tag: "reading", Name: "Reading"}},
 			media: []media.Attachment{{Name: "ab12.webp", Mime: "image/webp", Alt: "a desk", Width: 4, Height: 3}}}
 		if p.InReplyToAuthor != nil {
 			s.answered = &amira

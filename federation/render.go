@@ -102,16 +102,17 @@ func objectOf(site iri.Site, s said) as2.Object {
 }
 
 // articleSummary is the teaser that Mastodon shows between title and link. A
-// warning comes before it.
+// warning comes before it. It is HTML without a tag where it can be, since most
+// servers show it as a line of plain text.
 func articleSummary(p community.Post) string {
+	if p.Warning == "" {
+		return p.Teaser
+	}
 	teaser := p.Teaser
 	if teaser != "" && teaser[0] != '<' {
 		teaser = "<p>" + teaser + "</p>"
 	}
-	if p.Warning != "" {
-		return "<p>" + html.EscapeString(p.Warning) + "</p>" + teaser
-	}
-	return teaser
+	return "<p>" + html.EscapeString(p.Warning) + "</p>" + teaser
 }
 
 func sourceOf(p community.Post) *as2.Source {

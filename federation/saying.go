@@ -21,9 +21,7 @@ type said struct {
 	answer   string             // address of the accepted answer
 	with     []string           // addresses of the co-authors that are known here
 	poll     *community.Poll
-	// elsewhere is set for a post in a conversation that began on another server,
-	// which gave it no address: it has none then.
-	elsewhere bool
+	context  string // address of the conversation; one that began elsewhere may have none
 }
 
 // sayingOf collects what a local post's document needs.
@@ -55,7 +53,7 @@ func sayingsOf(tx *store.Tx, posts []community.Post) ([]said, error) {
 		if p.AcceptedAnswerID != nil {
 			others = append(others, *p.AcceptedAnswerID)
 		}
-		if p.ThreadID != p.ID && p.ContextURI == "" {
+		if p.ThreadID != p.ID {
 			others = append(others, p.ThreadID)
 		}
 	}
@@ -91,7 +89,7 @@ func sayingsOf(tx *store.Tx, posts []community.Post) ([]said, error) {
 	known := map[int64]community.Post{}
 	if len(others) > 0 {
 		var rows []community.Post
-		if err := tx.Select("id", "uri", "author_host").Where("id IN ?", store.Even(others)).Find(&rows).Error; err != nil {
+		if err := tx.Select("id", "uri", "author_host", "kind", "in_reply_to_id", "in_reply_to_uri").Where("id IN ?", store.Even(others)).Find(&rows).Error; err != nil {
 			return nil, err
 		}
 		for _, p := range rows {
@@ -130,8 +128,13 @@ func sayingsOf(tx *store.Tx, posts []community.Post) ([]said, error) {
 				s.answer = answer.IRI(tx.Site)
 			}
 		}
-		first, ok := known[p.ThreadID]
-		s.elsewhere = ok && !first.Local()
+		// A conversation that began here is ours to name, whatever somebody who
+		// joined in calls it. Otherwise its name is copied from what is answered.
+		// FEP-7888, "Context inheritance"; FEP-11dd.
+		s.context = p.ContextURI
+		if first, ok := known[p.ThreadID]; p.ThreadID == p.ID && p.Opens() || ok && first.Local() && first.Opens() {
+			s.context = tx.Site.Context(p.ThreadID)
+		}
 		for _, c := range p.Contributors {
 			address, asked := byHandle[c]
 			if !asked {

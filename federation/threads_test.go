@@ -1,12 +1,14 @@
 package federation
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -489,6 +491,61 @@ func FuzzReadCollection(f *testing.F) {
 			if g.Host == "" || g.Host == oak.host || len(w.ghosts) > community.MaxGhosts {
 				t.Errorf("a ghost of %q", g.Host)
 			}
+		}
+	})
+}
+
+// A conversation that began here has the name that it has here, whatever who
+// joined in calls it; one that began elsewhere has the name that it has there,
+// or none.
+//
+// FEP-7888; FEP-11dd.
+func TestConversationsKeepTheirNames(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	amira, bo := oak.person("amira"), elm.person("bo")
+	oak.seen("@bo@elm.localhost")
+	x := elm.foreign()
+	top := oak.publish(amira, community.Draft{Kind: community.Discussion, Title: "Topic", Source: "top"})
+	x.says(bo, "answer", oak.site.Post(top.ID), doc{"context": x.url("mine")})
+	x.says(bo, "named", "", doc{"context": x.url("theirs")})
+	x.says(bo, "nameless", "")
+	for under, want := range map[string]string{"answer": oak.site.Context(top.ID), "named": x.url("theirs"), "nameless": ""} {
+		p, err := oak.ResolvePost(t.Context(), x.url(under))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply := oak.publish(amira, community.Draft{Kind: community.Reply, Source: "and", InReplyToID: p.ID})
+		o, err := as2.DecodeObject(elm.ask(bo, oak.site.Post(reply.ID)).Body)
+		if err != nil || o.Context != want {
+			t.Errorf("under %s: in %q, want %q (%v)", under, o.Context, want, err)
+		}
+	}
+}
+
+// Many who open a thread at once, on one node or on several, have it looked up
+// once.
+func TestThreadIsFilledByOne(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak := r.start("oak.localhost")
+		top := oak.publish(oak.person("amira"), community.Draft{Source: "top"})
+		var due atomic.Int64
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				_, mine, err := oak.claimThread(context.Background(), top.ID)
+				if err != nil {
+					t.Error(err)
+				}
+				if mine {
+					due.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if due.Load() != 1 {
+			t.Errorf("%d took it", due.Load())
 		}
 	})
 }
