@@ -156,3 +156,41 @@ func TestAnswersAreForwarded(t *testing.T) {
 		}
 	})
 }
+
+// Who follows somebody reads what others answer them, wherever they are.
+func TestAnswersReachFollowersElsewhere(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, fir, yew := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost"), r.start("yew.localhost")
+		for _, pair := range [][2]*server{{oak, elm}, {oak, fir}, {oak, yew}, {elm, fir}} { // yew and elm are strangers
+			pair[0].allow(pair[1].host)
+			pair[1].allow(pair[0].host)
+		}
+		r.settle()
+		amira, bo, cy, di := oak.person("amira"), elm.person("bo"), fir.person("cy"), yew.person("di")
+		elm.follow(bo, "@amira@oak.localhost")
+		fir.follow(cy, "@amira@oak.localhost")
+		yew.follow(di, "@amira@oak.localhost")
+		top := oak.publish(amira, community.Draft{Kind: community.Discussion, Title: "Topic", Source: "top"})
+		reply := elm.publish(bo, community.Draft{Kind: community.Reply, Source: "well", InReplyToID: elm.copyOf(top, oak).ID})
+		there := fir.copyOf(reply, elm)
+		if there.InReplyToID == nil || *there.InReplyToID != fir.copyOf(top, oak).ID || !strings.Contains(there.HTML, "well") {
+			t.Errorf("fir has %+v", there)
+		}
+		if n := yew.count("SELECT COUNT(*) FROM posts WHERE author_host = 'elm.localhost'"); n != 0 {
+			t.Errorf("yew has %d posts of a stranger", n)
+		}
+		elm.write(func(tx *store.Tx) error { return community.Delete(tx, bo, reply.ID) })
+		r.settle()
+		if there = fir.copyOf(reply, elm); there.DeletedAt == nil {
+			t.Errorf("fir still has %+v", there)
+		}
+		// What is not for everyone is not passed on.
+		closed := elm.publish(bo, community.Draft{Kind: community.Reply, Source: "between us", InReplyToID: elm.copyOf(top, oak).ID, Audience: community.Network})
+		if n := fir.count("SELECT COUNT(*) FROM posts WHERE uri = ?", elm.site.Post(closed.ID)); n != 1 { // elm sent it to its network itself
+			t.Errorf("fir has %d of what is for the network", n)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM outgoing WHERE verb = 'Forward'"); n != 2 {
+			t.Errorf("oak passed on %d things", n)
+		}
+	})
+}

@@ -28,6 +28,11 @@ func addressing(site iri.Site, s said) (to, cc []string) {
 	for _, a := range s.people() {
 		people = append(people, a.IRI(site))
 	}
+	// Who answers in public means those who read what is answered, too. Only its
+	// author's server knows them, and passes it on: W3C ActivityPub, section 7.1.2.
+	if s.post.Audience == community.Public && s.answered != nil && s.answered.FollowersURI != "" {
+		people = append(people, s.answered.FollowersURI)
+	}
 	switch {
 	case s.post.Audience == community.Public && !s.post.Unlisted:
 		return []string{as2.Public}, append([]string{followers}, people...)
