@@ -65,15 +65,27 @@ func paramsOf(w http.ResponseWriter, r *http.Request) (params, error) {
 	return p.checked()
 }
 
+// checked bounds how many values there are, and makes each a text that a table
+// can hold: PostgreSQL takes neither NUL nor what is not UTF-8.
 func (p params) checked() (params, error) {
 	n := 0
-	for _, values := range p.Values {
+	clean := make(url.Values, len(p.Values))
+	for name, values := range p.Values {
 		n += len(values)
+		name = storable(name)
+		for _, v := range values {
+			clean[name] = append(clean[name], storable(v))
+		}
 	}
+	p.Values = clean
 	if n > maxParams {
 		return p, fault.New(fault.Invalid, "The request has %d values; at most %d are read.", n, maxParams)
 	}
 	return p, nil
+}
+
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func (p params) flatten(name string, value any, depth int) {
