@@ -200,3 +200,33 @@ func TestFormerPeerMayStillTakeBack(t *testing.T) {
 		}
 	})
 }
+
+// GoToSocial gives every Update of a post, and Hollo every Accept of somebody's
+// follows, the address of the one before.
+func TestAddressUsedAgainIsNoRepeat(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	bo := elm.person("bo")
+	note, now := elm.note(bo, "draft"), time.Now()
+	object := note["object"].(doc)
+	object["published"] = now.Add(-time.Hour).UTC().Format(time.RFC3339Nano)
+	elm.say(bo, oak, note)
+	r.settle()
+	for _, version := range []struct {
+		text string
+		ago  time.Duration
+	}{{"second", 30 * time.Minute}, {"third", 20 * time.Minute}, {"an old one, sent late", 25 * time.Minute}} {
+		object["content"], object["updated"] = "<p>"+version.text+"</p>", now.Add(-version.ago).UTC().Format(time.RFC3339Nano)
+		update := doc{"@context": note["@context"], "id": elm.site.URL("/test/draft#Update"), "type": "Update", "actor": note["actor"], "to": note["to"], "object": object}
+		if res := elm.say(bo, oak, update); res.Status != http.StatusAccepted {
+			t.Fatalf("the %s version is answered %d: %s", version.text, res.Status, res.Body)
+		}
+		r.settle()
+	}
+	var html string
+	oak.read(func(tx *store.Tx) error { return tx.Raw("SELECT html FROM posts").Scan(&html).Error })
+	if !strings.Contains(html, "third") {
+		t.Errorf("the post reads %q, want its last version", html)
+	}
+}

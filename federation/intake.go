@@ -2,6 +2,8 @@ package federation
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"slices"
 
 	"github.com/chalkring/chalkring/internal/store"
@@ -14,6 +16,14 @@ type comer struct {
 	unproven              bool // not sent by whom it says did it
 	fresh                 bool // one row per activity, so that a repeat is harmless
 	err                   error
+}
+
+// digest tells activities of one address apart: some servers give every update
+// of a post, or every answer to somebody's follow, the same. What is repeated
+// to the letter is stored once.
+func (c *comer) digest() string {
+	sum := sha256.Sum256(c.body)
+	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }
 
 // takeDown stores activities that arrived together, in one transaction. Each
@@ -29,16 +39,16 @@ func (f *Federation) takeDown(lot []*comer) {
 func insertIncoming(tx *store.Tx, batch []*comer) error {
 	var hosts []string
 	for _, part := range store.Lots(batch, mostGathered) {
-		args := make([]any, 0, 8*len(part))
+		args := make([]any, 0, 9*len(part))
 		ids := make(map[int64]*comer, len(part))
 		for _, c := range part {
 			id := tx.NewID()
 			ids[id], c.fresh = c, false
-			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now, c.unproven)
+			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now, c.unproven, c.digest())
 		}
 		var stored []int64
-		err := tx.Raw("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven) VALUES "+
-			store.Rows("(?, ?, ?, ?, ?, ?, ?, ?)", len(part))+" ON CONFLICT (activity_id) DO NOTHING RETURNING id", args...).Scan(&stored).Error
+		err := tx.Raw("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven, digest) VALUES "+
+			store.Rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(part))+" ON CONFLICT (activity_id, digest) DO NOTHING RETURNING id", args...).Scan(&stored).Error
 		if err != nil {
 			return err
 		}

@@ -50,7 +50,9 @@ func term(word string) (prefix, meaning string, definition any) {
 		return "toot", "http://joinmastodon.org/ns#", link("toot:" + word)
 	case "focalPoint":
 		return "toot", "http://joinmastodon.org/ns#", map[string]string{"@id": "toot:focalPoint", "@container": "@list"}
-	case "PropertyValue", "value", "educationalLevel", "teaches", "learningResourceType", "timeRequired", "about",
+	case "PropertyValue", "value": // as Mastodon spells them: who compares whole addresses looks for these
+		return "", "", "http://schema.org#" + word
+	case "educationalLevel", "teaches", "learningResourceType", "timeRequired", "about",
 		"knowsAbout", "seeks", "VirtualLocation", "maximumAttendeeCapacity", "eventStatus", "category":
 		return "schema", "https://schema.org/", "schema:" + word
 	case "license", "contributor", "isBasedOn", "acceptedAnswer":

@@ -148,6 +148,11 @@ CREATE INDEX reports_target ON reports (target_id);
 
 -- Not sent by whom it says did it: it is believed once it is proved.
 ALTER TABLE incoming ADD COLUMN unproven BOOLEAN NOT NULL DEFAULT FALSE;
+-- Several servers give each update of a post, or each answer to a follow, the
+-- address of the one before: only what is the same to the letter is a repeat.
+ALTER TABLE incoming ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+DROP INDEX incoming_activity;
+CREATE UNIQUE INDEX incoming_activity ON incoming (activity_id, digest);
 -- What arrived and was not taken, for the administrators' page about a server.
 CREATE INDEX incoming_refused ON incoming (host, id) WHERE error <> '';
 
@@ -198,6 +203,10 @@ DROP TABLE chores;
 DROP INDEX incoming_refused;
 DELETE FROM incoming WHERE unproven;
 ALTER TABLE incoming DROP COLUMN unproven;
+DROP INDEX incoming_activity;
+DELETE FROM incoming WHERE id NOT IN (SELECT max(id) FROM incoming GROUP BY activity_id);
+CREATE UNIQUE INDEX incoming_activity ON incoming (activity_id);
+ALTER TABLE incoming DROP COLUMN digest;
 ALTER TABLE deliveries DROP COLUMN digest;
 DROP TABLE reports;
 DROP TABLE quote_approvals;
