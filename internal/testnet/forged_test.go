@@ -49,7 +49,7 @@ func TestForgedDeliveriesAreRefused(t *testing.T) {
 			{"the body was changed", func(a map[string]any) testnet.Signing { return testnet.Signing{Body: swapped(a)} }, 401},
 			{"signed for another server", func(map[string]any) testnet.Signing { return testnet.Signing{Host: "elm.test"} }, 401},
 			{"signed by a neighbour on the same server", func(map[string]any) testnet.Signing { return testnet.Signing{Actor: x.Actor("someone-else")} }, 0},
-			{"signed by another server's actor", func(map[string]any) testnet.Signing { return testnet.Signing{Actor: y.Actor("pat"), Key: y.Key} }, 0},
+			{"signed by another server's actor", func(map[string]any) testnet.Signing { return testnet.Signing{Actor: y.Actor("pat"), Key: y.Key} }, 202}, // handed on, and not confirmed
 			{"nothing is wrong", func(map[string]any) testnet.Signing { return testnet.Signing{} }, 202},
 		}
 		for _, tt := range tests {
