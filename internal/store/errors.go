@@ -11,8 +11,9 @@ import (
 	"github.com/chalkring/chalkring/internal/fault"
 )
 
-// Wrap turns "no row" into fault.NotFound and "duplicate" into fault.Conflict
-// and leaves everything else, also nil, as it is. Inside a transaction gorm's
+// Wrap turns "no row" into fault.NotFound, "duplicate" into fault.Conflict and
+// "these bytes are no text" into fault.Invalid, and leaves everything else, also
+// nil, as it is. Inside a transaction gorm's
 // errors are turned already, so both questions hold of the same error:
 // fault.Is(err, fault.NotFound) and errors.Is(err, gorm.ErrRecordNotFound).
 func Wrap(err error) error {
@@ -25,6 +26,8 @@ func Wrap(err error) error {
 		return fault.Wrap(fault.NotFound, err, "There is nothing here.").WithKey("error.not_found", nil)
 	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return fault.Wrap(fault.Conflict, err, "This exists already.").WithKey("error.conflict", nil)
+	case noText(err):
+		return fault.Wrap(fault.Invalid, err, "There are characters in it that cannot be kept.").WithKey("error.no_text", nil)
 	}
 	return err
 }
@@ -39,6 +42,15 @@ func translate(err error) error {
 		err = named{name, err}
 	}
 	return Wrap(err)
+}
+
+// noText reports whether PostgreSQL was given bytes that are not UTF-8, or a
+// NUL. SQLite takes them for what they are, and finds nothing.
+//
+// PostgreSQL documentation, appendix A, class 22 (22021, 22P05).
+func noText(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "22021" || pg.Code == "22P05")
 }
 
 // named is a driver's error under gorm's name for it.
