@@ -1,7 +1,7 @@
 # Everything here needs Go alone, but for what "make test" installs.
 export CGO_ENABLED = 0
 
-.PHONY: build test check bench kill assets demo clean
+.PHONY: build test check bench kill fuzz assets demo clean
 
 # One static binary in bin/.
 build:
@@ -28,6 +28,16 @@ bench:
 # A hundred kill -9 under load, on both databases where PostgreSQL is there.
 kill:
 	CHALKRING_TEST_KILLS=100 go run ./cmd/suite -checks=false -run TestKilledServerLosesNothing -timeout 30m ./cmd/chalkring
+
+# Every parser of foreign bytes against made-up ones, FUZZTIME each, one after
+# the other; make fuzz FUZZ=as2 FUZZTIME=1m tries some. What is found stays as
+# testdata/fuzz and is a test from then on.
+FUZZTIME ?= 10m
+FUZZ ?= .
+fuzz:
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|^\./(.*)/[^/]*:func |\1 |' | sort | grep -E '$(FUZZ)' | { \
+		failed=0; while read -r dir name; do echo "$$dir $$name"; \
+		nice -n 19 go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $(FUZZFLAGS) "./$$dir" || failed=1; done; exit $$failed; }
 
 # Bundle style sheet, script and icons; what comes out is committed.
 assets:

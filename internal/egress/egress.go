@@ -205,7 +205,7 @@ func (c *Client) check(u *url.URL) error {
 		return fmt.Errorf("%w: %s is not https", ErrURL, u.Redacted())
 	}
 	host := u.Hostname()
-	if host == "" || u.Opaque != "" {
+	if host == "" || u.Opaque != "" || strings.HasSuffix(u.Host, ":") {
 		return fmt.Errorf("%w: %s names no host", ErrURL, u.Redacted())
 	}
 	if u.User != nil {
