@@ -275,10 +275,15 @@ func (f *Federation) keep(ctx context.Context, actor as2.Actor) (community.Accou
 	if err != nil {
 		return community.Account{}, fault.Wrap(fault.NotFound, err, "What %s says of itself cannot be used: %v.", actor.ID, err)
 	}
+	how := signaturesSaid(actor)
+	news := how != peers.SignsUnknown && f.refetched.allow("signs "+remote.Host, f.db.Now(), signsSaidEvery)
 	var account community.Account
 	err = f.db.Batch(ctx, func(tx *store.Tx) error {
 		var err error
 		account, err = community.UpsertRemote(tx, remote)
+		if err == nil && news {
+			err = peers.NoteSignatures(tx, remote.Host, how)
+		}
 		return err
 	})
 	return account, err

@@ -31,6 +31,10 @@ func signaturesSaid(a as2.Actor) peers.Signatures {
 	return peers.SignsUnknown
 }
 
+// signsSaidEvery is how often at most it is noted what a server's actors say of
+// signatures.
+const signsSaidEvery = 12 * time.Hour
+
 // knockEvery is how often at most a server that refuses a signature is tried
 // with the other kind.
 const knockEvery = time.Hour

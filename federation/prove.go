@@ -142,8 +142,11 @@ func (f *Federation) confirm(ctx context.Context, row *arrived) error {
 		return err
 	case a.Type == "Create" || a.Type == "Update":
 		if a.ObjectID == a.Actor {
-			_, err := f.fetchActor(ctx, a.Actor)
 			row.decide("fetched", nil)
+			if !f.refetched.allow("anew "+a.Actor, f.db.Now(), anewEvery) {
+				return nil
+			}
+			_, err := f.fetchActor(ctx, a.Actor)
 			return err
 		}
 		row.decide("fetched", nil)
