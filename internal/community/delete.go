@@ -104,6 +104,7 @@ func wipe(tx *store.Tx, p Post) error {
 		{"DELETE FROM poll_options WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM polls WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM pins WHERE post_id = ?", []any{p.ID}},
+		{"DELETE FROM ghosts WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM quote_approvals WHERE post_id = ?", []any{p.ID}},
 		{"UPDATE posts SET quote_id = NULL, quote_state = '', quote_authorization = '' WHERE id = ?", []any{p.ID}},
 		{"DELETE FROM home_entries WHERE post_id IN (" + boosts + ")", []any{p.ID}},
