@@ -29,6 +29,9 @@ const (
 	// delivery, and mostBrokenTries 500, before it counts as its last word.
 	mostRefusedTries = 3
 	mostBrokenTries  = 6
+	// mostAsidePause is how long a lane pauses at most for a document that the
+	// peer cannot take: what comes after it must not wait for long.
+	mostAsidePause = 15 * time.Second
 )
 
 // notConnected is why a lane is held: a key of the message catalogue, as all
@@ -70,6 +73,7 @@ const (
 	tookIt    verdict = iota // the row is done
 	lastWord                 // the row is done, without success
 	beyond                   // the row is done: it is not entrusted to the host any more
+	stepAside                // the row goes behind the others: it may be what breaks the peer
 	tryLater                 // the lane pauses
 	notNow                   // the policy holds the lane
 	cancelled                // we are stopping; nothing happened
@@ -177,12 +181,16 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery)
 	since := time.Now()
 	last := answered{verdict: tookIt}
 	for _, row := range rows {
+		before := last.verdict
 		last = f.deliver(ctx, l.Host, row)
 		f.metrics.delivered.WithLabelValues(last.verdict.String()).Inc()
 		if last.verdict != notNow && last.verdict != cancelled {
 			done = append(done, last)
 		}
 		if last.verdict == tryLater || last.verdict == notNow || last.verdict == cancelled {
+			break
+		}
+		if last.verdict == stepAside && before == stepAside { // it is not the document
 			break
 		}
 		if time.Since(since) > acknowledgeEvery {
@@ -197,7 +205,7 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery)
 	switch last.verdict {
 	case notNow:
 		r.then = holdLane
-	case tryLater:
+	case tryLater, stepAside:
 		r.then = pauseLane
 	case cancelled: // whoever runs the lanes gives it back
 		r.then = goOn
@@ -307,7 +315,11 @@ func (f *Federation) follow(tx *store.Tx, r *receipt, l *lane) error {
 		return f.deliveries.hold(tx, l, time.Hour, r.last.reason)
 	case pauseLane:
 		r.given = true
-		if err := f.deliveries.pause(tx, l, max(pauseAfter(l.Failures+1), r.last.wait), r.last.reason); err != nil {
+		wait := max(pauseAfter(l.Failures+1), r.last.wait)
+		if r.last.verdict == stepAside {
+			wait = min(wait, mostAsidePause)
+		}
+		if err := f.deliveries.pause(tx, l, wait, r.last.reason); err != nil {
 			return err
 		}
 		return f.expire(tx, l)
@@ -338,8 +350,12 @@ func (f *Federation) recordFailure(tx *store.Tx, l *lane, d answered) error {
 		return tx.Exec("UPDATE deliveries SET state = 'withheld', reason = ?, done_at = ? WHERE id = ? AND state = 'waiting'",
 			d.reason, tx.Now, d.delivery.ID).Error
 	}
-	return tx.Exec("UPDATE deliveries SET attempts = attempts + 1, status = ?, reason = ? WHERE id = ? AND state = 'waiting'",
-		d.status, d.reason, d.delivery.ID).Error
+	place := d.delivery.ID
+	if d.verdict == stepAside {
+		place = tx.NewID()
+	}
+	return tx.Exec("UPDATE deliveries SET id = ?, attempts = attempts + 1, status = ?, reason = ? WHERE id = ? AND state = 'waiting'",
+		place, d.status, d.reason, d.delivery.ID).Error
 }
 
 // acknowledgeRefusal records a peer's last word. Who answers what belongs to
@@ -482,9 +498,8 @@ func (a answered) judge(res *egress.Response, now time.Time) answered {
 	case s >= 400 && s < 500:
 		a.verdict, a.reason = lastWord, "delivery.refused"
 	case s == http.StatusInternalServerError || s == http.StatusNotImplemented:
-		// The document may be what breaks them; it must not hold up the rest
-		// for days.
-		a.verdict, a.reason = tryLater, "delivery.broken"
+		// The document may be what breaks them; it must not hold up the rest.
+		a.verdict, a.reason = stepAside, "delivery.broken"
 		if tries >= mostBrokenTries {
 			a.verdict = lastWord
 		}
@@ -507,7 +522,7 @@ func (v verdict) String() string {
 		return "refused"
 	case beyond:
 		return "withheld"
-	case tryLater:
+	case tryLater, stepAside:
 		return "failed"
 	case notNow:
 		return "held"

@@ -111,6 +111,53 @@ func TestTroubleKeepsTheOrder(t *testing.T) {
 	})
 }
 
+// A document that a peer breaks on goes behind the others, and is given up
+// after some tries; a peer that is broken altogether is let alone.
+func TestWhatBreaksAPeerHoldsUpNothing(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, amira := r.fan()
+		tap := elm.tapInbox(func(_ int, content string) (int, http.Header) {
+			if content == "<p>breaks</p>" {
+				return 500, nil
+			}
+			return 202, nil
+		})
+		var breaks community.Post
+		oak.write(func(tx *store.Tx) (err error) {
+			if breaks, err = community.Publish(tx, amira, community.Draft{Kind: community.Note, Audience: community.Public, Source: "breaks"}); err != nil {
+				return err
+			}
+			for _, words := range []string{"two", "three"} {
+				if _, err = community.Publish(tx, amira, community.Draft{Kind: community.Note, Audience: community.Public, Source: words}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for {
+			if said, _ := tap.seen(); len(said) == 2 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		said, tries := tap.seen()
+		if strings.Join(said, "") != "<p>two</p><p>three</p>" || tries > 4 {
+			t.Errorf("elm heard %q in %d tries", said, tries)
+		}
+		hurry(oak, func() {
+			for {
+				if state, _, _, _ := oak.state(breaks); state != "waiting" {
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+		if state, reason, status, attempts := oak.state(breaks); state != "refused" || reason != "delivery.broken" || status != 500 || attempts != mostBrokenTries {
+			t.Errorf("what breaks it: %s %q %d after %d attempts", state, reason, status, attempts)
+		}
+	})
+}
+
 func TestLastWords(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -302,7 +349,7 @@ func TestJudge(t *testing.T) {
 		{408, 50, nil, tryLater, 0},
 		{429, 50, http.Header{"Retry-After": {"90"}}, tryLater, 90 * time.Second},
 		{429, 0, http.Header{"Retry-After": {"999999"}}, tryLater, 6 * time.Hour},
-		{500, 0, nil, tryLater, 0},
+		{500, 0, nil, stepAside, 0},
 		{500, 5, nil, lastWord, 0},
 		{503, 99, nil, tryLater, 0},
 		{401, 1, nil, tryLater, 0},
