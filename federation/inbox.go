@@ -122,7 +122,10 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		return "ignored", nil
 	}
 	forwarded := !iri.SameOrigin(env.Actor, claim.KeyID)
-	if !iri.SameOrigin(env.ID, env.Actor) || forwarded && (!in.admitted || f.site.Local(env.Actor)) {
+	if forwarded && in.admitted && f.site.Local(env.Actor) {
+		return "ignored", nil // Fedify hands on what it got to all who follow, and so back
+	}
+	if !iri.SameOrigin(env.ID, env.Actor) || forwarded && !in.admitted {
 		return "", refuse(http.StatusUnauthorized, "origin", "The activity, its actor and the key that signs it must be of one server.")
 	}
 	if err := f.authenticate(r, body, in); err != nil {

@@ -71,6 +71,7 @@ func TestForwardedActivities(t *testing.T) {
 				t.Errorf("%s: oak has %q, want %q (elm was asked %d times)", what, s, want, asked-before)
 			}
 		}
+		hand("what is oak's own", doc{"id": oak.site.Activity(7), "type": "Create", "actor": oak.site.Actor(7), "object": oak.site.Post(7)}, "")
 		first := elm.note(bo, "first")
 		hand("a note with its author's proof", elm.proved(bo, first), "<p>first</p>")
 		if asked != 0 {
