@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -279,6 +280,25 @@ func identityAttacks() []attack {
 		{name: "move of pat to mallory who claims to be pat", try: func(s *scene) {
 			s.actor("mallory", func(a doc) { a["alsoKnownAs"] = []string{s.y.Actor("pat")} })
 			s.send(s.deed("Move", s.y.Actor("pat"), doc{"target": s.mallory()}))
+		}},
+		{name: "followers' lists of others, and elsewhere", try: func(s *scene) { // FEP-8fcf
+			mine, theirs := s.mallory()+"/followers", s.y.Actor("pat")+"/followers"
+			digest := strings.Repeat("ab", 32)
+			for _, header := range []string{
+				`collectionId="` + theirs + `", url="` + theirs + `?sync", digest="` + digest + `"`, `collectionId="` + mine + `", url="https://z.test/s", digest="` + digest + `"`,
+				`collectionId="` + mine + `", url="https://oak.test/actor", digest="` + digest + `"`, `collectionId="` + mine + `", url="https://127.0.0.1/", digest="` + digest + `"`,
+				`collectionId="` + s.iri(s.amira) + `/followers", url="` + s.x.URL("/s") + `", digest="` + digest + `"`, `collectionId="` + theirs + `", collectionId="` + mine + `", url="` + theirs + `", url="` + s.x.URL("/s") + `", digest="` + digest + `"`,
+				`collectionId=,url=,digest=`, strings.Repeat("a=b,", 2000), "\xff",
+			} {
+				s.send(s.deed("Undo", doc{"type": "Like", "actor": s.mallory(), "object": s.posts[community.Public].IRI}), testnet.Signing{Header: http.Header{"Collection-Synchronization": {header}}})
+			}
+			s.net.Settle()
+			if n := s.z.Asked(); n > 0 {
+				s.t.Errorf("a stranger was asked %d times", n)
+			}
+			if n := s.one("SELECT COUNT(*) FROM follows WHERE follower_id = ?", s.dee.Account.ID); n != "1" {
+				s.t.Errorf("dee follows %s people", n)
+			}
 		}},
 		{name: "a stranger who is not admitted", try: func(s *scene) {
 			for _, a := range []doc{s.z.Note("zed", "Hello"), s.z.Follows("zed", s.iri(s.amira)),
