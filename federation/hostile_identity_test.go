@@ -299,7 +299,8 @@ func identityAttacks() []attack {
 			if n := s.one("SELECT COUNT(*) FROM follows WHERE follower_id = ?", s.dee.Account.ID); n != "1" {
 				s.t.Errorf("dee follows %s people", n)
 			}
-		}},
+		}, changes: []string{"likes -1", "notifications -1", "posts ~1"}}, // what mallory took back
+
 		{name: "a stranger who is not admitted", try: func(s *scene) {
 			for _, a := range []doc{s.z.Note("zed", "Hello"), s.z.Follows("zed", s.iri(s.amira)),
 				{"@context": activityStreams, "id": s.z.URL("/d/1"), "type": "Delete", "actor": s.z.Actor("zed"), "object": s.z.Actor("zed")},
