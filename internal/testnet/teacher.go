@@ -394,3 +394,32 @@ func (p *Teacher) TryReply(to Post, words string) error {
 	_, err := p.TryWrite(community.Draft{Kind: community.Reply, Audience: parent.Audience, InReplyToID: parent.ID, Source: words})
 	return err
 }
+
+// Name says that another account is the teacher's too.
+func (p *Teacher) Name(handle string) {
+	p.t.Helper()
+	other := p.find(handle)
+	p.do(func(tx *store.Tx) (err error) {
+		p.Account, err = community.SetAliases(tx, p.Account, []string{other.IRI(tx.Site)})
+		return err
+	})
+}
+
+// Move has the teacher go on with another account.
+func (p *Teacher) Move(handle string) {
+	p.t.Helper()
+	to, err := p.s.Federation().Fresh(p.t.Context(), handle)
+	if err != nil {
+		p.t.Fatalf("%s moves to %s: %v", p.Handle(), handle, err)
+	}
+	p.do(func(tx *store.Tx) (err error) {
+		p.Account, err = community.MoveTo(tx, p.Account, to)
+		return err
+	})
+}
+
+// Leave deletes the teacher's account.
+func (p *Teacher) Leave() {
+	p.t.Helper()
+	p.do(func(tx *store.Tx) error { return community.DeleteAccount(tx, p.Account.ID, p.Account.ID, "") })
+}
