@@ -161,7 +161,7 @@ func TestProve(t *testing.T) {
 func BenchmarkProve(b *testing.B) {
 	_, private, _ := ed25519.GenerateKey(rand.Reader)
 	for b.Loop() {
-		if _, err := Prove(inboxBody, Key{ID: keyID, Private: private}, time.Now()); err != nil {
+		if _, err := Prove([]byte(fepProof), Key{ID: keyID, Private: private}, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

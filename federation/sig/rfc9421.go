@@ -358,9 +358,11 @@ func (c Claim) base(r *http.Request, origin string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		name, err := httpsfv.Marshal(item)
-		if err != nil {
-			return "", fmt.Errorf("%w: %v", ErrMalformed, err)
+		name := `"` + c.Headers[i] + `"`
+		if len(item.Params.Names()) > 0 || strings.ContainsAny(c.Headers[i], `"\`) {
+			if name, err = httpsfv.Marshal(item); err != nil {
+				return "", fmt.Errorf("%w: %v", ErrMalformed, err)
+			}
 		}
 		b.WriteString(name + ": " + value + "\n")
 	}
