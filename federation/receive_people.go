@@ -3,6 +3,7 @@ package federation
 import (
 	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -31,6 +32,13 @@ func (f *Federation) receiveAnswer(b *book, actor community.Account, a *as2.Acti
 	answer func(tx *store.Tx, by community.Account, uri string, follower int64) error) (string, error) {
 	if post, yes := f.answersQuote(a); yes {
 		return f.receiveQuoteAnswer(b, actor, a, post)
+	}
+	if activity, yes := f.refusesReaction(a); yes {
+		known, err := community.ReceiveRefusal(b.tx, actor, activity)
+		if err == nil && !known {
+			return "unknown_object", nil
+		}
+		return "", err
 	}
 	uri := a.ObjectID
 	var follower int64
@@ -63,4 +71,20 @@ func (f *Federation) receiveBlock(b *book, actor community.Account, a *as2.Activ
 		return "unknown_object", nil
 	}
 	return "", community.ReceiveBlock(b.tx, actor, *target, a.ID)
+}
+
+// refusesReaction reports whether a Reject is about something that somebody here
+// did with a post, by the address of the deed or in a request that carries it.
+//
+// GoToSocial's AnnounceRequest, LikeRequest and ReplyRequest.
+func (f *Federation) refusesReaction(a *as2.Activity) (activity int64, yes bool) {
+	if a.Type != "Reject" {
+		return 0, false
+	}
+	address := a.ObjectID
+	if a.Inner != nil {
+		address = a.Inner.InstrumentID
+	}
+	ref, ok := f.site.Parse(address)
+	return ref.ID, ok && ref.Kind == iri.Activity
 }

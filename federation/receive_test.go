@@ -116,6 +116,45 @@ func TestDeedsAreUndone(t *testing.T) {
 	})
 }
 
+// As GoToSocial refuses what its interactionPolicy has people ask for.
+func TestBoostThatItsAuthorRefuses(t *testing.T) {
+	for name, object := range map[string]func(address string) any{
+		"by its address": func(address string) any { return address },
+		"by the request": func(address string) any {
+			return doc{"id": "http://oak.localhost/requests/1", "type": "AnnounceRequest", "instrument": address}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &ring{t: t, at: map[string]addrPort{}}
+			oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+			r.befriend()
+			amira, cy, bo := oak.person("amira"), oak.person("cy"), elm.person("bo")
+			elm.follow(bo, "@amira@oak.localhost")
+			p := oak.publish(amira, community.Draft{Source: "Look"})
+			theirs, boost := elm.copyOf(p, oak), community.Post{}
+			elm.write(func(tx *store.Tx) (err error) {
+				boost, err = community.BoostPost(tx, bo, theirs.ID)
+				return err
+			})
+			r.settle()
+			boosts := func() [2]int {
+				return [2]int{oak.count("SELECT boosts_count FROM posts WHERE id = ?", p.ID), elm.count("SELECT boosts_count FROM posts WHERE uri = ?", p.IRI(oak.site))}
+			}
+			for _, refused := range []struct {
+				by   community.Account
+				want [2]int
+			}{{cy, [2]int{1, 1}}, {amira, [2]int{0, 0}}, {amira, [2]int{0, 0}}} {
+				oak.say(refused.by, elm, doc{"id": oak.site.URL("/test/reject/" + refused.by.Username), "type": "Reject", "actor": oak.site.Actor(refused.by.ID),
+					"to": []string{elm.site.Actor(bo.ID)}, "object": object(elm.site.Activity(boost.ID))})
+				r.settle()
+				if got := boosts(); got != refused.want {
+					t.Errorf("refused by %s, the boosts at their server and ours are %v, want %v", refused.by.Username, got, refused.want)
+				}
+			}
+		})
+	}
+}
+
 func TestEditAndDelete(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
 		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
