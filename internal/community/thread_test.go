@@ -200,10 +200,10 @@ func TestThreadWithGhosts(t *testing.T) {
 				return err
 			})
 		}
-		look(w.viewer(amira), "0 1 2unknownelm.test 2deletedelm.test 1unreadableelm.test 1strangerfir.test")
+		look(w.viewer(amira), "0 1 2deletedelm.test 2unknownelm.test 1strangerfir.test 1unreadableelm.test")
 		look(Guest, "0 1")
 		w.receive(came)
-		look(w.viewer(amira), "0 1 1 2unknownelm.test 2deletedelm.test 1strangerfir.test")
+		look(w.viewer(amira), "0 1 1 2deletedelm.test 2unknownelm.test 1strangerfir.test")
 		w.write(func(tx *store.Tx) error { return ReplaceGhosts(tx, []int64{top.ID, reply.ID}, nil) })
 		look(w.viewer(amira), "0 1 1")
 	})
