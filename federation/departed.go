@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
@@ -14,32 +15,30 @@ import (
 // really gone.
 const departedEvery = 10 * time.Minute
 
-// mayHaveDeparted looks up whether an account is gone whose deletion was told
-// with a signature that cannot be checked, since the key went with it: its
-// server's word at the account's own address counts, and no other. Nothing
-// waits for it.
+// mayHaveDeparted takes down that an account was deleted, as somebody tells
+// whose signature cannot be checked, since the key went with it. If the account
+// is known here, its server is asked, whose word at the account's own address
+// counts and no other.
 //
 // W3C ActivityPub, section 6.4 (410 Gone); FEP-fe34.
-func (f *Federation) mayHaveDeparted(actor string, s *sender) {
-	if !s.admitted || !iri.SameOrigin(actor, s.claim.KeyID) {
-		return
+func (f *Federation) mayHaveDeparted(ctx context.Context, s *sender, env as2.Envelope, body []byte) error {
+	if !s.admitted || !iri.SameOrigin(env.Actor, s.claim.KeyID) || !iri.SameOrigin(env.ID, env.Actor) {
+		return nil
 	}
-	f.aside(context.Background(), func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, fetchWithin)
-		defer cancel()
-		var account community.Account
-		err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
-			account, err = community.AccountByURI(tx, actor)
-			return err
-		})
-		if err != nil || account.Local() || account.DeletedAt != nil || !f.refetched.allow("departed "+actor, f.db.Now(), departedEvery) {
-			return
-		}
-		if _, err := f.actorAt(ctx, actor); !fault.Is(err, fault.Gone) {
-			return
-		}
-		if err := f.db.Batch(ctx, func(tx *store.Tx) error { return community.DeleteRemote(tx, account) }); err != nil {
-			f.log.Error("account not deleted", "account", account.ID, "err", err)
-		}
+	var account community.Account
+	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
+		account, err = community.AccountByURI(tx, env.Actor)
+		return err
 	})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case err != nil:
+		return err
+	case account.Local() || account.DeletedAt != nil || !f.refetched.allow("departed "+env.Actor, f.db.Now(), departedEvery):
+		return nil
+	}
+	c := &comer{host: s.host, id: s.host + " " + env.ID, actor: env.Actor, kind: env.Type, body: body, unproven: true}
+	f.intake.wait(c)
+	return c.err
 }

@@ -118,8 +118,7 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if env.Type == "Delete" && env.ObjectID == env.Actor && !in.known {
 		// Servers tell everyone they know when an account goes; its key is
 		// gone then too, and mostly there is nothing of it here.
-		f.mayHaveDeparted(env.Actor, in)
-		return "ignored", nil
+		return "ignored", f.mayHaveDeparted(r.Context(), in, env, body)
 	}
 	forwarded := !iri.SameOrigin(env.Actor, claim.KeyID)
 	if forwarded && in.admitted && f.site.Local(env.Actor) {
@@ -130,10 +129,9 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	}
 	if err := f.authenticate(r, body, in); err != nil {
 		if env.Type == "Delete" && env.ObjectID == env.Actor {
-			f.mayHaveDeparted(env.Actor, in)
 			var no *refusal
 			if errors.As(err, &no) && no.gone { // which is what it says; a refusal would only bring it back
-				return "ignored", nil
+				return "ignored", f.mayHaveDeparted(r.Context(), in, env, body)
 			}
 		}
 		return "", err
