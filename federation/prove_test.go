@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -333,5 +334,47 @@ func TestInboxTakesMessageSignatures(t *testing.T) {
 		if got := post(elm.note(bo, strings.ReplaceAll(tt.name, " ", "-")), tt.sign); got != tt.want {
 			t.Errorf("%s: answered %d, want %d", tt.name, got, tt.want)
 		}
+	}
+}
+
+// That a server does not give what is not for everybody is no word that it is
+// gone; and who hands on very much is put off.
+func TestForwardedDeletionsOfClosedPosts(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm, fir := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost")
+	r.befriend()
+	amira, bo, cy := oak.person("amira"), elm.person("bo"), fir.person("cy")
+	oak.follow(amira, "@bo@elm.localhost")
+	for i, audience := range []community.Audience{community.Followers, community.Public} {
+		p := elm.publish(bo, community.Draft{Source: "Still here", Audience: audience})
+		for _, status := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusGone} {
+			elm.tap = func(w http.ResponseWriter, q *http.Request) bool {
+				if q.Method != http.MethodGet || !strings.HasPrefix(q.URL.Path, "/o/") {
+					return false
+				}
+				w.WriteHeader(status)
+				return true
+			}
+			fir.say(cy, oak, doc{"id": elm.site.URL("/test/gone/" + http.StatusText(status) + string(audience)), "type": "Delete",
+				"actor": elm.site.Actor(bo.ID), "object": elm.site.Post(p.ID)})
+			r.settle()
+			gone := status == http.StatusGone || status == http.StatusNotFound && audience == community.Public
+			if got := oak.copyOf(p, elm).DeletedAt != nil; got != gone {
+				t.Errorf("a post for %q whose server answers %d: deleted is %v", audience, status, got)
+			}
+			if gone {
+				break
+			}
+		}
+		if n := oak.count("SELECT COUNT(*) FROM posts WHERE deleted_at IS NOT NULL"); n != i+1 {
+			t.Errorf("%d posts were deleted, want %d", n, i+1)
+		}
+	}
+	last := 0
+	for i := range mostForwarded + 1 {
+		last = fir.say(cy, oak, doc{"id": elm.site.URL("/test/many/" + strconv.Itoa(i)), "type": "Delete", "actor": elm.site.Actor(bo.ID), "object": elm.site.Post(1)}).Status
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("the last of very many is answered %d", last)
 	}
 }
