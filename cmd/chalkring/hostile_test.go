@@ -178,16 +178,16 @@ func (v *victim) wide(member string, each func(i int) any) func(int) map[string]
 // costly is what a hostile server tries that has only volume.
 var costly = []cost{
 	{"notes of almost a mebibyte", func(v *victim) {
-		v.flood(200, 32, func(int) map[string]any { return v.large(1_000_000, nil) })
+		v.flood(100, 32, func(int) map[string]any { return v.large(1_000_000, nil) })
 	}, 90 * time.Second},
 	{"wide lists of recipients", func(v *victim) {
-		v.flood(60, 16, v.wide("to", func(i int) any { return fmt.Sprintf("https://localhost/u/%0150d", i) }))
+		v.flood(30, 16, v.wide("to", func(i int) any { return fmt.Sprintf("https://localhost/u/%0150d", i) }))
 	}, 90 * time.Second},
 	{"wide lists of hashtags", func(v *victim) {
-		v.flood(60, 16, v.wide("tag", func(i int) any { return map[string]any{"type": "Hashtag", "name": fmt.Sprintf("#tag%0150d", i)} }))
+		v.flood(30, 16, v.wide("tag", func(i int) any { return map[string]any{"type": "Hashtag", "name": fmt.Sprintf("#tag%0150d", i)} }))
 	}, 90 * time.Second},
 	{"wide lists of pictures", func(v *victim) {
-		v.flood(60, 16, v.wide("attachment", func(i int) any {
+		v.flood(30, 16, v.wide("attachment", func(i int) any {
 			return map[string]any{"type": "Image", "mediaType": "image/png", "url": v.friend.URL(fmt.Sprintf("/p/%0100d.png", i))}
 		}))
 	}, 90 * time.Second},

@@ -301,8 +301,8 @@ func eachPart(name string, do func(part string, body []byte) error) error {
 		if h.Typeflag != tar.TypeReg || h.Size > maxPart {
 			return fmt.Errorf("%q is not a file that belongs in a backup", h.Name)
 		}
-		body := make([]byte, h.Size)
-		if _, err := io.ReadFull(in, body); err != nil {
+		body, err := io.ReadAll(in) // as much as is there, whatever its length says
+		if err != nil {
 			return err
 		}
 		if err := do(h.Name, body); err != nil {
