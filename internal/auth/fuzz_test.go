@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,11 +58,12 @@ func FuzzScopes(f *testing.F) {
 		if !s.Within(s) {
 			t.Errorf("%q allows not even itself", list)
 		}
+		said := strings.Fields(strings.ReplaceAll(list, "+", " "))
 		for _, one := range s {
 			if !s.Allow(one) {
 				t.Errorf("%q does not allow %q", list, one)
 			}
-			if !strings.Contains(" "+strings.Join(strings.Fields(list), " ")+" ", " "+one+" ") {
+			if len(said) > 0 && !slices.Contains(said, one) { // nothing is read
 				t.Errorf("%q says nothing of %q", list, one)
 			}
 		}
