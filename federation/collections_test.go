@@ -220,6 +220,8 @@ func (n *server) guest(url string) as2.Collection {
 
 // What somebody whom its author blocks answered does not stand among the
 // replies that the author's server tells of.
+//
+// FEP-7458.
 func TestRepliesLeaveOutTheBlocked(t *testing.T) {
 	r := &ring{t: t, at: map[string]addrPort{}}
 	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")

@@ -149,13 +149,13 @@ func TestDocumentsOfOthers(t *testing.T) {
 		{"/t/forged", fault.NotFound, ""},
 		{"/t/outside", fault.NotFound, ""},
 		{"/t/stranger", fault.Forbidden, ""},
-		{"/t/loop", fault.Unavailable, ""},
+		{"/t/loop", fault.NotFound, ""},
 		{"/t/page", fault.NotFound, ""},
 		{"/t/note", fault.NotFound, ""},
 		{"/t/gone", fault.Gone, ""},
 		{"/t/secret", fault.Forbidden, ""},
 		{"/t/broken", fault.Unavailable, ""},
-		{"/t/huge", fault.Unavailable, ""},
+		{"/t/huge", fault.NotFound, ""},
 		{"/t/inbox", fault.NotFound, ""},
 	}
 	for _, tt := range tests {
@@ -229,6 +229,8 @@ func TestKeysOfOthers(t *testing.T) {
 }
 
 // A server is met when it is connected with, and asked again when it did not answer.
+//
+// FEP-2677, FEP-d556 (its actor), FEP-844e (what it implements), FEP-f1d5 (its software).
 func TestMeeting(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
 		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")

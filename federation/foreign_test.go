@@ -12,6 +12,8 @@ import (
 
 // What others publish besides text lands with what it says of itself, and what
 // is not taken leaves its reason.
+//
+// FEP-8a8e (events); FEP-9098 (custom emoji).
 func TestForeignThingsLand(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
 		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")

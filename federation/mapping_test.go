@@ -83,6 +83,7 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
+// FEP-b2b8 (the summary of an article), FEP-eb48 (hashtags), FEP-1311 (pictures).
 func TestReadObject(t *testing.T) {
 	published := time.Date(2026, 11, 20, 4, 10, 0, 0, time.UTC)
 	r, err := readObject(as2.Object{
@@ -175,6 +176,8 @@ func TestRemoteAccount(t *testing.T) {
 }
 
 // What a post says goes over the wire and comes back the same.
+//
+// FEP-b2b8 (Article), FEP-eb48 (hashtags), FEP-7888 (context), FEP-1311 (pictures).
 func TestObjectsSurviveTheWire(t *testing.T) {
 	site := iri.Site{Host: "elm.test", Scheme: "https"}
 	here := community.Account{ID: 7, Username: "bo"}
@@ -233,14 +236,59 @@ func TestObjectsSurviveTheWire(t *testing.T) {
 		got.Audience, got.Unlisted = audienceOf(o, author)
 		if got.Kind != p.Kind || got.Audience != p.Audience || got.Unlisted != p.Unlisted || got.Title != p.Title || got.Warning != p.Warning || got.HTML != p.HTML ||
 			got.Language != p.Language || got.Subject != p.Subject || got.Level != p.Level || got.Licence != p.Licence || got.InReplyToURI != p.InReplyToURI ||
-			!got.Published.Equal(created) || got.URL != site.Page(11) || len(got.Media) != 1 || got.Media[0].Alt != "a desk" {
+			!got.Published.Equal(created) || got.URL != site.Page(11) || len(got.Media) != 1 || got.Media[0].Alt != "a desk" ||
+			got.Media[0].Mime != "image/webp" || got.Media[0].Width != 4 || got.Media[0].Height != 3 {
 			t.Errorf("%s: came back as %+v", tt.name, got)
 		}
 		if p.Kind.Answers() && (o.Name != "" || !slices.ContainsFunc(o.Tags, func(t as2.Tag) bool { return t.Type == "Mention" && t.Href == uri && t.Name == "@amira@oak.test" })) {
 			t.Errorf("%s: a reply has no title and mentions whom it answers: %q, %+v", tt.name, o.Name, o.Tags)
 		}
-		if p.Kind == community.Practice && got.Teaser != "<p>In short &amp; good</p>" {
+		if p.Kind == community.Practice && got.Teaser != "In short &amp; good" {
 			t.Errorf("%s: teaser %q", tt.name, got.Teaser)
+		}
+	}
+}
+
+// Who is found by a search is for each to say, and what is not public is found
+// by nobody whom it is not for.
+//
+// FEP-5feb (actors); FEP-268d (objects).
+func TestSearchConsent(t *testing.T) {
+	site := iri.Site{Host: "elm.test", Scheme: "https"}
+	shy, open := community.Account{ID: 7, Username: "bo", ActorType: "Person"}, community.Account{ID: 7, Username: "bo", ActorType: "Person", Indexable: true}
+	tests := []struct {
+		name     string
+		author   community.Account
+		audience community.Audience
+		want     string
+	}{
+		{"who agreed", open, community.Public, as2.Public},
+		{"who did not", shy, community.Public, site.Followers(7)},
+		{"for the network", open, community.Network, site.Followers(7)},
+		{"for followers", open, community.Followers, site.Followers(7)},
+		{"for people", open, community.People, site.Actor(7)},
+	}
+	for _, tt := range tests {
+		body, err := as2.EncodeObject(objectOf(site, said{post: community.Post{ID: 1, Kind: community.Note, Audience: tt.audience, HTML: "x", AuthorID: 7}, author: tt.author}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := as2.DecodeObject(body)
+		if err != nil || !slices.Equal(o.SearchableBy, []string{tt.want}) {
+			t.Errorf("%s: searchable by %q, %v", tt.name, o.SearchableBy, err)
+		}
+	}
+	for _, author := range []community.Account{shy, open} {
+		body, err := as2.EncodeActor(personOf(site, author, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		actor, err := as2.DecodeActor(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := remoteAccount(actor); err != nil || got.Indexable != author.Indexable {
+			t.Errorf("indexable %v arrives as %v, %v", author.Indexable, got.Indexable, err)
 		}
 	}
 }

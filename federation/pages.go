@@ -30,6 +30,13 @@ func (f *Federation) Routes(r *mux.Router) {
 	get := func(path string, h http.HandlerFunc) *mux.Route {
 		return r.Path(path).Methods(http.MethodGet, http.MethodHead).HandlerFunc(h)
 	}
+	for _, box := range []string{"/inbox", "/actor/inbox", "/u/" + number + "/inbox"} {
+		get(box, f.noClients("An inbox takes what other servers send and is not read from here.", http.MethodPost))
+	}
+	for _, box := range []string{"/actor/outbox", "/u/" + number + "/outbox"} {
+		r.Path(box).Methods(http.MethodPost).HandlerFunc(f.noClients("An outbox is read and not written to from here.", http.MethodGet, http.MethodHead))
+	}
+
 	get("/.well-known/webfinger", f.getWebFinger)
 	get("/.well-known/nodeinfo", f.getNodeInfoLinks)
 	get("/.well-known/host-meta", f.getHostMeta)
@@ -54,6 +61,18 @@ func (f *Federation) Routes(r *mux.Router) {
 	get("/f/"+number, f.document200(f.followDocument))
 	get("/@{name}", f.document200(f.profileDocument)).MatcherFunc(asksForActivity)
 	get("/posts/"+number, f.document200(f.postDocument)).MatcherFunc(asksForActivity)
+}
+
+// noClients refuses what only an app would ask of ActivityPub, whoever asks.
+//
+// W3C ActivityPub, sections 5.2 and 6 (client to server, which is not offered);
+// RFC 9110, section 15.5.6 (405).
+func (f *Federation) noClients(why string, allowed ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		f.problem(w, r, problem{Status: http.StatusMethodNotAllowed,
+			Detail: why + " This server does not offer client-to-server ActivityPub. Apps sign in and write through the Mastodon API, under /api/."})
+	}
 }
 
 func asksForActivity(r *http.Request, _ *mux.RouteMatch) bool { return wantsActivity(r) }

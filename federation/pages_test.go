@@ -72,6 +72,8 @@ func TestWhoMayRead(t *testing.T) {
 	})
 }
 
+// What others may ask for, and what it says: FEP-844e (implements), FEP-7458
+// (replies, likes, shares), FEP-f228 and FEP-11dd (context).
 func TestDocuments(t *testing.T) {
 	r := &ring{t: t, at: map[string]addrPort{}}
 	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
@@ -133,6 +135,54 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// Apps write through an API of their own; ActivityPub's is neither promised nor
+// answered.
+//
+// W3C ActivityPub, sections 4.1, 5.2 and 6.
+func TestClientsAreNotOffered(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	amira := oak.person("amira")
+	for _, address := range []string{oak.site.Actor(amira.ID), oak.site.Instance()} {
+		var actor struct{ Endpoints map[string]string }
+		if err := json.Unmarshal(elm.ask(community.Account{}, address).Body, &actor); err != nil {
+			t.Fatal(err)
+		}
+		if len(actor.Endpoints) != 1 || actor.Endpoints["sharedInbox"] != oak.site.SharedInbox() {
+			t.Errorf("%s promises %v", address, actor.Endpoints)
+		}
+	}
+	router := mux.NewRouter()
+	oak.Routes(router)
+	note := `{"@context":"https://www.w3.org/ns/activitystreams","type":"Note","content":"Hello","to":"as:Public"}`
+	for _, tt := range []struct{ method, box, allow string }{
+		{http.MethodPost, oak.site.Outbox(amira.ID), "GET, HEAD"},
+		{http.MethodPost, oak.site.InstanceOutbox(), "GET, HEAD"},
+		{http.MethodGet, oak.site.Inbox(amira.ID), "POST"},
+		{http.MethodGet, oak.site.InstanceInbox(), "POST"},
+		{http.MethodGet, oak.site.SharedInbox(), "POST"},
+	} {
+		req := httptest.NewRequest(tt.method, strings.TrimPrefix(tt.box, oak.site.Base()), strings.NewReader(note))
+		req.Header.Set("Content-Type", activityJSON)
+		req.Header.Set("Authorization", "Bearer x")
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, req)
+		var said problem
+		err := json.Unmarshal(w.Body.Bytes(), &said)
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != tt.allow || w.Header().Get("Content-Type") != "application/problem+json" ||
+			err != nil || said.Status != w.Code || !strings.Contains(said.Detail, "does not offer client-to-server ActivityPub") {
+			t.Errorf("%s %s: %d, allowed %q: %s", tt.method, tt.box, w.Code, w.Header().Get("Allow"), w.Body)
+		}
+	}
+	if n := oak.count("SELECT COUNT(*) FROM posts"); n != 0 {
+		t.Errorf("%d posts were written through an outbox", n)
+	}
+}
+
+// Who asks without a signature is told what a signature cannot be checked
+// without: FEP-2677, FEP-d556 and FEP-f1d5 for the server itself, RFC 7033 for
+// its people.
 func TestUnsignedReaders(t *testing.T) {
 	r := &ring{t: t, at: map[string]addrPort{}}
 	oak := r.start("oak.localhost")

@@ -307,6 +307,8 @@ func TestQuotesOnTheWire(t *testing.T) {
 
 // Reactions count as thanks, are shown with what they were given with, and can
 // be taken back.
+//
+// FEP-c0e0 (emoji reactions); FEP-9098 (custom emoji).
 func TestReactions(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
 		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")

@@ -239,6 +239,45 @@ func TestBoostOfUnknown(t *testing.T) {
 	})
 }
 
+// What a group passes on is fetched from its own server: a post comes without
+// being a boost, and of other deeds nothing is believed.
+//
+// FEP-1b12.
+func TestGroupsPassOnAddresses(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, fir := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost")
+		r.befriend()
+		amira, group, cy := oak.person("amira"), elm.person("literacy"), fir.person("cy")
+		elm.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE accounts SET actor_type = 'Group' WHERE id = ?", group.ID).Error
+		})
+		fir.follow(cy, "@literacy@elm.localhost")
+		if a := fir.seen("@literacy@elm.localhost"); a.ActorType != "Group" || fir.count("SELECT COUNT(*) FROM follows WHERE state = 'accepted'") != 1 {
+			t.Errorf("a group is a %s that cannot be followed", a.ActorType)
+		}
+		p := oak.publish(amira, community.Draft{Kind: community.Discussion, Title: "A topic", Source: "Opening"})
+		pass := func(kind string) {
+			t.Helper()
+			did := doc{"id": oak.site.URL("/test/" + kind), "type": kind, "actor": oak.site.Actor(amira.ID), "to": public, "audience": elm.site.Actor(group.ID),
+				"object": doc{"id": oak.site.Post(p.ID), "type": "Note", "attributedTo": oak.site.Actor(amira.ID), "content": "forged", "updated": "2036-11-20T04:10:00Z"}}
+			if res := elm.say(group, fir, doc{"id": elm.site.URL("/test/passed/" + kind), "type": "Announce", "actor": elm.site.Actor(group.ID), "to": public, "object": did}); res.Status != 202 {
+				t.Fatalf("%s: %d %s", kind, res.Status, res.Body)
+			}
+			r.settle()
+		}
+		for _, kind := range []string{"Create", "Update", "Like", "Delete"} {
+			pass(kind)
+			got := fir.copyOf(p, oak)
+			if got.Title != "A topic" || !strings.Contains(got.HTML, "Opening") || got.DeletedAt != nil || got.LikesCount != 0 {
+				t.Errorf("after its %s was passed on the post is %+v", kind, got)
+			}
+		}
+		if n := fir.count("SELECT COUNT(*) FROM posts WHERE kind = 'boost'"); n != 0 {
+			t.Errorf("%d boosts, want none", n)
+		}
+	})
+}
+
 // A boost whose post cannot be had just now is not dropped for being looked at
 // again and again while it waits.
 func TestPutOffIsNoTry(t *testing.T) {

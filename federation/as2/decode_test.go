@@ -123,6 +123,7 @@ func TestDecodeOtherServers(t *testing.T) {
 	check("Offer of peering", a.Relationship.Relationship == chalkring+"peer" && a.ObjectID == "" && !a.EndTime.IsZero(), a)
 }
 
+// What PeerTube, Mastodon and Mobilizon (FEP-8a8e) publish besides notes.
 func TestDecodeObjects(t *testing.T) {
 	video, err := DecodeObject(document(t, "peertube-7-video.json"))
 	if err != nil {
@@ -151,6 +152,7 @@ func TestDecodeObjects(t *testing.T) {
 	}
 }
 
+// FEP-521a (several keys), FEP-844e (implements).
 func TestDecodeActors(t *testing.T) {
 	hine, err := DecodeActor(document(t, "mastodon-4.4-person.json"))
 	if err != nil {

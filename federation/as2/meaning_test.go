@@ -3,6 +3,7 @@ package as2
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -98,6 +99,18 @@ func TestDurations(t *testing.T) {
 	}
 }
 
+// The lines of a profile, as Mastodon writes them and as FEP-fb2a has them.
+func TestProfileLines(t *testing.T) {
+	a, err := DecodeActor([]byte(`{"id":"https://a/u","type":"Person","inbox":"https://a/i","outbox":"https://a/o","attachment":[
+		{"type":"PropertyValue","name":"School","value":"<b>Oak</b>"},{"type":"Note","name":"Year","content":"3"},
+		{"type":"Link","name":"Page","href":"https://b/?x=1&y=2"},{"type":"Link","name":"Trick","href":"javascript:alert(1)"},
+		{"type":"IdentityProof","name":"pgp","signatureValue":"x"},{"type":"Note","content":"nameless"}]}`))
+	want := []Field{{"School", "<b>Oak</b>"}, {"Year", "3"}, {"Page", `<a href="https://b/?x=1&amp;y=2">https://b/?x=1&amp;y=2</a>`}}
+	if err != nil || !slices.Equal(a.Fields, want) {
+		t.Errorf("the lines are %+v, %v", a.Fields, err)
+	}
+}
+
 // FEP-044f, FEP-e232, and what servers wrote before them: one field.
 func TestQuotes(t *testing.T) {
 	const head = `{"id":"https://a/n","type":"Note","content":"x",`
@@ -143,6 +156,8 @@ func TestLending(t *testing.T) {
 	}
 }
 
+// What a thing is: FEP-2277 (an actor by its inbox and outbox, a deed by its
+// type); FEP-c0e0 (reactions); FEP-044f (requests to quote).
 func TestDeedsAreNoObjects(t *testing.T) {
 	for _, typ := range []string{"Create", "Like", "Person", "OrderedCollection"} {
 		if _, err := DecodeObject([]byte(`{"id":"https://a/1","type":"` + typ + `","attributedTo":"https://a/u","content":"x"}`)); !errors.Is(err, ErrMalformed) {

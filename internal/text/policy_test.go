@@ -10,6 +10,7 @@ import (
 
 const relAttr = ` rel="nofollow noopener noreferrer"`
 
+// FEP-b2b8 (the HTML of long texts), and what does harm.
 func TestSanitise(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"plain text", "Exit tickets & more", "Exit tickets &amp; more"},
