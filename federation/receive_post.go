@@ -95,9 +95,14 @@ func (f *Federation) receiveDelete(b *book, actor community.Account, row *arrive
 	if post != nil && post.AuthorID != actor.ID {
 		return "foreign", nil // of the same server, but another person's
 	}
-	if revoked, err := community.ReceiveRevokedQuote(b.tx, actor, a.ObjectID); err != nil || revoked {
-		clear(b.posts)
+	// It may be a stamp. It may be a post all the same, for anybody can name a
+	// post of somebody else's as the stamp that they have.
+	revoked, err := community.ReceiveRevokedQuote(b.tx, actor, a.ObjectID)
+	if err != nil {
 		return "", err
+	}
+	if revoked {
+		clear(b.posts)
 	}
 	if post != nil {
 		if err := forwardAfter(b.tx, row, *post, true); err != nil {
