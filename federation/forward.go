@@ -3,6 +3,7 @@ package federation
 import (
 	"slices"
 
+	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
@@ -19,19 +20,27 @@ func forward(tx *store.Tx, row *arrived, answer community.Post, parent *communit
 	if parent == nil || !parent.Local() || !firsthand(row) {
 		return nil
 	}
-	followers := tx.Site.Followers(parent.AuthorID)
-	if a := &row.activity; !slices.Contains(a.To, followers) && !slices.Contains(a.Cc, followers) {
+	if !addresses(&row.activity, tx.Site.Followers(parent.AuthorID)) {
 		return nil
 	}
 	return community.Forward(tx, answer, *parent, row.Body, []string{row.Host})
 }
 
 // forwardAfter passes on the change or the end of an answer that was passed on.
+// A change that is not for the followers any more stays here.
 func forwardAfter(tx *store.Tx, row *arrived, answer community.Post, ends bool) error {
-	if !firsthand(row) {
+	if !firsthand(row) || answer.InReplyToAuthor == nil {
+		return nil
+	}
+	followers := tx.Site.Followers(*answer.InReplyToAuthor)
+	if a := &row.activity; !ends && !addresses(a, followers) && (a.Object == nil || !slices.Contains(a.Object.Recipients(), followers)) {
 		return nil
 	}
 	return community.ForwardAfter(tx, answer, row.Body, []string{row.Host}, ends)
+}
+
+func addresses(a *as2.Activity, whom string) bool {
+	return slices.Contains(a.To, whom) || slices.Contains(a.Cc, whom)
 }
 
 // firsthand reports whether an activity came from its actor's own server.

@@ -125,6 +125,13 @@ func TestAnswersAreForwarded(t *testing.T) {
 		if got := forwarded(atFir(), oak.host); len(got) != 1 || !strings.Contains(got[0], "changed") {
 			t.Errorf("of the change fir got %s", got)
 		}
+		update["id"], update["to"], update["cc"] = elm.site.URL("/test/update/b"), []string{bos}, nil
+		o["to"], o["cc"], o["content"], o["updated"] = []string{bos}, nil, "<p>for fewer</p>", "2099-01-02T00:00:00Z"
+		elm.say(bo, oak, update)
+		r.settle()
+		if got := forwarded(atFir(), oak.host); len(got) != 0 {
+			t.Errorf("of the change for others fir got %s", got)
+		}
 		for name, want := range map[string]int{"answera": 1, "answerb": 0} {
 			elm.say(bo, oak, doc{"@context": "https://www.w3.org/ns/activitystreams", "id": elm.site.URL("/test/delete/" + name), "type": "Delete",
 				"actor": elm.site.Actor(bo.ID), "to": []string{public}, "object": elm.site.URL("/test/" + name)})

@@ -59,7 +59,14 @@ func ForwardAfter(tx *store.Tx, answer Post, activity []byte, except []string, e
 		to[i] = r.Target
 	}
 	o := Outgoing{Verb: VerbForward, ActorID: rows[0].ActorID, Body: activity, Facts: Facts{Inboxes: to, Except: except}}
-	if !ends { // what it says now goes when the answer goes
+	if !ends { // what it says now goes when the answer goes, and to whom is entrusted with it now
+		parent, err := PostByID(tx, *answer.InReplyToID)
+		if err != nil {
+			return err
+		}
+		if o.Audience = Forwardable(answer, parent); o.Audience == "" {
+			return nil
+		}
 		o.PostID = &answer.ID
 	}
 	return enqueue(tx, o)
@@ -85,7 +92,7 @@ func (c *collecting) forwarding() ([]Target, error) {
 	}
 	c.found = slices.DeleteFunc(c.found, func(t Target) bool { return slices.Contains(c.o.Facts.Except, t.Host) })
 	carries := c.o.Audience
-	if carries == "" { // the change or the end of what they have
+	if carries == "" { // the end of what they have
 		carries = Public
 	}
 	return judge(c.tx, c.found, carries)
