@@ -132,7 +132,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		if lanes, err = community.Lanes(tx); err != nil {
 			return err
 		}
-		if reports, err = community.CountOpenReports(tx); err != nil {
+		if reports, err = community.CountOpenReports(tx, h.me); err != nil {
 			return err
 		}
 		admitted, err = peers.Admitted(tx, hostsOf(lanes))

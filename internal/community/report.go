@@ -98,6 +98,11 @@ func MakeReport(tx *store.Tx, me Account, d ReportDraft) (Report, error) {
 	if target.ID == me.ID || target.DeletedAt != nil {
 		return Report{}, fault.Keyed(fault.Invalid, "report.yourself", "This account cannot be reported.", nil)
 	}
+	if all, err := moderatorsFor(tx, 0); err != nil {
+		return Report{}, err
+	} else if len(all) == 1 && all[0] == target.ID {
+		return Report{}, fault.Keyed(fault.Conflict, "report.nobody", "Nobody but this person looks at reports here. Please talk to somebody at your school whom you trust.", nil)
+	}
 	v, err := ViewerOf(tx, me.ID)
 	if err != nil {
 		return Report{}, err
@@ -124,13 +129,20 @@ func MakeReport(tx *store.Tx, me Account, d ReportDraft) (Report, error) {
 	if err := tx.Create(&r).Error; err != nil {
 		return Report{}, err
 	}
-	return r, tellModerators(tx, me.ID)
+	return r, tellModerators(tx, me.ID, target.ID)
 }
 
-// tellModerators notifies those who look at reports.
-func tellModerators(tx *store.Tx, from int64) error {
+// moderatorsFor lists those who look at reports of an account: nobody looks at
+// those of their own.
+func moderatorsFor(tx *store.Tx, target int64) ([]int64, error) {
 	var moderators []int64
-	err := tx.Raw("SELECT account_id FROM users WHERE state = 'active' AND role IN ?", []Role{Owner, ITAdmin, Moderator}).Scan(&moderators).Error
+	err := tx.Raw("SELECT account_id FROM users WHERE state = 'active' AND role IN ? AND account_id <> ?", []Role{Owner, ITAdmin, Moderator}, target).
+		Scan(&moderators).Error
+	return moderators, err
+}
+
+func tellModerators(tx *store.Tx, from, target int64) error {
+	moderators, err := moderatorsFor(tx, target)
 	if err != nil {
 		return err
 	}
@@ -181,7 +193,7 @@ func ReceiveReport(tx *store.Tx, r RemoteReport) (outcome string, err error) {
 	if err := tx.Create(&row).Error; err != nil {
 		return "", err
 	}
-	return "done", tellModerators(tx, r.From.ID)
+	return "done", tellModerators(tx, r.From.ID, r.Target.ID)
 }
 
 // moderator refuses whoever may not look at reports.
@@ -204,7 +216,7 @@ type ReportView struct {
 }
 
 // Reports lists open or resolved reports for a moderator: those about children
-// first, then the latest.
+// first, then the latest. Those of the moderator's own account are for others.
 func Reports(tx *store.Tx, by Account, open bool) ([]ReportView, error) {
 	if err := moderator(tx, by); err != nil {
 		return nil, err
@@ -214,7 +226,7 @@ func Reports(tx *store.Tx, by Account, open bool) ([]ReportView, error) {
 		state = "open"
 	}
 	var rows []Report
-	err := tx.Where("state = ?", state).Order("CASE WHEN category = 'child' THEN 0 ELSE 1 END, id DESC").Limit(mostReportsListed).Find(&rows).Error
+	err := tx.Where("state = ? AND target_id <> ?", state, by.ID).Order("CASE WHEN category = 'child' THEN 0 ELSE 1 END, id DESC").Limit(mostReportsListed).Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +271,7 @@ func ReportByID(tx *store.Tx, by Account, id int64) (ReportView, error) {
 		return ReportView{}, err
 	}
 	var r Report
-	if err := tx.Where("id = ?", id).Take(&r).Error; err != nil {
+	if err := tx.Where("id = ? AND target_id <> ?", id, by.ID).Take(&r).Error; err != nil {
 		return ReportView{}, err
 	}
 	views, err := reportViews(tx, []Report{r})
@@ -288,12 +300,13 @@ func ResolveReport(tx *store.Tx, by Account, id int64) error {
 	if err := moderator(tx, by); err != nil {
 		return err
 	}
-	res := tx.Exec("UPDATE reports SET state = 'resolved', resolved_by = ?, resolved_at = ? WHERE id = ? AND state = 'open'", by.ID, tx.Now, id)
+	res := tx.Exec("UPDATE reports SET state = 'resolved', resolved_by = ?, resolved_at = ? WHERE id = ? AND state = 'open' AND target_id <> ?",
+		by.ID, tx.Now, id, by.ID)
 	if res.Error != nil || res.RowsAffected > 0 {
 		return res.Error
 	}
 	var r Report
-	return tx.Where("id = ?", id).Take(&r).Error
+	return tx.Where("id = ? AND target_id <> ?", id, by.ID).Take(&r).Error
 }
 
 // RemoveReported takes down the posts that a report is about, whomever they are
@@ -330,8 +343,9 @@ func ForwardReport(tx *store.Tx, by Account, id int64, words string) error {
 	case utf8.RuneCountInString(words) > MaxReportComment:
 		return fault.Keyed(fault.Invalid, "report.long", "This is too long.", map[string]any{"Max": MaxReportComment})
 	}
-	if err := tx.Exec("UPDATE reports SET forwarded_at = ? WHERE id = ?", tx.Now, id).Error; err != nil {
-		return err
+	res := tx.Exec("UPDATE reports SET forwarded_at = ? WHERE id = ? AND forwarded_at IS NULL", tx.Now, id)
+	if res.Error != nil || res.RowsAffected == 0 { // somebody else was quicker
+		return res.Error
 	}
 	facts := Facts{Comment: words}
 	for _, p := range view.About { // the other server's own posts: their addresses tell it nothing new
@@ -343,8 +357,8 @@ func ForwardReport(tx *store.Tx, by Account, id int64, words string) error {
 }
 
 // CountOpenReports is how many reports wait for a moderator.
-func CountOpenReports(tx *store.Tx) (int, error) {
+func CountOpenReports(tx *store.Tx, by Account) (int, error) {
 	var n int
-	err := tx.Raw("SELECT COUNT(*) FROM reports WHERE state = 'open'").Scan(&n).Error
+	err := tx.Raw("SELECT COUNT(*) FROM reports WHERE state = 'open' AND target_id <> ?", by.ID).Scan(&n).Error
 	return n, err
 }
