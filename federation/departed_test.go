@@ -116,7 +116,9 @@ func TestLeaveForGood(t *testing.T) {
 		if ash.copyOf(asks, oak).DeletedAt == nil {
 			t.Error("ash has her post still")
 		}
-		oak.write(func(tx *store.Tx) error { return tx.Exec("UPDATE chores SET next_at = ?", tx.Now.Add(-time.Second)).Error })
+		oak.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE chores SET next_at = ?", tx.Now.Add(-time.Second)).Error
+		})
 		nudge(oak.choreNow)
 		r.settle()
 		if oak.count("SELECT COUNT(*) FROM account_keys WHERE account_id = ?", amira.ID)+oak.count("SELECT COUNT(*) FROM chores") != 0 {

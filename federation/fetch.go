@@ -298,7 +298,7 @@ func (f *Federation) fetchKey(ctx context.Context, keyID string, again bool) (co
 		key     community.AccountKey
 	}
 	got, err, _ := f.fetches.Do("key "+keyID, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWithin)
+		ctx, cancel := context.WithTimeout(egress.Urgent(context.WithoutCancel(ctx)), fetchWithin)
 		defer cancel()
 		var k found
 		record := func(tx *store.Tx) (err error) {

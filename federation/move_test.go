@@ -213,6 +213,8 @@ func TestForgedMove(t *testing.T) {
 		oak.names(hal, oak.site.Actor(amira.ID))
 		elm.follow(elm.person("cy"), "@hal@oak.localhost")
 		move("again", amira, oak.site.Actor(amira.ID), oak.site.Actor(hal.ID))
+		oak.names(hal, oak.site.Actor(amira.ID), oak.site.Actor(mallory.ID))
+		move("onward", mallory, oak.site.Actor(mallory.ID), oak.site.Actor(hal.ID))
 	})
 }
 
@@ -241,7 +243,9 @@ func TestMoveWaitsForItsTarget(t *testing.T) {
 		}
 		elm.stop()
 		down = false
-		elm.write(func(tx *store.Tx) error { return tx.Exec("UPDATE chores SET next_at = ?", tx.Now.Add(-time.Second)).Error })
+		elm.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE chores SET next_at = ?", tx.Now.Add(-time.Second)).Error
+		})
 		elm.run()
 		r.settle()
 		if got := elm.following(bo); !slices.Equal(got, []string{"amira@ash.localhost"}) {

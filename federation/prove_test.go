@@ -217,12 +217,12 @@ func TestClosedServersMeetWithoutDeadlock(t *testing.T) {
 		amira, bo := oak.person("amira"), elm.person("bo")
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		done := make(chan int, 10)
-		for range 5 { // deliveries to one server are made one after the other, so that this is more than there are
+		done := make(chan int, 32)
+		for range 16 {
 			go func() { done <- oak.say(amira, elm, oak.note(amira, "from oak")).Status }()
 			go func() { done <- elm.say(bo, oak, elm.note(bo, "from elm")).Status }()
 		}
-		for range 10 {
+		for range 32 {
 			select {
 			case status := <-done:
 				if status != http.StatusAccepted {

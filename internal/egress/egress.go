@@ -83,7 +83,17 @@ type Options struct {
 type Client struct {
 	opts      Options
 	transport *http.Transport
+	reserve   *http.Transport // for what is Urgent
 }
+
+type urgent struct{}
+
+// Urgent returns a context whose calls get connections of their own, besides
+// the PerHost of all others and many more than those, since they are short and
+// few. A server that asks us something before it answers, as for the key
+// that a delivery is signed with, may wait for a question of ours to it; that
+// must not wait behind the very deliveries.
+func Urgent(ctx context.Context) context.Context { return context.WithValue(ctx, urgent{}, true) }
 
 // New makes a client.
 func New(opts Options) *Client {
@@ -121,11 +131,16 @@ func New(opts Options) *Client {
 		Protocols:              protocols,
 		WriteBufferSize:        8 << 10,
 	}
+	c.reserve = c.transport.Clone()
+	c.reserve.MaxConnsPerHost, c.reserve.MaxIdleConnsPerHost = 4*opts.PerHost, 1
 	return c
 }
 
 // Close lets idle connections go.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.reserve.CloseIdleConnections()
+}
 
 // Request is one call.
 type Request struct {
@@ -272,7 +287,11 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, r Request)
 
 // exchange sends a request and reads its answer to the end, up to bound.
 func (c *Client) exchange(req *http.Request, bound int64) (*http.Response, []byte, error) {
-	res, err := c.transport.RoundTrip(req)
+	transport := c.transport
+	if req.Context().Value(urgent{}) != nil {
+		transport = c.reserve
+	}
+	res, err := transport.RoundTrip(req)
 	if err != nil {
 		return nil, nil, err
 	}

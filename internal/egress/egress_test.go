@@ -340,6 +340,40 @@ func TestKeptConnections(t *testing.T) {
 	}
 }
 
+// A server may ask something before it answers; our question to it, without
+// which it gets no answer, does not wait behind what waits for it.
+func TestUrgentDoesNotWaitBehindTheRest(t *testing.T) {
+	asked := make(chan struct{})
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			<-asked
+			return
+		}
+		fmt.Fprint(w, "key")
+	}))
+	s.StartTLS()
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	c := named(t, roots, netip.MustParseAddrPort(s.Listener.Addr().String()), Options{PerHost: 2}, "example.com")
+	done := make(chan error)
+	for range 3 {
+		go func() {
+			_, err := c.Post(t.Context(), Request{URL: "https://example.com/inbox", Body: []byte("{}")})
+			done <- err
+		}()
+	}
+	if _, err := c.Get(Urgent(t.Context()), Request{URL: "https://example.com/actor"}); err != nil {
+		t.Error(err)
+	}
+	close(asked)
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestPlainHTTP(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hi") }))
 	defer s.Close()
