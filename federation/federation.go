@@ -42,6 +42,8 @@ type Deps struct {
 	RetryFor time.Duration
 	// Hosts is how many servers are delivered to at once; 64 if zero.
 	Hosts int
+	// Receiving is how many servers' activities are worked at once; 64 if zero.
+	Receiving int
 }
 
 // Federation is the door. Routes mounts its addresses, Run does its work.
@@ -91,6 +93,9 @@ func New(d Deps) *Federation {
 	if d.Hosts <= 0 {
 		d.Hosts = 64
 	}
+	if d.Receiving <= 0 {
+		d.Receiving = 64
+	}
 	if d.Version == "" {
 		d.Version = "dev"
 	}
@@ -101,14 +106,11 @@ func New(d Deps) *Federation {
 	f.forwards.most = mostForwarded
 	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
 	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
-	f.incoming = newLanes(d.DB, d.Log, incomingQueue, mostReceiving, f.receiveLanes)
+	f.incoming = newLanes(d.DB, d.Log, incomingQueue, d.Receiving, f.receiveLanes)
 	f.incoming.together = true
 	f.deliveries = newLanes(d.DB, d.Log, deliveriesQueue, d.Hosts, f.deliverLanes)
 	return f
 }
-
-// mostReceiving is how many hosts' activities are worked at once.
-const mostReceiving = 64
 
 // Run works the queues until ctx ends, and returns when the last worker has
 // put down what it held.

@@ -35,9 +35,9 @@ type Config struct {
 	RateLimits  bool     `name:"rate-limits" env:"CHALKRING_RATE_LIMITS" default:"true" negatable:"" help:"Limit how much one client may ask for. Turn it off only to measure."`
 	MaxUpload   Size     `name:"max-upload" env:"CHALKRING_MAX_UPLOAD" default:"16MiB" placeholder:"SIZE" help:"Largest file that people may upload, such as 16MiB."`
 
-	RetryFor        time.Duration `name:"retry-for" env:"CHALKRING_RETRY_FOR" default:"72h" placeholder:"TIME" help:"How long deliveries to a silent server are tried again before they are given up."`
+	RetryFor        time.Duration `name:"retry-for" env:"CHALKRING_RETRY_FOR" default:"72h" placeholder:"TIME" help:"How long deliveries to a silent server are tried again before they are given up; deletions are tried for 30 days at least."`
 	DeliveryWorkers int           `name:"delivery-workers" env:"CHALKRING_DELIVERY_WORKERS" default:"32" help:"To how many other servers at once this one delivers."`
-	ReceiveWorkers  int           `name:"receive-workers" env:"CHALKRING_RECEIVE_WORKERS" default:"8" help:"How many other servers' messages are worked on at once."`
+	ReceiveWorkers  int           `name:"receive-workers" env:"CHALKRING_RECEIVE_WORKERS" default:"64" help:"How many other servers' messages are worked on at once."`
 
 	LogLevel      string `name:"log-level" env:"CHALKRING_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat     string `name:"log-format" env:"CHALKRING_LOG_FORMAT" default:"text" enum:"text,json" help:"How the log is written: text or json."`
