@@ -433,13 +433,17 @@ func TestSweep(t *testing.T) {
 		amira, bo := w.local("amira", Member), w.remote("bo", "elm.test")
 		w.exec("INSERT INTO notifications (id, account_id, kind, from_id, created_at) VALUES (?, ?, 'follow', ?, ?), (?, ?, 'follow', ?, ?)",
 			store.FirstShortIDAt(old.Add(-90*24*time.Hour)), amira.ID, bo.ID, old, store.FirstShortIDAt(old), amira.ID, bo.ID, old)
+		w.exec("INSERT INTO tombstones (uri, account_id, deleted_at) VALUES ('https://elm.test/1', ?, ?)", bo.ID, time.Now()) // another's, of the same address
+		top := w.publish(amira, Draft{Audience: Me})
+		w.exec("INSERT INTO ghosts (post_id, uri, host, reason, seen_at) VALUES (?, 'https://elm.test/3', 'elm.test', 'deleted', ?), (?, 'https://elm.test/4', 'elm.test', 'deleted', ?)",
+			top.ID, old, top.ID, time.Now())
 		w.write(func(tx *store.Tx) error {
 			if more, err := Sweep(tx); err != nil || more {
 				t.Errorf("more %v, %v", more, err)
 			}
 			return nil
 		})
-		for table, want := range map[string]int{"tombstones": 1, "kept": 2, "incoming": 1, "notifications": 1, "deliveries": 1, "outgoing": 1} {
+		for table, want := range map[string]int{"tombstones": 2, "ghosts": 1, "kept": 2, "incoming": 1, "notifications": 1, "deliveries": 1, "outgoing": 1} {
 			if n := w.count("SELECT COUNT(*) FROM " + table); n != want {
 				t.Errorf("%d rows left in %s, want %d", n, table, want)
 			}

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"strings"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/store"
@@ -12,6 +13,8 @@ const (
 	keepIncoming   = 48 * time.Hour      // a repeated activity is known by its row
 	keepDelivered  = 30 * 24 * time.Hour // what the delivery panel shows
 	sweepBatch     = 1000
+
+	keepGhosts = 30 * 24 * time.Hour // whoever opens the thread looks again long before
 
 	keepReports = 365 * 24 * time.Hour // once resolved
 
@@ -26,8 +29,9 @@ func Sweep(tx *store.Tx) (more bool, err error) {
 		args              []any
 	}{
 		{"kept", "key", "expires_at IS NOT NULL AND expires_at < ?", []any{tx.Now}},
-		{"tombstones", "uri", "deleted_at < ?", []any{tx.Now.Add(-keepTombstones)}},
+		{"tombstones", "(uri, account_id)", "deleted_at < ?", []any{tx.Now.Add(-keepTombstones)}},
 		{"incoming", "id", "state <> 'waiting' AND id < ?", []any{store.FirstIDAt(tx.Now.Add(-keepIncoming))}},
+		{"ghosts", "(post_id, uri)", "seen_at < ?", []any{tx.Now.Add(-keepGhosts)}},
 		{"notifications", "id", "id < ?", []any{store.FirstShortIDAt(tx.Now.Add(-keepNotifications))}},
 		{"reports", "id", "state = 'resolved' AND resolved_at < ?", []any{tx.Now.Add(-keepReports)}},
 		{"account_keys", "key_id", "account_id IN (SELECT account_id FROM users) AND key_id LIKE ? AND fetched_at < ?", []any{"%" + retired + "%", tx.Now.Add(-keepDelivered)}},
@@ -36,7 +40,7 @@ func Sweep(tx *store.Tx) (more bool, err error) {
 		{"outgoing", "id", "state = 'spread' AND id < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.outgoing_id = outgoing.id)",
 			[]any{store.FirstIDAt(tx.Now.Add(-keepDelivered))}},
 	} {
-		res := tx.Exec("DELETE FROM "+s.table+" WHERE "+s.key+" IN (SELECT "+s.key+" FROM "+s.table+" WHERE "+s.where+" LIMIT ?)",
+		res := tx.Exec("DELETE FROM "+s.table+" WHERE "+s.key+" IN (SELECT "+strings.Trim(s.key, "()")+" FROM "+s.table+" WHERE "+s.where+" LIMIT ?)",
 			append(s.args, sweepBatch)...)
 		if res.Error != nil {
 			return false, res.Error

@@ -19,6 +19,7 @@ ALTER TABLE site ADD COLUMN ed25519_private_key TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE accounts ADD COLUMN emoji TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN featured_uri TEXT NOT NULL DEFAULT '';
+CREATE INDEX accounts_moved ON accounts (moved_to) WHERE moved_to <> '';
 ALTER TABLE accounts ADD COLUMN moved_at TIMESTAMP;
 -- When its server says that it changed an account last.
 ALTER TABLE accounts ADD COLUMN said_at TIMESTAMP;
@@ -92,6 +93,7 @@ CREATE TABLE ghosts (
 	seen_at TIMESTAMP NOT NULL,
 	PRIMARY KEY (post_id, uri)
 ) WITHOUT ROWID;
+CREATE INDEX ghosts_seen ON ghosts (seen_at);
 
 -- A like with an emoji is what other servers call a reaction.
 ALTER TABLE likes ADD COLUMN emoji TEXT NOT NULL DEFAULT '';
@@ -241,6 +243,7 @@ ALTER TABLE graves RENAME TO tombstones;
 CREATE INDEX tombstones_deleted ON tombstones (deleted_at);
 ALTER TABLE accounts DROP COLUMN said_at;
 ALTER TABLE accounts DROP COLUMN moved_at;
+DROP INDEX accounts_moved;
 ALTER TABLE accounts DROP COLUMN featured_uri;
 ALTER TABLE accounts DROP COLUMN emoji;
 ALTER TABLE site DROP COLUMN ed25519_private_key;
