@@ -54,7 +54,16 @@ func (f *Federation) doMove(ctx context.Context, c community.Chore) error {
 	if err != nil {
 		return err
 	}
+	host, _ := iri.HostOf(c.Subject) // Fresh says what is wrong with it
+	silent := "silent " + host
+	if f.refetched.recent(silent, f.db.Now(), failedFor) { // other chores must not wait for it again and again
+		f.putOff(ctx, c)
+		return nil
+	}
 	to, err := f.Fresh(ctx, c.Subject)
+	if fault.Of(err).Key == "federation.no_answer" {
+		f.refetched.allow(silent, f.db.Now(), failedFor)
+	}
 	switch {
 	case fault.Is(err, fault.Unavailable) && f.db.Now().Sub(c.CreatedAt) < moveWithin:
 		f.putOff(ctx, c)

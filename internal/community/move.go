@@ -144,6 +144,13 @@ func Moved(tx *store.Tx, old, to Account) (bool, error) {
 		if standing, err := peers.StandingOf(tx, old.Host); err != nil || standing == peers.Blocked {
 			return false, err
 		}
+		// Nor is anybody sent on from where they were sent a moment ago.
+		var onward bool
+		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM accounts WHERE moved_to = ? AND moved_to <> '' AND moved_at > ?)", old.IRI(tx.Site), tx.Now.Add(-movedAgain)).
+			Scan(&onward).Error
+		if err != nil || onward {
+			return false, err
+		}
 		if err := tx.Exec("UPDATE accounts SET moved_to = ?, moved_at = ? WHERE id = ?", to.IRI(tx.Site), tx.Now, old.ID).Error; err != nil {
 			return false, err
 		}
