@@ -21,6 +21,8 @@ const (
 	// syncEvery is how often at most the followers of one actor are compared
 	// with its server's list: whoever sends headers must not make us ask.
 	syncEvery = 10 * time.Minute
+	// syncHostEvery is the same for all actors of a server.
+	syncHostEvery = 5 * time.Second
 	// mostSynced is how many followers of a partial list are looked at.
 	mostSynced = 5000
 )
@@ -136,9 +138,12 @@ func (f *Federation) syncFollowers(ctx context.Context, author community.Account
 		digest, known, err = community.DigestHere(tx, author.ID)
 		return err
 	})
-	if err != nil || digest == said.digest || !f.refetched.allow("followers "+*author.URI, f.db.Now(), syncEvery) {
+	now := f.db.Now()
+	if err != nil || digest == said.digest || f.refetched.recent("followers of "+author.Host, now, syncHostEvery) ||
+		!f.refetched.allow("followers "+*author.URI, now, syncEvery) {
 		return err
 	}
+	f.refetched.allow("followers of "+author.Host, now, syncHostEvery)
 	body, from, err := f.document(ctx, said.url)
 	if err != nil {
 		return err

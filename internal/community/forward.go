@@ -2,6 +2,7 @@ package community
 
 import (
 	"slices"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -21,6 +22,11 @@ func Forwardable(answer, parent Post) Audience {
 	return ""
 }
 
+// mostForwarded is how many answers to one author are passed on in a minute:
+// whoever answers without end must not have us fill the followers' servers.
+// What is left out is found there by whoever opens the conversation.
+const mostForwarded = 60
+
 // Forward passes an activity of another server on, byte for byte, to the
 // servers of the followers of whom the answer answers. Those in except have it
 // already. Who calls has seen that its author addressed these followers. For
@@ -33,6 +39,12 @@ func Forward(tx *store.Tx, answer, parent Post, activity []byte, except []string
 		return nil
 	}
 	if apart, err := Apart(tx, answer.AuthorID, parent.AuthorID); err != nil || apart {
+		return err
+	}
+	var lately int64
+	err := tx.Raw("SELECT COUNT(*) FROM outgoing WHERE id >= ? AND actor_id = ? AND verb = ?", store.FirstIDAt(tx.Now.Add(-time.Minute)), parent.AuthorID, VerbForward).
+		Scan(&lately).Error
+	if err != nil || lately >= mostForwarded {
 		return err
 	}
 	return enqueue(tx, Outgoing{Verb: VerbForward, ActorID: parent.AuthorID, PostID: &answer.ID, Audience: audience, Body: activity,

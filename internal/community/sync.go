@@ -11,6 +11,10 @@ import (
 // NoFollowers is the digest of an empty list of followers (FEP-8fcf).
 const NoFollowers = "0000000000000000000000000000000000000000000000000000000000000000"
 
+// mostDisowned is how many follows that nobody here knows of are taken back at
+// once: whoever lists all our people would have us say so for each of them.
+const mostDisowned = 50
+
 // digest of followers is the exclusive or of the SHA-256 of their addresses,
 // so that their order does not matter.
 //
@@ -97,10 +101,13 @@ func ReconcileFollowers(tx *store.Tx, target Account, known, theirs []int64) err
 			return err
 		}
 	}
+	said := 0
 	for _, id := range theirs {
-		if following[id] {
+		if following[id] || said == mostDisowned {
 			continue
 		}
+		following[id] = true // said once, however often it stands there
+		said++
 		a, err := oneAccount(tx.Where("id = ? AND host = ''", id))
 		if err != nil || a.DeletedAt != nil {
 			continue // not an account of ours, whose word it would be
