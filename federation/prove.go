@@ -91,6 +91,10 @@ func (f *Federation) prove(ctx context.Context, row *arrived) {
 	}
 }
 
+// provenFor is how old a proof may be. One that is older may have been said
+// once and taken back since; a repeat that is younger is known by its row.
+const provenFor = 24 * time.Hour
+
 // unproved is that an activity does not prove itself.
 func unproved(why error) error {
 	return fault.Wrap(fault.Forbidden, why, "It carries no proof.")
@@ -100,7 +104,7 @@ func unproved(why error) error {
 // says is its own. A key that does not fit is asked for anew once.
 func (f *Federation) proven(ctx context.Context, row *arrived) error {
 	proof, err := sig.ReadProof(row.Body)
-	if err != nil || !iri.SameOrigin(proof.Method, row.activity.Actor) || len(proof.Method) > maxAddress {
+	if err != nil || !iri.SameOrigin(proof.Method, row.activity.Actor) || len(proof.Method) > maxAddress || f.db.Now().Sub(proof.Created) > provenFor {
 		return unproved(err)
 	}
 	for again := range 2 {
