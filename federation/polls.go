@@ -66,12 +66,11 @@ func (f *Federation) renderVote(tx *store.Tx, o community.Outgoing, a *as2.Activ
 	return nil
 }
 
-// receiveVote counts a vote in a poll of ours. Why one does not count stands
-// with the activity, for the administrator; the voter is not told, as nobody
-// tells them anywhere.
-func (f *Federation) receiveVote(b *book, actor community.Account, row *arrived) (string, error) {
-	o := row.activity.Object
-	post, err := b.post(o.InReplyTo)
+// receiveVotes counts votes in a poll of ours: one, or all of a voter at once, as
+// GoToSocial sends them. Why one does not count stands with the activity, for the
+// administrator; the voter is not told, as nobody tells them anywhere.
+func (f *Federation) receiveVotes(b *book, actor community.Account, row *arrived, votes []*as2.Object) (outcome string, err error) {
+	post, err := b.post(votes[0].InReplyTo)
 	if err != nil {
 		return "", err
 	}
@@ -81,11 +80,19 @@ func (f *Federation) receiveVote(b *book, actor community.Account, row *arrived)
 	if may, err := given(b.tx, actor, *post); err != nil || !may {
 		return "unknown_object", err
 	}
-	outcome, err := community.ReceiveVote(b.tx, actor, *post, o.Name, o.ID)
-	if err == nil && outcome != "done" && outcome != "known" {
-		row.err = errors.New("the vote does not count: " + outcome)
+	for _, vote := range votes[:min(len(votes), community.MaxPollOptions)] {
+		was, err := community.ReceiveVote(b.tx, actor, *post, vote.Name, vote.ID)
+		if err != nil {
+			return "", err
+		}
+		if was != "done" && was != "known" {
+			row.err = errors.New("the vote does not count: " + was)
+		}
+		if outcome != "done" {
+			outcome = was
+		}
 	}
-	return outcome, err
+	return outcome, nil
 }
 
 // Freshen asks the server of a post that somebody is looking at for what may

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -148,6 +149,37 @@ func TestVotesThatDoNotCount(t *testing.T) {
 			t.Error("no administrator can read why a vote did not count")
 		}
 	})
+}
+
+// GoToSocial chooses several answers with one Create of several notes.
+func TestSeveralVotesInOne(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+	r.befriend()
+	amira, bo, cy := oak.person("amira"), elm.person("bo"), elm.person("cy")
+	many, one := oak.publish(amira, community.Draft{Source: "Choose some.", Poll: choices(true)}), oak.publish(amira, community.Draft{Source: "Choose one.", Poll: choices(false)})
+	vote := func(by community.Account, in community.Post, name, of string) doc {
+		return doc{"id": elm.site.URL("/test/votes/" + name[:2] + strconv.FormatInt(in.ID+by.ID, 10)), "type": "Note", "attributedTo": elm.site.Actor(by.ID), "name": name,
+			"inReplyTo": of, "to": []string{oak.site.Actor(amira.ID)}}
+	}
+	for i, tt := range []struct {
+		name  string
+		notes []any
+		want  string
+	}{
+		{"two", []any{vote(bo, many, "Running & records", many.IRI(oak.site)), vote(bo, many, "Neither", many.IRI(oak.site))}, "[1 0 1] 1 false[0 0 0] 0 false"},
+		{"one that counts", []any{vote(bo, one, "Neither", one.IRI(oak.site)), vote(bo, one, "Exit tickets", one.IRI(oak.site))}, "[1 0 1] 1 false[0 0 1] 1 false"},
+		{"one of somebody else", []any{vote(bo, many, "Exit tickets", many.IRI(oak.site)), vote(cy, many, "Neither", many.IRI(oak.site))}, "[1 0 1] 1 false[0 0 1] 1 false"},
+		{"of two polls", []any{vote(bo, many, "Exit tickets", many.IRI(oak.site)), vote(bo, one, "Exit tickets", one.IRI(oak.site))}, "[1 0 1] 1 false[0 0 1] 1 false"},
+		{"votes and an address", []any{vote(bo, many, "Exit tickets", many.IRI(oak.site)), many.IRI(oak.site)}, "[1 0 1] 1 false[0 0 1] 1 false"},
+	} {
+		res := elm.say(bo, oak, doc{"@context": "https://www.w3.org/ns/activitystreams", "id": elm.site.URL(fmt.Sprintf("/test/several/%d", i)), "type": "Create",
+			"actor": elm.site.Actor(bo.ID), "to": []string{oak.site.Actor(amira.ID)}, "object": tt.notes})
+		r.settle()
+		if got := oak.tally(many) + oak.tally(one); res.Status != http.StatusAccepted || got != tt.want {
+			t.Errorf("%s: answered %d, and the polls count %s, want %s", tt.name, res.Status, got, tt.want)
+		}
+	}
 }
 
 // received is how many activities came to an outcome.

@@ -187,6 +187,12 @@ func (f *Federation) prepare(row *arrived, admitted bool) {
 		return
 	}
 	row.activity = a
+	for _, vote := range a.Votes {
+		if !iri.SameOrigin(vote.ID, a.Actor) || vote.AttributedTo != a.Actor {
+			row.decide("foreign", because(reasonForeign, "%s is not of %s", vote.ID, a.Actor))
+			return
+		}
+	}
 	if a.Type != "Create" && a.Type != "Update" || a.Object == nil {
 		return
 	}

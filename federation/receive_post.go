@@ -14,8 +14,11 @@ import (
 //
 // W3C ActivityPub, section 7.2.
 func (f *Federation) receiveCreate(b *book, actor community.Account, row *arrived) (string, error) {
+	if votes := row.activity.Votes; len(votes) > 0 {
+		return f.receiveVotes(b, actor, row, votes)
+	}
 	if o := row.activity.Object; o != nil && o.IsVote() {
-		return f.receiveVote(b, actor, row)
+		return f.receiveVotes(b, actor, row, []*as2.Object{o})
 	}
 	if row.reading == nil {
 		return "ignored", nil // a bare address, or no post

@@ -27,6 +27,10 @@ type Activity struct {
 	ObjectActor  *Actor        // Update{Person}
 	Relationship *Relationship // Offer{Relationship}
 
+	// Votes are the answers of a poll that one Create chooses at once, as
+	// GoToSocial sends them.
+	Votes []*Object
+
 	// Raw, when set, is written as the object just as it stands: a group
 	// passes on what was said without saying it anew. Decode leaves it nil.
 	Raw json.RawMessage

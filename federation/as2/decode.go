@@ -167,6 +167,9 @@ func (s *scanner) about(a *Activity, object []byte, depth int) {
 		ids := in.ids()
 		if len(ids) > 1 {
 			a.ObjectID, a.Objects = ids[0], ids
+			if a.Type == "Create" && in.err == nil {
+				a.Votes = votes(object)
+			}
 			s.adopt(in.err)
 			return
 		}
@@ -201,6 +204,27 @@ func (s *scanner) about(a *Activity, object []byte, depth int) {
 		a.Object = in.objectOf()
 	}
 	s.adopt(in.err)
+}
+
+// votes reads a list that is nothing but votes in one poll; nil otherwise.
+func votes(list []byte) []*Object {
+	in, all := scanner{b: list}, true
+	var out []*Object
+	in.each(func() {
+		if !all || in.peek() != '{' {
+			in.skip()
+			all = false
+			return
+		}
+		o := in.objectOf()
+		if all = in.err == nil && o.IsVote() && (len(out) == 0 || o.InReplyTo == out[0].InReplyTo); all {
+			out = append(out, o)
+		}
+	})
+	if !all || in.err != nil {
+		return nil
+	}
+	return out
 }
 
 // with reads what an activity is done by means of: the post that a QuoteRequest

@@ -124,8 +124,8 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	}
 	quoted, err := receiveQuote(tx, &p, r.QuoteURI, r.QuoteAuthorization)
 	answered = answered || polled || quoted
-	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) { // choosing an answer is no edit, nor are votes
-		return p, answered, err
+	if err != nil || p.EditedAt != nil && edited.Equal(*p.EditedAt) && edited.Nanosecond() != 0 { // choosing an answer is no edit, nor are votes
+		return p, answered, err // of whole seconds there may be two edits in one: what differs counts
 	}
 	before := p
 	r.fill(&p)
