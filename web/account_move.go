@@ -24,6 +24,12 @@ func (p *Pages) moveRoutes(r *mux.Router) {
 	post("/settings/delete", p.members(p.deleteMe))
 }
 
+// aliasRow is an account elsewhere that somebody names as theirs.
+type aliasRow struct {
+	Words string
+	Drop  Action
+}
+
 // movingPage is where somebody says which other accounts are theirs, moves to
 // one of them, or leaves for good.
 type movingPage struct {
@@ -31,7 +37,7 @@ type movingPage struct {
 	Tabs    *Tabs
 	Moved   string // where to, if they have moved
 	Stay    *Action
-	Aliases Table
+	Aliases []aliasRow
 	Alias   formPage
 	Move    *formPage
 	Leave   Action
@@ -66,12 +72,10 @@ func (p *Pages) showMoving(h *here, w http.ResponseWriter, r *http.Request, prob
 		return strings.TrimPrefix(address, "https://")
 	}
 	view := movingPage{Head: PageHead{Title: l.T("nav.settings")}, Tabs: settingsTabs(h, "/settings/moving"),
-		Aliases: Table{Caption: l.T("move.aliases"), Heads: []Head{{Words: l.T("move.alias")}, {}},
-			Empty: EmptyState{Icon: "at-sign", Title: l.T("move.aliases_none"), Words: l.T("move.aliases_none_words")}},
 		Leave: Action{Words: l.T("erase.button"), Icon: "trash-2", URL: "/settings/delete", Danger: true}}
 	for _, address := range h.me.AlsoKnownAs {
-		view.Aliases.Rows = append(view.Aliases.Rows, []Cell{{Words: called(address)},
-			{Actions: []Action{{Words: l.T("move.alias_drop"), Icon: "x", URL: "/settings/aliases/remove", Post: true, Fields: map[string]string{"address": address}}}}})
+		view.Aliases = append(view.Aliases, aliasRow{Words: called(address), Drop: Action{Words: l.T("move.alias_drop"), Icon: "x", URL: "/settings/aliases/remove", Post: true,
+			Fields: map[string]string{"address": address}}})
 	}
 	view.Alias = formPage{Action: "/settings/aliases", Submit: l.T("move.alias_add"), Parts: []formPart{{Title: l.T("move.from"), Hint: l.T("move.from_hint"), Fields: []FormField{
 		{Name: "alias", Label: l.T("move.alias"), Hint: l.T("move.alias_hint"), Value: r.PostFormValue("alias"), Required: true, Code: true, Max: 500},

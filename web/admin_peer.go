@@ -186,7 +186,7 @@ const mostRefused = 20
 
 // refusedRow is one thing that a server sent and that was not taken.
 type refusedRow struct {
-	What   string // "Create", and by whom
+	What   string // "A post (Create)"
 	By     string
 	Words  string // why
 	Detail string // what the document itself tells, in English
@@ -196,13 +196,48 @@ type refusedRow struct {
 // refusedOf says why something was not taken. What is kept of the reason is a
 // message key, and behind a colon what only the document could tell.
 func refusedOf(l *Locale, n community.NotTaken) refusedRow {
-	row := refusedRow{What: n.Type, By: n.ActorURI, At: n.ReceivedAt}
+	row := refusedRow{What: deedWords(l, n.Type), By: n.ActorURI, At: n.ReceivedAt}
 	key, detail, _ := strings.Cut(n.Error, ": ")
 	row.Words, row.Detail = l.T(key), detail
 	if !strings.HasPrefix(key, "arrived.") || row.Words == key { // a fault's own words
 		row.Words, row.Detail = l.T("arrived.other"), n.Error
 	}
 	return row
+}
+
+// deedWords says what a type of activity is, with the protocol's own word
+// behind it for whoever asks the other server about it.
+func deedWords(l *Locale, typ string) string {
+	key := ""
+	switch typ {
+	case "Add":
+		key = "arrived.what_add"
+	case "Announce":
+		key = "arrived.what_announce"
+	case "Block":
+		key = "arrived.what_block"
+	case "Create":
+		key = "arrived.what_create"
+	case "Delete":
+		key = "arrived.what_delete"
+	case "EmojiReact":
+		key = "arrived.what_react"
+	case "Flag":
+		key = "arrived.what_flag"
+	case "Follow":
+		key = "arrived.what_follow"
+	case "Like":
+		key = "arrived.what_like"
+	case "Move":
+		key = "arrived.what_move"
+	case "Undo":
+		key = "arrived.what_undo"
+	case "Update":
+		key = "arrived.what_update"
+	default:
+		return typ
+	}
+	return l.T("arrived.what", "What", l.T(key), "Type", typ)
 }
 
 // peerFacts are what was learned of a server by talking with it.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -50,6 +51,11 @@ func (p *Pages) person(h *here, a community.Account, school string) PersonView {
 	handle := a.Handle(p.site.Host)
 	return PersonView{Name: a.Name(), Handle: handle, URL: personPath(a), School: p.school(h, a.Host, school),
 		Avatar: AvatarOf(a.Name(), handle, avatarSrc(a)), Faces: facesOf("account", a.ID, a.Emoji)}
+}
+
+// plainName is somebody's name without emoji, for headings and sentences.
+func plainName(a community.Account) string {
+	return cmp.Or(facesOf("account", a.ID, a.Emoji).without(a.Name()), a.Username)
 }
 
 // cards turns posts into what lists show.

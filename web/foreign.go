@@ -1,10 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"html/template"
 	"net/url"
 	"strings"
 	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/text"
@@ -58,6 +62,14 @@ func (p PersonView) Shown() template.HTML { return p.Faces.line(p.Name) }
 // Shown is a line of the post with its emoji as pictures.
 func (c PostCard) Shown(words string) template.HTML { return c.Faces.line(words) }
 
+// without is a line with no emoji, for where no picture can stand.
+func (f Faces) without(words string) string {
+	for name := range f {
+		words = strings.ReplaceAll(words, ":"+name+":", "")
+	}
+	return strings.Join(strings.Fields(words), " ")
+}
+
 // facesOfPost are the emoji of a post's own words.
 func facesOfPost(p community.Post) Faces {
 	if p.Extra == nil {
@@ -89,14 +101,14 @@ func (p *Pages) thing(h *here, v community.View) *Thing {
 		t.Links = append(t.Links, Link{Words: shortAddress(e.Link), URL: e.Link})
 	}
 	for _, f := range e.Files {
-		words := f.Name
-		if words == "" {
-			words = shortAddress(f.URL)
+		words := l.T("thing.file_unnamed", "Kind", fileKind(l, f.Mime), "Host", f.Host())
+		if f.Name != "" {
+			words = l.T("thing.file", "Name", f.Name, "Kind", fileKind(l, f.Mime), "Host", f.Host())
 		}
-		t.Links = append(t.Links, Link{Words: l.T("thing.file", "Name", words, "Kind", fileKind(l, f.Mime), "Host", f.Host()), URL: f.URL})
+		t.Links = append(t.Links, Link{Words: words, URL: f.URL})
 	}
 	if len(e.Languages) > 0 {
-		t.Facts = append(t.Facts, Fact{Name: l.T("thing.languages"), Value: strings.Join(e.Languages, ", "), URL: address})
+		t.Facts = append(t.Facts, Fact{Name: l.T("thing.languages"), Value: languageNames(l, e.Languages), URL: address})
 	}
 	return &t
 }
@@ -164,17 +176,31 @@ func thingWord(l *Locale, typ string) (word, icon string) {
 	case "":
 		return "", ""
 	case "Event":
-		return l.T("thing.event"), "clock"
+		return l.T("thing.event"), "calendar"
 	case "Video":
-		return l.T("thing.video"), "eye"
+		return l.T("thing.video"), "play"
 	case "Audio", "PodcastEpisode", "Track":
-		return l.T("thing.audio"), "globe"
+		return l.T("thing.audio"), "volume-2"
 	case "Image":
-		return l.T("thing.image"), "eye"
+		return l.T("thing.image"), "image"
 	case "Document":
 		return l.T("thing.document"), "file-text"
 	}
-	return typ, "globe" // a word of its server's own
+	return l.T("thing.other", "Type", typ), "shapes" // a word of its server's own
+}
+
+// languageNames says languages as the reader calls them; of a tag that nobody
+// knows, the tag.
+func languageNames(l *Locale, tags []string) string {
+	names := make([]string, 0, len(tags))
+	for _, tag := range tags {
+		name := ""
+		if t, err := language.Parse(tag); err == nil {
+			name = display.Tags(l.Tag).Name(t)
+		}
+		names = append(names, cmp.Or(name, tag))
+	}
+	return strings.Join(names, ", ")
 }
 
 func actKey(typ string) string {

@@ -136,5 +136,5 @@ func TestNotTaken(t *testing.T) {
 		}
 		return nil
 	})
-	o.sees(community.ITAdmin, "/admin/peers/elm.test", "It is larger than what is read.", "nested deeper than 64", "It could not be taken.", "Only its author may change a post.")
+	o.sees(community.ITAdmin, "/admin/peers/elm.test", "It is too large.", "nested deeper than 64", "It could not be taken.", "Only its author may change a post.")
 }

@@ -35,13 +35,13 @@ func TestPollsOnThePages(t *testing.T) {
 		answers(t, "the asker", amira.get(at), 200, "<meter", `!name="choice"`)
 		answers(t, "no choice", bo.post(at+"/vote"), 422)
 		answers(t, "a choice", bo.post(at+"/vote", "choice", "1"), 303, at)
-		answers(t, "after voting", bo.get(at), 200, "<meter", "100 %", "One person voted", `!name="choice"`)
+		answers(t, "after voting", bo.get(at), 200, "<meter", "100%", "One person voted", `!name="choice"`)
 		answers(t, "again", bo.post(at+"/vote", "choice", "0"), 422)
 		answers(t, "a guest", c.guest().get(at), 404)
 		answers(t, "a guest's vote", c.guest().post(at+"/vote", "choice", "0"), 401)
 		answers(t, "the edit form", amira.get(at+"/edit"), 200, `value="Mondays"`, `value="0"`)
 		answers(t, "an edit of the words", amira.post(at+"/edit", "kind", "question", "title", "When then?", "body", "Choose.", "poll-1", "Mondays", "poll-2", "Fridays <b>", "poll_open", "0"), 303)
-		answers(t, "keeps the votes", bo.get(at), 200, "When then?", "100 %")
+		answers(t, "keeps the votes", bo.get(at), 200, "When then?", "100%")
 	})
 }
 

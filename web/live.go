@@ -237,7 +237,7 @@ func (s stream) opener(v community.View, chosen *community.View, depth int) (str
 	var err error
 	if v.Kind == community.Practice {
 		article := PracticeArticle{PostCard: card}
-		article.HTML, article.Sections = sectionsOf(v.HTML)
+		article.HTML, article.Sections = sectionsOf(s.h.l, v.HTML)
 		event, err = s.fragment("practice-article", card.ID, article)
 	} else {
 		event, err = s.fragment("post-whole", card.ID, card)

@@ -88,7 +88,7 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 	for _, n := range list {
 		from := accounts[n.FromID]
 		item := NotificationItem{ID: digits(n.ID), Person: p.person(h, from, schools[from.Host]), At: n.CreatedAt, Unread: n.ID > read}
-		name := template.HTML("<bdi>" + template.HTMLEscapeString(from.Name()) + "</bdi>")
+		name := "<bdi>" + item.Person.Shown() + "</bdi>"
 		title := ""
 		if n.PostID != nil {
 			if post, ok := posts[*n.PostID]; ok {

@@ -67,6 +67,9 @@ func (p *Pages) poll(h *here, v community.View) *PollCard {
 		c.Options = append(c.Options, option)
 	}
 	c.Facts = l.T("poll.voters", "Count", poll.Voters)
+	if poll.Voters == 0 {
+		c.Facts = l.T("poll.voters_none")
+	}
 	switch {
 	case poll.Over:
 		c.Facts += " · " + l.T("poll.over")

@@ -84,9 +84,9 @@ func (p *Pages) quoteActions(h *here, v community.View) []Action {
 	}
 	if v.Mine.Author && v.Local() && v.Audience != community.Me && v.Audience != community.People {
 		if v.Mine.Pinned {
-			menu = append(menu, Action{Words: h.l.T("post.unpin"), Icon: "bookmark", URL: at + "/unpin", Post: true, Pressed: true})
+			menu = append(menu, Action{Words: h.l.T("post.unpin"), Icon: "pin", URL: at + "/unpin", Post: true, Pressed: true})
 		} else {
-			menu = append(menu, Action{Words: h.l.T("post.pin"), Icon: "bookmark", URL: at + "/pin", Post: true})
+			menu = append(menu, Action{Words: h.l.T("post.pin"), Icon: "pin", URL: at + "/pin", Post: true})
 		}
 	}
 	if !v.Mine.Author {

@@ -283,7 +283,7 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 	}
 	if first.Kind == community.Practice {
 		article := PracticeArticle{PostCard: card}
-		article.HTML, article.Sections = sectionsOf(first.HTML)
+		article.HTML, article.Sections = sectionsOf(h.l, first.HTML)
 		if first.EditedAt != nil {
 			article.History = &Link{Words: h.l.T("post.history"), URL: postPath(first.ID) + "/history"}
 		}

@@ -56,7 +56,7 @@ func (p *Pages) reported(h *here, r *http.Request) (reported, error) {
 // reportView is the form with what was typed in it.
 func (p *Pages) reportView(h *here, r *http.Request, what reported) formPage {
 	l, typed := h.l, r.PostFormValue
-	name := what.target.Name()
+	name := plainName(what.target)
 	view := formPage{
 		Head:   PageHead{Title: l.T("report.title_account", "Name", name), Lead: l.T("report.lead"), Back: &Link{Words: l.T("report.back"), URL: what.back}},
 		Action: r.URL.Path, Submit: l.T("report.send"), Cancel: what.back,
@@ -193,7 +193,7 @@ func (p *Pages) reportRow(h *here, v community.ReportView, schools map[string]st
 		Category: categoryWords(l, v.Category), Pressing: v.Category == community.ReportChild, Words: v.Comment,
 		State: State{Tone: "wait", Icon: "clock", Words: l.T("report.state_open")}}
 	if v.Host == "" && v.Reporter != nil {
-		row.From = v.Reporter.Name()
+		row.From = plainName(*v.Reporter)
 	}
 	if n := len(v.Report.Posts); n > 0 {
 		row.Posts = l.T("report.count_posts", "Count", n)
@@ -239,10 +239,13 @@ func (p *Pages) showReport(h *here, w http.ResponseWriter, r *http.Request, prob
 		return err
 	}
 	l := h.l
-	view := reportPage{Head: PageHead{Title: l.T("report.title_account", "Name", v.Target.Name()), Back: &Link{Words: l.T("report.list_title"), URL: "/admin/reports"}},
+	view := reportPage{Head: PageHead{Title: l.T("report.title_account", "Name", plainName(v.Target)), Back: &Link{Words: l.T("report.list_title"), URL: "/admin/reports"}},
 		Tabs: p.adminTabs(h, "/admin/reports"), Row: p.reportRow(h, v, schools), Cards: p.cards(h, v.About)}
 	for i := range view.Cards {
 		view.Cards[i].Actions, view.Cards[i].More = nil, nil
+		if poll := view.Cards[i].Poll; poll != nil {
+			poll.Action = "" // a moderator looks and does not vote
+		}
 	}
 	view.Facts = append(view.Facts, Fact{Name: l.T("report.what"), Value: view.Row.Category}, Fact{Name: l.T("report.from"), Value: view.Row.From})
 	if v.Resolver != nil && v.ResolvedAt != nil {

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"github.com/chalkring/chalkring/internal/community"
 )
 
 // safe marks HTML that was sanitised when it was stored.
@@ -14,7 +16,7 @@ func safe(stored string) template.HTML { return template.HTML(stored) }
 // sectionsOf splits a practice post at its h2 headings: what stands before the
 // first, and the sections with their anchors. It reads the stored HTML, so that
 // it serves other servers' posts too.
-func sectionsOf(stored string) (before template.HTML, sections []Section) {
+func sectionsOf(l *Locale, stored string) (before template.HTML, sections []Section) {
 	body := &html.Node{Type: html.ElementNode, Data: "body", DataAtom: atom.Body}
 	nodes, err := html.ParseFragment(strings.NewReader(stored), body)
 	if err != nil {
@@ -31,7 +33,7 @@ func sectionsOf(stored string) (before template.HTML, sections []Section) {
 	for _, n := range nodes {
 		if n.DataAtom == atom.H2 {
 			end()
-			sections = append(sections, Section{ID: "part-" + digits(int64(len(sections)+1)), Heading: strings.TrimSpace(textOf(n))})
+			sections = append(sections, Section{ID: "part-" + digits(int64(len(sections)+1)), Heading: headingWords(l, strings.TrimSpace(textOf(n)))})
 			into = &part
 			continue
 		}
@@ -41,6 +43,17 @@ func sectionsOf(stored string) (before template.HTML, sections []Section) {
 	}
 	end()
 	return safe(lead.String()), sections
+}
+
+// headingWords says the headings that every practice post has in the reader's
+// language. They are stored, and sent, in English.
+func headingWords(l *Locale, heading string) string {
+	for _, known := range community.SectionHeadings() {
+		if known.Heading == heading {
+			return l.T("section." + known.Name)
+		}
+	}
+	return heading
 }
 
 func textOf(n *html.Node) string {

@@ -90,18 +90,24 @@ type Section struct {
 	Markdown string
 }
 
+// SectionHeadings returns every section that a practice post can have, empty:
+// what it is called, in the order they are read.
+func SectionHeadings() []Section {
+	return []Section{
+		{Name: "tried", Heading: "What I tried"},
+		{Name: "happened", Heading: "What happened"},
+		{Name: "evidence", Heading: "Evidence"},
+		{Name: "unsure", Heading: "What I am unsure of"},
+		{Name: "next", Heading: "What next"},
+	}
+}
+
 // List returns the sections that were filled in, in the order they are read.
 func (s Sections) List() []Section {
-	all := []Section{
-		{"tried", "What I tried", s.Tried},
-		{"happened", "What happened", s.Happened},
-		{"evidence", "Evidence", s.Evidence},
-		{"unsure", "What I am unsure of", s.Unsure},
-		{"next", "What next", s.Next},
-	}
-	filled := all[:0]
-	for _, part := range all {
-		if part.Markdown != "" {
+	written := []string{s.Tried, s.Happened, s.Evidence, s.Unsure, s.Next}
+	var filled []Section
+	for i, part := range SectionHeadings() {
+		if part.Markdown = written[i]; part.Markdown != "" {
 			filled = append(filled, part)
 		}
 	}
