@@ -384,7 +384,7 @@ func (w *walk) want(ctx context.Context, told ...wanted) {
 		if len(w.seen) >= mostThreadKnown+4*mostThreadPosts {
 			break
 		}
-		if w.seen[o.address] || webAddress(o.address) == "" || strings.Contains(o.address, "#") || w.f.site.Local(o.address) || o.level > mostThreadLevels {
+		if w.seen[o.address] || webAddress(o.address) == "" || !strings.HasPrefix(o.address, w.f.site.Scheme+"://") || strings.Contains(o.address, "#") || w.f.site.Local(o.address) || o.level > mostThreadLevels {
 			continue
 		}
 		host, err := iri.HostOf(o.address)
