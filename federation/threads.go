@@ -384,7 +384,7 @@ func (w *walk) want(ctx context.Context, told ...wanted) {
 		if len(w.seen) >= mostThreadKnown+4*mostThreadPosts {
 			break
 		}
-		if w.seen[o.address] || webAddress(o.address) == "" || !strings.HasPrefix(o.address, w.f.site.Scheme+"://") || strings.Contains(o.address, "#") || w.f.site.Local(o.address) || o.level > mostThreadLevels {
+		if w.seen[o.address] || webAddress(o.address) == "" || w.f.plain(o.address) || strings.Contains(o.address, "#") || w.f.site.Local(o.address) || o.level > mostThreadLevels {
 			continue
 		}
 		host, err := iri.HostOf(o.address)
@@ -414,6 +414,12 @@ func (w *walk) want(ctx context.Context, told ...wanted) {
 			w.ghost(o, community.MissingStranger)
 		}
 	}
+}
+
+// plain reports whether an address is of plain http, which only servers on one
+// machine speak.
+func (f *Federation) plain(address string) bool {
+	return f.site.Scheme == "https" && !strings.HasPrefix(address, "https://")
 }
 
 // ghost marks the place of a post that is not here.

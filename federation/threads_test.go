@@ -478,7 +478,7 @@ func FuzzReadCollection(f *testing.F) {
 		w := &walk{f: oak.Federation, seen: map[string]bool{}, read: map[string]bool{}, held: map[string]found{}, failures: map[string]int{}}
 		w.take(t.Context(), c, source{address: "https://elm.test/r", origin: "https://elm.test/r", under: 1})
 		for _, o := range w.wanted {
-			if !strings.HasPrefix(o.address, "https://elm.test/") {
+			if !strings.HasPrefix(o.address, "https://elm.test/") && !(oak.site.Scheme == "http" && strings.HasPrefix(o.address, "http://elm.test/")) {
 				t.Errorf("asks for %q", o.address)
 			}
 		}
@@ -493,6 +493,19 @@ func FuzzReadCollection(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A server that speaks https asks nobody over plain http.
+func TestPlainAddresses(t *testing.T) {
+	for _, tt := range []struct {
+		scheme, address string
+		plain           bool
+	}{{"https", "http://elm.test/1", true}, {"https", "https://elm.test/1", false}, {"https", "ftp://elm.test/1", true}, {"http", "http://elm.localhost/1", false}} {
+		f := &Federation{site: iri.Site{Scheme: tt.scheme, Host: "oak.test"}}
+		if got := f.plain(tt.address); got != tt.plain {
+			t.Errorf("%s from %s: %v", tt.address, tt.scheme, got)
+		}
+	}
 }
 
 // A conversation that began here has the name that it has here, whatever who
