@@ -401,25 +401,6 @@ func TestAcceptAnswer(t *testing.T) {
 	})
 }
 
-func TestDeletePostsOf(t *testing.T) {
-	eachWorld(t, func(t *testing.T, w *world) {
-		bo := w.remote("bo", "elm.test")
-		for range 5 {
-			w.receive(w.note(bo))
-		}
-		rounds := 0
-		for left := true; left; rounds++ {
-			w.write(func(tx *store.Tx) (err error) {
-				left, err = DeletePostsOf(tx, bo.ID, 2)
-				return err
-			})
-		}
-		if n := w.count("SELECT COUNT(*) FROM posts WHERE deleted_at IS NULL"); n != 0 || rounds != 3 {
-			t.Errorf("%d posts left after %d rounds", n, rounds)
-		}
-	})
-}
-
 func TestSweep(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		old := time.Now().Add(-100 * 24 * time.Hour)

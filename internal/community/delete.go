@@ -188,19 +188,3 @@ func ReceiveDelete(tx *store.Tx, by Account, uri string) (bool, error) {
 	}
 	return true, wipe(tx, p)
 }
-
-// DeletePostsOf takes out up to most posts of an account that goes, the newest
-// first, and reports whether any are left. Peers hear of the account's end, not
-// of each post's.
-func DeletePostsOf(tx *store.Tx, account int64, most int) (left bool, err error) {
-	var posts []Post
-	if err := tx.Where("author_id = ? AND deleted_at IS NULL", account).Order("id DESC").Limit(most + 1).Find(&posts).Error; err != nil {
-		return false, err
-	}
-	for _, p := range posts[:min(most, len(posts))] {
-		if err := wipe(tx, p); err != nil {
-			return false, err
-		}
-	}
-	return len(posts) > most, nil
-}
