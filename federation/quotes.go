@@ -100,7 +100,8 @@ func (f *Federation) renderQuote(tx *store.Tx, o community.Outgoing, a *as2.Acti
 	return nil
 }
 
-// quoteDocument answers with a stamp, to whoever may see what it lets be quoted.
+// quoteDocument answers with a stamp, to whoever may see what it lets be quoted
+// and, where that is ours too, what quotes it: a stamp names both.
 func (f *Federation) quoteDocument(tx *store.Tx, q asked) (answer, error) {
 	approval, err := community.QuoteApprovalByID(tx, q.id)
 	if err != nil {
@@ -110,6 +111,11 @@ func (f *Federation) quoteDocument(tx *store.Tx, q asked) (answer, error) {
 	p, err := localPost(tx, q)
 	if err != nil {
 		return answer{}, nothingHere()
+	}
+	if ref, ok := f.site.Parse(approval.QuoteURI); ok {
+		if _, err := community.VisiblePost(tx, ref.ID, q.viewer); err != nil {
+			return answer{}, nothingHere()
+		}
 	}
 	body, err := as2.EncodeQuoteAuthorization(as2.QuoteAuthorization{ID: f.site.QuoteApproval(approval.ID), AttributedTo: f.site.Actor(p.AuthorID),
 		Interacting: approval.QuoteURI, Target: f.site.Post(p.ID)})
