@@ -179,7 +179,9 @@ func (f *Federation) gone(ctx context.Context, a *as2.Activity) (bool, error) {
 	case fault.Is(err, fault.Gone):
 		return true, nil
 	case fault.Of(err).Key == "federation.not_found":
-		return a.ObjectID == a.Actor || post.Audience == community.Public, nil
+		// A server that is being put up anew answers so to everything, and an
+		// account is much to lose: only that it has gone counts.
+		return a.ObjectID != a.Actor && post.Audience == community.Public, nil
 	case fault.Is(err, fault.NotFound), fault.Is(err, fault.Forbidden) && !peers.Refused(err):
 		return false, nil
 	case err != nil:
