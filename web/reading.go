@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/gorilla/mux"
@@ -294,6 +295,8 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 	if h.signedIn() {
 		if !first.Local() {
 			p.Lookup.Freshen(r.Context(), first.Post)
+		}
+		if slices.ContainsFunc(views, func(v community.View) bool { return !v.Local() }) { // others may have been answered where we were not told
 			p.Lookup.FillThread(post)
 		}
 		kind := community.Reply

@@ -87,6 +87,20 @@ func TestThreadSaysWhatIsMissing(t *testing.T) {
 			t.Error("a guest had the thread looked up")
 		}
 
+		// What began here is looked up as soon as somebody elsewhere answers.
+		var ours community.Post
+		c.write(func(tx *store.Tx) (err error) {
+			ours, err = community.Publish(tx, ana, community.Draft{Kind: community.Note, Source: "ours", Audience: community.Public})
+			return err
+		})
+		for _, want := range []int{1, 2} {
+			reader.get(postPath(ours.ID))
+			if len(lookup.threads) != want {
+				t.Errorf("looked up %v, want %d", lookup.threads, want)
+			}
+			land("there", "https://"+c.db.Site().Host+"/o/"+digits(ours.ID), &ours)
+		}
+
 		next := reader.listen("thread:" + strconv.FormatInt(middle.ID, 10))
 		land("answer", "https://elm.test/middle", &middle)
 		next("answer")
