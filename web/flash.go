@@ -21,7 +21,7 @@ func flashKind(key string) string {
 	switch key {
 	case "flash.follow_requested":
 		return "note"
-	case "flash.mode_open":
+	case "flash.mode_open", "flash.vote_empty":
 		return "problem"
 	}
 	return "done"

@@ -191,6 +191,10 @@ func (p *Pages) vote(h *here, w http.ResponseWriter, r *http.Request) error {
 		_, err := community.Vote(tx, h.me, id, choices)
 		return err
 	})
+	if len(choices) == 0 && fault.Is(err, fault.Invalid) { // of several answers a browser cannot require one
+		p.flash(w, "flash.vote_empty")
+		return p.back(w, r, postPath(id))
+	}
 	if err != nil {
 		return err
 	}
