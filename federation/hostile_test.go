@@ -38,7 +38,6 @@ type scene struct {
 	neighbour doc    // a note by eve at x, on record, who is not mallory
 	own       doc    // a note by mallory at x, on record
 	gone      string // the address of a note by mallory that was deleted
-	inboxes   string // where x delivers
 	seen      []int  // what oak answered in this attack
 }
 

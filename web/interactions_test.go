@@ -1,22 +1,12 @@
 package web
 
 import (
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
 )
-
-// postAll is post for fields that come more than once.
-func (b *browser) postAll(path string, form url.Values) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", "https://oak.test"+path, strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return b.send(r)
-}
 
 // A poll is asked with a plain form, answered with another, and shown with its
 // results to those who voted.

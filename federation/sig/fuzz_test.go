@@ -21,7 +21,8 @@ func FuzzDigests(f *testing.F) {
 		of256, of512 := sha256.Sum256(body), sha512.Sum512(body)
 		sums := []string{base64.StdEncoding.EncodeToString(of256[:]), base64.StdEncoding.EncodeToString(of512[:])}
 		holds := func(header string) bool {
-			return strings.Contains(header, sums[0]) || strings.Contains(header, sums[1])
+			// but for the last character, of which some bits are padding
+			return strings.Contains(header, sums[0][:42]) || strings.Contains(header, sums[1][:85])
 		}
 		other := append(bytes.Clone(body), ' ')
 		h := http.Header{"Digest": {digest}}

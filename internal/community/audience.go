@@ -1,7 +1,6 @@
 package community
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -41,16 +40,6 @@ func (a Audience) Within(ceiling Audience) bool { return a.rank() <= ceiling.ran
 func (a Audience) Travels() bool { return a != Me && a != School }
 
 func (a Audience) rank() int { return slices.Index(Audiences(), a) }
-
-// rankSQL is rank for a column.
-func rankSQL(column string) string {
-	var b strings.Builder
-	b.WriteString("CASE " + column)
-	for i, a := range Audiences() {
-		fmt.Fprintf(&b, " WHEN '%s' THEN %d", a, i)
-	}
-	return b.String() + " END"
-}
 
 // Viewer is who wants to read: nobody in particular (the zero value, Guest),
 // somebody who is signed in here, or a peer that signed its request, with or

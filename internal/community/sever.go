@@ -30,7 +30,7 @@ func BlockHost(tx *store.Tx, by int64, host string, e peers.Entry) (peers.Peer, 
 // ended. Without it, its people would wait for posts that do not come, and its
 // server would go on delivering theirs.
 type Farewell struct {
-	Outgoing        // an Undo of a Follow from here, or a Reject of one from there
+	Outgoing    // an Undo of a Follow from here, or a Reject of one from there
 	Host, Inbox string
 }
 

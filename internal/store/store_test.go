@@ -317,7 +317,6 @@ func TestBatch(t *testing.T) {
 		const n = 60
 		errs := make([]error, n)
 		var wg sync.WaitGroup
-		before := db.Stats().Writes
 		for i := range n {
 			wg.Go(func() {
 				errs[i] = db.Batch(t.Context(), func(tx *store.Tx) error {
@@ -348,10 +347,12 @@ func TestBatch(t *testing.T) {
 		if got := len(sub.C); got != n-7 {
 			t.Errorf("%d news, want %d", got, n-7)
 		}
-		before = db.Stats().Writes
+		before := db.Stats().Writes
 		for i := range n { // and when none fails, they share
 			wg.Go(func() {
-				errs[i] = db.Batch(t.Context(), func(tx *store.Tx) error { return tx.Create(&thing{ID: int64(1000 + i), Name: "good " + time.Duration(i).String(), At: tx.Now}).Error })
+				errs[i] = db.Batch(t.Context(), func(tx *store.Tx) error {
+					return tx.Create(&thing{ID: int64(1000 + i), Name: "good " + time.Duration(i).String(), At: tx.Now}).Error
+				})
 			})
 		}
 		wg.Wait()
