@@ -36,6 +36,9 @@ func (s *Server) Snapshot() Snapshot {
 			}
 			rows := map[string][]string{}
 			err := tx.ExportTable(t, func(row []any) error {
+				if t.Name == "hosts" && onlyKnocked(t, row) {
+					return nil // noted some seconds after it knocked
+				}
 				var key []string
 				values := make([]string, len(row))
 				for i, c := range t.Columns {
@@ -57,6 +60,21 @@ func (s *Server) Snapshot() Snapshot {
 		return nil
 	})
 	return all
+}
+
+// onlyKnocked reports whether a row of hosts is there because its server was
+// refused, and says nothing else.
+func onlyKnocked(t store.Table, row []any) bool {
+	refused, met := false, false
+	for i, c := range t.Columns {
+		switch c.Name {
+		case "refused_in":
+			refused = row[i] != int64(0)
+		case "met_at":
+			met = row[i] != nil
+		}
+	}
+	return refused && !met
 }
 
 // Since lists what is different from an earlier snapshot, a line for each
