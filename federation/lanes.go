@@ -28,7 +28,7 @@ const (
 	laneFallback = 5 * time.Second
 	// claimPace is the least time between two claims: a claim costs as much for
 	// many hosts as for one.
-	claimPace = 10 * time.Millisecond
+	claimPace = 25 * time.Millisecond
 	// parkAfter is how long a lane may meet nothing but failures before it is
 	// parked, and probeEvery how often a parked one is tried.
 	parkAfter  = 24 * time.Hour
