@@ -23,7 +23,7 @@ const (
 // TagKey is what two spellings of one hashtag have in common: lower case in
 // Unicode's composed form (NFC), without #. "#Māori" is "māori" however it was typed.
 func TagKey(tag string) string {
-	return norm.NFC.String(strings.ToLower(norm.NFC.String(strings.TrimPrefix(tag, "#"))))
+	return norm.NFC.String(strings.ToLower(norm.NFC.String(strings.TrimLeft(tag, "#"))))
 }
 
 // key is what two spellings of one handle have in common.
