@@ -30,6 +30,7 @@ type demoCommand struct {
 
 // Run shows the ring until the process is told to stop.
 func (d demoCommand) Run(ctx context.Context, c *config.Config, io streams) error {
+	tuneMemory()
 	story, err := openStory(d.Dir, d.Port, d.Fresh)
 	if err != nil {
 		return err
