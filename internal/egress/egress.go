@@ -240,6 +240,9 @@ func (c *Client) check(u *url.URL) error {
 		if err != nil {
 			return fmt.Errorf("%w: %v", ErrURL, err)
 		}
+		if ascii == "" { // letters that IDNA leaves out
+			return fmt.Errorf("%w: %s names no host", ErrURL, u.Redacted())
+		}
 		if p := u.Port(); p != "" {
 			ascii += ":" + p
 		}
