@@ -30,7 +30,7 @@ const (
 	mostRefusedTries = 3
 	mostBrokenTries  = 6
 	// mostAsidePause is how long a lane pauses at most for a document that the
-	// peer cannot take: what comes after it must not wait for long.
+	// peer cannot take: what else there is to tell must not wait for long.
 	mostAsidePause = 15 * time.Second
 )
 
@@ -73,7 +73,7 @@ const (
 	tookIt    verdict = iota // the row is done
 	lastWord                 // the row is done, without success
 	beyond                   // the row is done: it is not entrusted to the host any more
-	stepAside                // the row goes behind the others: it may be what breaks the peer
+	stepAside                // the row lets those of others past: it may be what breaks the peer
 	tryLater                 // the lane pauses
 	notNow                   // the policy holds the lane
 	cancelled                // we are stopping; nothing happened
@@ -175,12 +175,18 @@ func (f *Federation) deliverLane(ctx context.Context, l *lane) error {
 }
 
 // deliverRows makes one attempt for each row until one says that the lane must
-// wait, and records them.
+// wait, and records them. A document that seems to break the peer lets those of
+// others past; what its own actor did later waits behind it, for that may
+// change it or take it back.
 func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery) (more bool, err error) {
 	var done []answered
 	since := time.Now()
 	last := answered{verdict: tookIt}
+	broken := map[int64]answered{} // by actor
 	for _, row := range rows {
+		if _, waits := broken[row.ActorID]; waits {
+			continue
+		}
 		before := last.verdict
 		last = f.deliver(ctx, l.Host, row)
 		f.metrics.delivered.WithLabelValues(last.verdict.String()).Inc()
@@ -190,8 +196,11 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery)
 		if last.verdict == tryLater || last.verdict == notNow || last.verdict == cancelled {
 			break
 		}
-		if last.verdict == stepAside && before == stepAside { // it is not the document
-			break
+		if last.verdict == stepAside {
+			broken[row.ActorID] = last
+			if before == stepAside { // it is not the document
+				break
+			}
 		}
 		if time.Since(since) > acknowledgeEvery {
 			r := &receipt{lane: l, done: done, then: goOn}
@@ -205,12 +214,16 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery)
 	switch last.verdict {
 	case notNow:
 		r.then = holdLane
-	case tryLater, stepAside:
+	case tryLater:
 		r.then = pauseLane
 	case cancelled: // whoever runs the lanes gives it back
 		r.then = goOn
 	default:
 		r.then = leaveLane
+		for _, r.last = range broken { // any says why the rest waits
+			r.then = pauseLane
+			break
+		}
 	}
 	f.receipts.wait(r)
 	if r.err == nil && r.given {
@@ -350,12 +363,8 @@ func (f *Federation) recordFailure(tx *store.Tx, l *lane, d answered) error {
 		return tx.Exec("UPDATE deliveries SET state = 'withheld', reason = ?, done_at = ? WHERE id = ? AND state = 'waiting'",
 			d.reason, tx.Now, d.delivery.ID).Error
 	}
-	place := d.delivery.ID
-	if d.verdict == stepAside {
-		place = tx.NewID()
-	}
-	return tx.Exec("UPDATE deliveries SET id = ?, attempts = attempts + 1, status = ?, reason = ? WHERE id = ? AND state = 'waiting'",
-		place, d.status, d.reason, d.delivery.ID).Error
+	return tx.Exec("UPDATE deliveries SET attempts = attempts + 1, status = ?, reason = ? WHERE id = ? AND state = 'waiting'",
+		d.status, d.reason, d.delivery.ID).Error
 }
 
 // acknowledgeRefusal records a peer's last word. Who answers what belongs to
