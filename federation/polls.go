@@ -125,14 +125,17 @@ func (f *Federation) again(ctx context.Context, address string, every time.Durat
 	f.aside(context.WithoutCancel(ctx), func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, fetchWithin)
 		defer cancel()
-		if err := f.fetchAgain(ctx, address); err != nil && !fault.Is(err, fault.Unavailable) {
+		if err := f.fetchAgain(ctx, address, ""); err != nil && !fault.Is(err, fault.Unavailable) {
 			f.log.InfoContext(ctx, "post not refreshed", "err", err)
 		}
 	})
 }
 
-// fetchAgain fetches a post that is known and takes over what has changed.
-func (f *Federation) fetchAgain(ctx context.Context, address string) error {
+// fetchAgain fetches a post that is known and takes over what has changed. It
+// must be the author's, where one is given, or else somebody's of its server.
+//
+// FEP-fe34.
+func (f *Federation) fetchAgain(ctx context.Context, address, author string) error {
 	object, err := f.objectAt(ctx, address)
 	if err != nil {
 		return err
@@ -140,16 +143,19 @@ func (f *Federation) fetchAgain(ctx context.Context, address string) error {
 	if object.ID != address || !iri.SameOrigin(object.AttributedTo, object.ID) {
 		return fault.New(fault.NotFound, "The address %s leads to another post now.", address)
 	}
+	if author != "" && object.AttributedTo != author {
+		return because(reasonForeign, "%s is not of %s", address, author)
+	}
 	r, err := readObject(object)
 	if err != nil {
 		return fault.Wrap(fault.NotFound, err, "There is no post at %s any more.", address)
 	}
-	author, err := f.accountAt(ctx, object.AttributedTo)
+	by, err := f.accountAt(ctx, object.AttributedTo)
 	if err != nil {
 		return err
 	}
 	return f.db.Batch(ctx, func(tx *store.Tx) error {
-		remote, err := newBook(tx).complete(r, author)
+		remote, err := newBook(tx).complete(r, by)
 		if err != nil {
 			return err
 		}

@@ -201,29 +201,7 @@ func (f *Federation) fetchAnew(ctx context.Context, address, author string) erro
 	if !f.refetched.allow("anew "+address, f.db.Now(), anewEvery) {
 		return nil
 	}
-	object, err := f.objectAt(ctx, address)
-	if err != nil {
-		return err
-	}
-	if object.AttributedTo != author || object.ID != address {
-		return because(reasonForeign, "%s is not of %s", address, author)
-	}
-	by, err := f.accountAt(ctx, author)
-	if err != nil {
-		return err
-	}
-	r, err := readObject(object)
-	if err != nil {
-		return err
-	}
-	return f.db.Batch(ctx, func(tx *store.Tx) error {
-		remote, err := newBook(tx).complete(r, by)
-		if err != nil {
-			return err
-		}
-		_, _, err = community.ReceiveEdit(tx, remote)
-		return err
-	})
+	return f.fetchAgain(ctx, address, author)
 }
 
 // anewEvery is how often at most one post is fetched because others say that it
