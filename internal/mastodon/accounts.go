@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
@@ -15,7 +13,7 @@ import (
 	words "github.com/chalkring/chalkring/internal/text"
 )
 
-func (a *API) accountRoutes(r *mux.Router) {
+func (a *API) accountRoutes(r *routes) {
 	get := func(path string, h http.HandlerFunc) {
 		r.HandleFunc("/api/v1"+path, h).Methods(http.MethodGet, http.MethodHead)
 	}

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
@@ -16,7 +14,7 @@ import (
 // compare it to know what they may ask for: 4.2 has no grouped notifications.
 const speaksAs = "4.2.0"
 
-func (a *API) instanceRoutes(r *mux.Router) {
+func (a *API) instanceRoutes(r *routes) {
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead) }
 	get("/api/v1/instance", a.open("", a.instanceV1))
 	get("/api/v2/instance", a.open("", a.instanceV2))

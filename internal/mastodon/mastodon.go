@@ -79,11 +79,15 @@ type endpoint func(c *call) (any, error)
 
 // Routes mounts the client API, and what of OAuth is no page.
 func (a *API) Routes(r *mux.Router) {
-	api := mux.NewRouter()
+	// A route that is not there is 404 whatever the method: clients try one
+	// address after the other and go on at 404 only (Enafore).
+	api := &routes{parts: map[string]*mux.Router{}, none: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, fault.New(fault.NotFound, "There is nothing at this address of the API."))
+	})}
 	if a.Note != nil {
-		api.Use(a.Note)
+		api.use = append(api.use, a.Note)
 	}
-	a.timelineRoutes(api) // asked most often; the mux tries its routes in order
+	a.timelineRoutes(api)
 	a.notificationRoutes(api)
 	a.statusRoutes(api)
 	a.pollRoutes(api)
@@ -93,12 +97,6 @@ func (a *API) Routes(r *mux.Router) {
 	a.instanceRoutes(api)
 	a.mediaRoutes(api)
 	a.oauthRoutes(api)
-	// A route that is not there is 404 whatever the method: clients try one
-	// address after the other and go on at 404 only (Enafore).
-	none := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, fault.New(fault.NotFound, "There is nothing at this address of the API."))
-	})
-	api.NotFoundHandler, api.MethodNotAllowedHandler = none, none
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)
 	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/.well-known/oauth-authorization-server"} {

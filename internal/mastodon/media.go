@@ -5,14 +5,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) mediaRoutes(r *mux.Router) {
+func (a *API) mediaRoutes(r *routes) {
 	for _, v := range []string{"/api/v2/media", "/api/v1/media"} {
 		r.HandleFunc(v, a.members("write:media", a.upload)).Methods(http.MethodPost)
 	}

@@ -5,13 +5,11 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) notificationRoutes(r *mux.Router) {
+func (a *API) notificationRoutes(r *routes) {
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead) }
 	post := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodPost) }
 	get("/api/v1/notifications", a.members("read:notifications", a.notifications))

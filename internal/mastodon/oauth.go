@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) oauthRoutes(r *mux.Router) {
+func (a *API) oauthRoutes(r *routes) {
 	r.HandleFunc("/api/v1/apps", a.open("", a.registerApp)).Methods(http.MethodPost)
 	r.HandleFunc("/api/v1/apps/verify_credentials", a.open("", a.verifyApp)).Methods(http.MethodGet)
 	r.HandleFunc("/oauth/token", a.oauth(a.grant)).Methods(http.MethodPost)

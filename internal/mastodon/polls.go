@@ -5,14 +5,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) pollRoutes(r *mux.Router) {
+func (a *API) pollRoutes(r *routes) {
 	r.HandleFunc("/api/v1/polls/{id:[0-9]+}", a.open("read:statuses", a.getPoll)).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/api/v1/polls/{id:[0-9]+}/votes", a.members("write:statuses", a.vote)).Methods(http.MethodPost)
 }

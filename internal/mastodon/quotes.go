@@ -3,15 +3,13 @@ package mastodon
 import (
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 	words "github.com/chalkring/chalkring/internal/text"
 )
 
-func (a *API) quoteRoutes(r *mux.Router) {
+func (a *API) quoteRoutes(r *routes) {
 	r.HandleFunc("/api/v1/statuses/{id:[0-9]+}/quotes", a.open("read:statuses", a.quotes)).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/api/v1/statuses/{id:[0-9]+}/quotes/{quoting:[0-9]+}/revoke", a.members("write:statuses", a.revokeQuote)).Methods(http.MethodPost)
 }

@@ -3,14 +3,12 @@ package mastodon
 import (
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) reportRoutes(r *mux.Router) {
+func (a *API) reportRoutes(r *routes) {
 	r.HandleFunc("/api/v1/reports", a.members("write:reports", a.report)).Methods(http.MethodPost)
 }
 

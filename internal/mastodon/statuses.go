@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) statusRoutes(r *mux.Router) {
+func (a *API) statusRoutes(r *routes) {
 	on := func(method, path string, h http.HandlerFunc) {
 		r.HandleFunc("/api/v1/statuses"+path, h).Methods(method)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-func (a *API) timelineRoutes(r *mux.Router) {
+func (a *API) timelineRoutes(r *routes) {
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead) }
 	get("/api/v1/timelines/home", a.members("read:statuses", a.timeline(a.home)))
 	get("/api/v1/timelines/public", a.open("read:statuses", a.timeline(a.public)))
