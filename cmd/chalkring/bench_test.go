@@ -14,7 +14,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"regexp"
+	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +38,10 @@ import (
 // its database spend, in units of one RSA-2048 verify (v) or sign (s) on the
 // same machine in the same run. "make bench" runs it and prints the table.
 // CHALKRING_TEST_BENCH names the file for the table, CHALKRING_TEST_BENCH_POSTS
-// the largest number of posts to read among.
+// the largest number of posts to read among. CHALKRING_TEST_BENCH_READS, an
+// expression such as "home" or ".", leaves all out but the reads whose names
+// match; CHALKRING_TEST_BENCH_PROFILE is a folder for CPU profiles of the server
+// while it answers them.
 func TestCosts(t *testing.T) {
 	file := os.Getenv("CHALKRING_TEST_BENCH")
 	if file == "" {
@@ -54,6 +61,16 @@ func TestCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	profiles, reads := os.Getenv(profileVariable), os.Getenv("CHALKRING_TEST_BENCH_READS")
+	if profiles != "" { // the program that runs the tests can be the server, and profile itself
+		if binary, err = os.Executable(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	only, err := regexp.Compile(reads)
+	if err != nil {
+		t.Fatal(err)
+	}
 	verify, sign := rsaFloor(t)
 	out, err := os.Create(file)
 	if err != nil {
@@ -70,8 +87,45 @@ func TestCosts(t *testing.T) {
 		say := func(what, format string, args ...any) {
 			fmt.Fprintf(out, "| %s | %s | %s |\n", name, what, fmt.Sprintf(format, args...))
 		}
-		(&bench{victim: newVictim(t, binary, database()), verify: verify, sign: sign, say: say}).exchange()
-		(&bench{victim: newVictim(t, binary, database()), verify: verify, sign: sign, say: say}).reading(most)
+		begin := func() *bench {
+			return &bench{victim: newVictim(t, binary, database()), verify: verify, sign: sign, say: say, only: only, profiles: profiles}
+		}
+		if reads == "" {
+			begin().exchange()
+		}
+		begin().reading(most)
+	}
+}
+
+// profileVariable names the setting that makes the program that runs the tests
+// a server, and says where its profiles go.
+const profileVariable = "CHALKRING_TEST_BENCH_PROFILE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(profileVariable); dir != "" && len(os.Args) > 1 && os.Args[1] == "serve" {
+		go profile(dir)
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// profile begins a CPU profile at each SIGUSR1 and ends it at the next.
+func profile(dir string) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	for n := 1; ; n++ {
+		<-signals
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%d-%d.pprof", os.Getpid(), n)))
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+		<-signals
+		pprof.StopCPUProfile()
+		f.Close()
 	}
 }
 
@@ -121,6 +175,8 @@ type bench struct {
 	*victim
 	verify, sign time.Duration
 	say          func(what, format string, args ...any)
+	only         *regexp.Regexp // the reads that are wanted
+	profiles     string
 	cmd          *exec.Cmd
 	token        string
 }
@@ -262,21 +318,66 @@ func (b *bench) reading(most int) {
 	first := map[string]time.Duration{}
 	for size := 1000; size <= most; size *= 10 {
 		b.fill(pat, size)
-		for what, path := range map[string]string{"home": "/api/v1/timelines/home", "a thread": "/api/v1/statuses/" + strconv.FormatInt(b.opener.ID, 10) + "/context", "notifications": "/api/v1/notifications"} {
-			b.get(path, 20)
-			before := b.cpu()
-			const n = 300
-			b.get(path, n)
-			each := (b.cpu() - before) / n
-			if first[what] == 0 {
-				first[what] = each
-			}
-			b.say(fmt.Sprintf("%s at %d posts", what, size), "%.0f requests per CPU second; %.2f of the cost at the first size",
-				1/each.Seconds(), float64(each)/float64(first[what]))
+		b.mix(first, size, pat)
+		if b.only.MatchString("start") {
+			b.afterRestart(first, size)
 		}
-		b.afterRestart(first, size)
 	}
 	b.say("database, per post", "%d bytes", b.databaseBytes()/int64(most))
+}
+
+// mix asks for what clients ask for, each many times.
+func (b *bench) mix(first map[string]time.Duration, size int, pat community.Account) {
+	b.t.Helper()
+	opener, author := strconv.FormatInt(b.opener.ID, 10), strconv.FormatInt(pat.ID, 10)
+	for _, read := range []struct{ what, path string }{
+		{"home of 20", "/api/v1/timelines/home"},
+		{"home of 40", "/api/v1/timelines/home?limit=40"},
+		{"thread of 50", "/api/v1/statuses/" + opener + "/context"},
+		{"single status", "/api/v1/statuses/" + opener},
+		{"notifications", "/api/v1/notifications"},
+		{"account statuses", "/api/v1/accounts/" + author + "/statuses"},
+		{"public timeline", "/api/v1/timelines/public"},
+		{"account", "/api/v1/accounts/" + author},
+		{"instance", "/api/v2/instance"},
+	} {
+		if !b.only.MatchString(read.what) {
+			continue
+		}
+		const warm = 100
+		before := b.cpu()
+		b.get(read.path, warm)
+		n := time.Duration(warm) // or as many as make half a second, since the clock's tick is 10 ms
+		if spent := b.cpu() - before; spent < time.Second/2 {
+			n = min(time.Second*warm/(2*max(spent, time.Millisecond)), 5000)
+		}
+		b.toggleProfile()
+		rounds := []time.Duration{}
+		for range 3 { // whatever else the machine does is in some rounds only
+			before := b.cpu()
+			b.get(read.path, int(n))
+			rounds = append(rounds, (b.cpu()-before)/n)
+		}
+		b.toggleProfile()
+		each := slices.Min(rounds)
+		if first[read.what] == 0 {
+			first[read.what] = each
+		}
+		b.say(fmt.Sprintf("%s at %d posts", read.what, size), "%.2f ms; %.0f requests per CPU second; %.2f of the cost at the first size",
+			float64(each)/float64(time.Millisecond), 1/each.Seconds(), float64(each)/float64(first[read.what]))
+	}
+}
+
+// toggleProfile begins or ends a profile where profiles are wanted.
+func (b *bench) toggleProfile() {
+	b.t.Helper()
+	if b.profiles == "" {
+		return
+	}
+	if err := b.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		b.t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // the profile's own pace is 200 ms
 }
 
 // afterRestart measures the first pages of home that a server gives after it
