@@ -22,7 +22,6 @@ type accountCommand struct {
 	List       accountList       `cmd:"" help:"List the accounts of this server, the newest first."`
 	Role       accountRole       `cmd:"" help:"Give somebody another role."`
 	Password   accountPassword   `cmd:"" help:"Give somebody a new password; they are signed out everywhere."`
-	Token      accountToken      `cmd:"" help:"Make an access token for the API, for a script."`
 	RotateKeys accountRotateKeys `cmd:"" help:"Give somebody new keys to sign with; other servers are told."`
 	Delete     accountDelete     `cmd:"" help:"Delete an account with all that is in it, here and on other servers."`
 	Disable    accountDisable    `cmd:"" help:"End somebody's access; what they wrote stays."`
@@ -92,7 +91,7 @@ func (a accountCreate) Run(ctx context.Context, c *config.Config, io streams) er
 		}
 		token := ""
 		if a.Token != "" {
-			if token, err = app.IssueToken(ctx, db, account.ID, a.Token); err != nil {
+			if token, err = app.IssueToken(ctx, db, account.ID, commandLine, a.Token); err != nil {
 				return fmt.Errorf("the account was made, but no token: %w", err)
 			}
 		}
@@ -258,30 +257,6 @@ func (a accountPassword) Run(ctx context.Context, c *config.Config, io streams) 
 			fmt.Fprintf(io.out, "password: %s\n", secret)
 		}
 		return nil
-	})
-}
-
-type accountToken struct {
-	somebody
-	Scopes string `arg:"" optional:"" default:"read" help:"Scopes, such as \"read write follow\"."`
-}
-
-// Run prints a token and nothing else, so that a script can take it.
-func (a accountToken) Run(ctx context.Context, c *config.Config, io streams) error {
-	return withDB(ctx, c, io, func(db *store.DB) error {
-		var who community.Person
-		err := db.Read(ctx, func(tx *store.Tx) (err error) {
-			who, err = community.PersonByLogin(tx, a.Login)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", a.Login, err)
-		}
-		token, err := app.IssueToken(ctx, db, who.ID, a.Scopes)
-		if err == nil {
-			fmt.Fprintln(io.out, token)
-		}
-		return err
 	})
 }
 

@@ -305,7 +305,7 @@ func (b *bench) reading(most int) {
 	defer func() { b.kill(b.cmd) }()
 	b.befriend()
 	b.opener = b.publish("Everybody answers this")
-	token, err := app.IssueToken(b.t.Context(), b.db, b.ana.ID, "read")
+	token, err := app.IssueToken(b.t.Context(), b.db, b.ana.ID, "Measurement", "read")
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type commands struct {
 	Serve    serveCommand   `cmd:"" help:"Run the server."`
 	Demo     demoCommand    `cmd:"" help:"Show a ring of three schools on this machine."`
 	Account  accountCommand `cmd:"" help:"Create, list and change accounts."`
+	Token    tokenCommand   `cmd:"" help:"Create, list and revoke access tokens for scripts."`
 	Invite   inviteCommand  `cmd:"" help:"Create, list and revoke invitations."`
 	Peer     peerCommand    `cmd:"" help:"Decide which servers this one talks with."`
 	Backup   backupCommand  `cmd:"" help:"Write everything into one file, while the server runs."`

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,10 +78,34 @@ func TestAccounts(t *testing.T) {
 	c("", "account", "disable", "bo", "--reason", "left").want(t, 0, "cannot sign in")
 	c("", "account", "enable", "bo").want(t, 0, "can sign in again")
 	c("another long secret\n", "account", "password", "bo", "--password-stdin").want(t, 0, "new password")
-	if token := c("", "account", "token", "bo", "read").want(t, 0).out; len(strings.TrimSpace(token)) < 40 || strings.Count(token, "\n") != 1 {
+	c("", "account", "disable", "nobody").want(t, exitFailed, "nobody")
+}
+
+func TestTokens(t *testing.T) {
+	c := runner(t)
+	c("", "account", "create", "bo", "--role", "moderator").want(t, 0)
+	token := c("", "token", "create", "bo", "--scopes", "read write admin:read:reports", "--label", "Weekly report").want(t, 0).out
+	if len(strings.TrimSpace(token)) < 40 || strings.Count(token, "\n") != 1 {
 		t.Errorf("the token alone should be printed, not %q", token)
 	}
-	c("", "account", "disable", "nobody").want(t, exitFailed, "nobody")
+	c("", "token", "create", "bo", "--scopes", "everything").want(t, exitFailed, "everything")
+	c("", "token", "create", "nobody").want(t, exitFailed, "nobody signs in by this name")
+	var made []struct {
+		ID, Name string
+		Scopes   []string
+	}
+	listed := c("", "token", "list", "bo", "--json").want(t, 0).out
+	if err := json.Unmarshal([]byte(listed), &made); err != nil || len(made) != 1 || made[0].Name != "Weekly report" || !slices.Contains(made[0].Scopes, "admin:read:reports") {
+		t.Fatalf("listed %s (%v)", listed, err)
+	}
+	if strings.Contains(listed, strings.TrimSpace(token)) {
+		t.Error("the list holds the token itself")
+	}
+	c("", "token", "revoke", "bo", "12").want(t, exitFailed, "has no token 12")
+	c("", "token", "revoke", "bo", made[0].ID).want(t, 0, "counts no more")
+	if left := c("", "token", "list", "bo").want(t, 0).out; strings.Contains(left, "Weekly report") {
+		t.Errorf("still listed:\n%s", left)
+	}
 }
 
 func TestInvites(t *testing.T) {

@@ -107,7 +107,7 @@ func furnish(t *testing.T, dialect store.Dialect) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := IssueToken(t.Context(), db, ana.ID, "read write"); err != nil {
+	if _, err := IssueToken(t.Context(), db, ana.ID, "Script", "read write"); err != nil {
 		t.Fatal(err)
 	}
 	err = db.Write(t.Context(), func(tx *store.Tx) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/mastodon"
 )
 
 // maxRequestBytes bounds what any request may carry, except uploads: the web
@@ -188,7 +189,7 @@ func (s *Server) sameOrigin(next http.Handler) http.Handler {
 
 // forMachines reports whether a path is one that no cookie opens.
 func forMachines(path string) bool {
-	return isInbox(path) || strings.HasPrefix(path, "/api/") || path == "/oauth/token" || path == "/oauth/revoke"
+	return isInbox(path) || forClients(path)
 }
 
 // isInbox reports whether a path is the shared inbox or an actor's own.
@@ -239,6 +240,9 @@ func answer(w http.ResponseWriter, r *http.Request, status int, message string) 
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if wantsJSON(r) {
+		if forClients(r.URL.Path) {
+			mastodon.Readable(h)
+		}
 		h.Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": message}) // a reader who left is no failure of ours
@@ -247,6 +251,11 @@ func answer(w http.ResponseWriter, r *http.Request, status int, message string) 
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, message+"\n") // the same
+}
+
+// forClients reports whether the path is of the client API.
+func forClients(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/oauth/") && path != "/oauth/authorize"
 }
 
 // wantsJSON reports whether a program asks rather than a person.

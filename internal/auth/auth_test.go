@@ -360,6 +360,12 @@ func TestScopes(t *testing.T) {
 		{"read:accounts", "profile", true},
 		{"profile", "profile", true},
 		{"profile", "read:accounts", false},
+		{"admin:read", "admin:read:reports", true},
+		{"admin:read:reports", "admin:read:reports", true},
+		{"admin:read:reports", "admin:read:accounts", false},
+		{"admin:read", "admin:write:reports", false},
+		{"read write", "admin:read:accounts", false},
+		{"admin:read", "read:accounts", false},
 		{"", "read", true},
 	} {
 		s, err := ParseScopes(tt.have)
@@ -367,7 +373,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%q allows %q: %v, %v", tt.have, tt.need, !tt.want, err)
 		}
 	}
-	for _, bad := range []string{"admin", "admin:read", "read:everything", "write:search", "follow:x"} {
+	for _, bad := range []string{"admin", "admin:", "admin:follow", "admin:read:everything", "admin:write:search", "admin:read:", "read:everything", "write:search", "follow:x", "read:"} {
 		if _, err := ParseScopes(bad); OAuthCode(err) != "invalid_scope" {
 			t.Errorf("%s: %v", bad, err)
 		}
@@ -457,9 +463,22 @@ func TestOAuth(t *testing.T) {
 			}
 			return err
 		})
+		other, otherKey, err := s.a.RegisterApp(ctx, NewApp{Name: "Other", RedirectURIs: []string{OutOfBand}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.db.Write(ctx, func(tx *store.Tx) error { return Revoke(tx, other.ClientID, otherKey, token) }); OAuthCode(err) != "unauthorized_client" {
+			t.Errorf("another app's token: %v", err)
+		}
+		news := s.db.Subscribe(TokenEnded)
+		defer news.Close()
 		s.write(func(tx *store.Tx) error { return Revoke(tx, app.ClientID, key, token) })
 		_, err = s.a.Bearer(ctx, token)
 		s.want(fault.Unauthorized, err)
+		if ended := <-news.C; ended.ID != acc.Token.ID {
+			t.Errorf("news of token %d, not %d", ended.ID, acc.Token.ID)
+		}
+		s.write(func(tx *store.Tx) error { return Revoke(tx, app.ClientID, key, token) }) // again is no failure
 
 		r.Code, _ = agree()
 		s.write(func(tx *store.Tx) error { return tx.Exec("UPDATE oauth_codes SET expires_at = ?", tx.Now).Error })

@@ -244,16 +244,19 @@ func (q Authorization) Decline() string {
 	if q.RedirectURI == OutOfBand {
 		return ""
 	}
-	return q.back("error", "access_denied")
+	return q.back("error", "access_denied", "error_description", "The person said no.")
 }
 
-func (q Authorization) back(name, value string) string {
+// back is the redirect URI with what the app is told: names and values by turns.
+func (q Authorization) back(told ...string) string {
 	u, err := url.Parse(q.RedirectURI)
 	if err != nil {
 		return ""
 	}
 	params := u.Query()
-	params.Set(name, value)
+	for i := 0; i+1 < len(told); i += 2 {
+		params.Set(told[i], told[i+1])
+	}
 	if q.State != "" {
 		params.Set("state", q.State)
 	}
@@ -358,7 +361,7 @@ func (a Access) Need(scope string) error {
 	if a.Scopes.Allow(scope) {
 		return nil
 	}
-	return oauthFault(fault.Forbidden, "insufficient_scope", "The app was not given leave to do this: it needs "+scope+".")
+	return oauthFault(fault.Forbidden, "insufficient_scope", "This action is outside the authorized scopes: it needs "+scope+".")
 }
 
 // Bearer returns who acts through the token. An unknown or revoked one is
@@ -401,7 +404,7 @@ func (a *Auth) Bearer(ctx context.Context, token string) (Access, error) {
 }
 
 // Revoke ends a token that an app shows, with its own secret. A token that is
-// not the app's, or none, is no failure.
+// not known is no failure; one of another app is fault.Forbidden.
 //
 // RFC 7009, section 2.
 func Revoke(tx *store.Tx, clientID, clientSecret, token string) error {
@@ -409,7 +412,55 @@ func Revoke(tx *store.Tx, clientID, clientSecret, token string) error {
 	if err != nil {
 		return err
 	}
-	return tx.Exec("UPDATE oauth_tokens SET revoked_at = ? WHERE token_hash = ? AND app_id = ? AND revoked_at IS NULL", tx.Now, digest(token), app.ID).Error
+	var t Token
+	if err := tx.Where("token_hash = ?", digest(token)).Limit(1).Find(&t).Error; err != nil || t.ID == 0 {
+		return err
+	}
+	if t.AppID == nil || *t.AppID != app.ID {
+		return oauthFault(fault.Forbidden, "unauthorized_client", "This app is not allowed to revoke this token.")
+	}
+	return endTokens(tx, "id = ?", t.ID)
+}
+
+// TokenEnded is news of a token that counts no more: by its ID.
+const TokenEnded store.Topic = "token"
+
+// endTokens ends the tokens that a condition names: what was open through one
+// hears of it.
+func endTokens(tx *store.Tx, where string, args ...any) error {
+	var ended []int64
+	err := tx.Raw("UPDATE oauth_tokens SET revoked_at = ? WHERE revoked_at IS NULL AND "+where+" RETURNING id", append([]any{tx.Now}, args...)...).Scan(&ended).Error
+	for _, id := range ended {
+		tx.Announce(TokenEnded, id)
+	}
+	return err
+}
+
+// NewGrant is a token that somebody is given without an app that asks for it.
+type NewGrant struct {
+	Account int64
+	Name    string // what the list of apps calls it
+	Scopes  string
+}
+
+// Issue gives somebody a token, for a script: it stands among their apps under
+// its name and is ended there like any other.
+func Issue(tx *store.Tx, n NewGrant) (string, Token, error) {
+	scopes, err := ParseScopes(n.Scopes)
+	if err != nil {
+		return "", Token{}, err
+	}
+	name := text.PlainLine(n.Name, 200)
+	if name == "" {
+		return "", Token{}, fault.New(fault.Invalid, "The token has no name.")
+	}
+	app := App{ID: tx.NewID(), ClientID: newToken(), SecretHash: digest(newToken()), Name: name, RedirectURIs: []string{OutOfBand}, Scopes: scopes.String(), CreatedAt: tx.Now}
+	if err := tx.Create(&app).Error; err != nil {
+		return "", Token{}, err
+	}
+	token := newToken()
+	t := Token{ID: tx.NewID(), TokenHash: digest(token), AppID: &app.ID, AccountID: &n.Account, Scopes: app.Scopes, CreatedAt: tx.Now}
+	return token, t, tx.Create(&t).Error
 }
 
 // Grants returns the apps that me has let in, the latest first.
@@ -444,5 +495,5 @@ func Grants(tx *store.Tx, me int64) ([]Access, error) {
 
 // EndGrant ends one of the tokens that me has given.
 func EndGrant(tx *store.Tx, me, token int64) error {
-	return tx.Exec("UPDATE oauth_tokens SET revoked_at = ? WHERE id = ? AND account_id = ? AND revoked_at IS NULL", tx.Now, token, me).Error
+	return endTokens(tx, "id = ? AND account_id = ?", token, me)
 }

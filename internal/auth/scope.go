@@ -18,6 +18,8 @@ var parts = map[string][]string{
 	"read": {"accounts", "blocks", "bookmarks", "favourites", "filters", "follows", "lists", "mutes", "notifications", "search", "statuses"},
 	"write": {"accounts", "blocks", "bookmarks", "conversations", "favourites", "filters", "follows", "lists", "media", "mutes",
 		"notifications", "reports", "statuses"},
+	"admin:read":  {"accounts", "reports", "domain_allows", "domain_blocks", "ip_blocks", "email_domain_blocks", "canonical_email_blocks"},
+	"admin:write": {"accounts", "reports", "domain_allows", "domain_blocks", "ip_blocks", "email_domain_blocks", "canonical_email_blocks"},
 }
 
 // followParts is what the old scope follow stands for.
@@ -46,9 +48,28 @@ func knownScope(name string) bool {
 	case "read", "write", "follow", "push", "profile":
 		return true
 	}
-	whole, part, ok := strings.Cut(name, ":")
-	return ok && slices.Contains(parts[whole], part)
+	whole, part := splitScope(name)
+	if part == "" { // "admin" by itself is none
+		return Admin(name) && parts[name] != nil
+	}
+	return slices.Contains(parts[whole], part)
 }
+
+// splitScope cuts a scope into the whole and the part of it that it names:
+// "read:statuses" is of read, "admin:read:accounts" of admin:read. The part of
+// a whole scope is "".
+func splitScope(name string) (whole, part string) {
+	start := 0
+	if strings.HasPrefix(name, "admin:") {
+		start = len("admin:")
+	}
+	whole, part, _ = strings.Cut(name[start:], ":")
+	return name[:start] + whole, part
+}
+
+// Admin reports whether the scope lets an app moderate or administrate, which
+// only somebody who may do so themselves can give it.
+func Admin(scope string) bool { return strings.HasPrefix(scope, "admin:") }
 
 // String returns the scopes as they are sent and stored.
 func (s Scopes) String() string { return strings.Join(s, " ") }
@@ -56,7 +77,7 @@ func (s Scopes) String() string { return strings.Join(s, " ") }
 // Allow reports whether the scopes cover what is needed: one scope, whole or
 // part ("write", "read:statuses").
 func (s Scopes) Allow(need string) bool {
-	whole, _, _ := strings.Cut(need, ":")
+	whole, _ := splitScope(need)
 	switch {
 	case slices.Contains(s, need), slices.Contains(s, whole):
 		return true
@@ -86,7 +107,10 @@ func (s Scopes) Within(other Scopes) bool { return other.allowAll(s) }
 // AllScopes lists every scope that a token may be given.
 func AllScopes() []string {
 	all := []string{"profile", "read", "write", "follow", "push"}
-	for _, whole := range []string{"read", "write"} {
+	for _, whole := range []string{"read", "write", "admin:read", "admin:write"} {
+		if Admin(whole) {
+			all = append(all, whole)
+		}
 		for _, part := range parts[whole] {
 			all = append(all, whole+":"+part)
 		}

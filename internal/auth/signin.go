@@ -239,7 +239,7 @@ func (a *Auth) SetPassword(ctx context.Context, by, account int64, password stri
 		if err := EndSessions(tx, account, 0); err != nil {
 			return err
 		}
-		if err := tx.Exec("UPDATE oauth_tokens SET revoked_at = ? WHERE account_id = ? AND revoked_at IS NULL", tx.Now, account).Error; err != nil {
+		if err := endTokens(tx, "account_id = ?", account); err != nil {
 			return err
 		}
 		return record(tx, by, "person.password", p.Handle(tx.Site.Host))

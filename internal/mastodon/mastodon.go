@@ -99,7 +99,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.oauthRoutes(api)
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)
-	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/.well-known/oauth-authorization-server"} {
+	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/oauth-authorization-server"} {
 		r.Handle(path, door)
 		r.Handle(path+"/", door)
 	}
@@ -111,17 +111,28 @@ func (a *API) Routes(r *mux.Router) {
 func cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "Link, X-Request-Id")
+		Readable(h)
 		if r.Method == http.MethodOptions {
 			h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+			if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" && len(asked) < 1000 {
+				h.Set("Access-Control-Allow-Headers", asked)
+				h.Add("Vary", "Access-Control-Request-Headers")
+			} else {
+				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+			}
 			h.Set("Access-Control-Max-Age", "7200")
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Readable says in the header of an answer that a page of any origin may read
+// it: what the API answers, and its refusals before a request comes so far.
+func Readable(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, Retry-After")
 }
 
 // untrailed takes a slash off the end of the path, which some clients put

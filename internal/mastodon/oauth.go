@@ -14,6 +14,7 @@ func (a *API) oauthRoutes(r *routes) {
 	r.HandleFunc("/api/v1/apps/verify_credentials", a.open("", a.verifyApp)).Methods(http.MethodGet)
 	r.HandleFunc("/oauth/token", a.oauth(a.grant)).Methods(http.MethodPost)
 	r.HandleFunc("/oauth/revoke", a.oauth(a.revoke)).Methods(http.MethodPost)
+	r.HandleFunc("/oauth/userinfo", a.members("profile", a.userinfo)).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/.well-known/oauth-authorization-server", a.open("", a.metadata)).Methods(http.MethodGet)
 }
 
@@ -77,10 +78,10 @@ func (a *API) oauth(fn endpoint) http.HandlerFunc {
 		switch {
 		case err == nil:
 			a.write(w, r, http.StatusOK, answer)
-		case f.Kind == fault.Unauthorized || f.Kind == fault.Invalid || f.Kind == fault.NotFound:
+		case f.Kind == fault.Unauthorized || f.Kind == fault.Invalid || f.Kind == fault.NotFound || f.Kind == fault.Forbidden:
 			status := http.StatusBadRequest
-			if f.Kind == fault.Unauthorized {
-				status = http.StatusUnauthorized
+			if f.Kind == fault.Unauthorized || f.Kind == fault.Forbidden {
+				status = f.Kind.Status()
 			}
 			a.write(w, r, status, map[string]string{"error": auth.OAuthCode(err), "error_description": f.Error()})
 		default:
@@ -130,6 +131,8 @@ func (a *API) metadata(c *call) (any, error) {
 		"authorization_endpoint":                a.site.URL("/oauth/authorize"),
 		"token_endpoint":                        a.site.URL("/oauth/token"),
 		"revocation_endpoint":                   a.site.URL("/oauth/revoke"),
+		"userinfo_endpoint":                     a.site.URL("/oauth/userinfo"),
+		"service_documentation":                 "https://github.com/chalkring/chalkring/tree/main/docs",
 		"app_registration_endpoint":             a.site.URL("/api/v1/apps"),
 		"scopes_supported":                      auth.AllScopes(),
 		"response_types_supported":              []string{"code"},
@@ -138,4 +141,24 @@ func (a *API) metadata(c *call) (any, error) {
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":      []string{"S256"},
 	}, nil
+}
+
+// UserInfo is who signed in, for programs that only want to know that.
+//
+// OpenID Connect Core 1.0, section 5.3; Mastodon's GET /oauth/userinfo.
+type UserInfo struct {
+	Issuer            string `json:"iss"`
+	Subject           string `json:"sub"`
+	Name              string `json:"name"`
+	PreferredUsername string `json:"preferred_username"`
+	Profile           string `json:"profile"`
+	Picture           string `json:"picture"`
+}
+
+// userinfo answers /oauth/userinfo.
+func (a *API) userinfo(c *call) (any, error) {
+	c.w.Header().Set("Cache-Control", "no-store")
+	s := a.shape(c)
+	return UserInfo{Issuer: a.site.Base() + "/", Subject: s.actor(c.me), Name: c.me.DisplayName, PreferredUsername: c.me.Username,
+		Profile: s.profile(c.me), Picture: s.picture(c.me, c.me.Avatar, "avatar")}, nil
 }
