@@ -14,9 +14,12 @@ func backupTables() []string {
 	return []string{
 		"site", "accounts", "account_keys", "account_counts", "users", "follows", "blocks", "mutes",
 		"invites", "sessions", "attempts", "oauth_apps", "oauth_codes", "oauth_tokens", "kept",
-		"posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
-		"home_entries", "notifications", "tombstones",
-		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "reports", "chores", "severed",
+		"scheduled_posts", "posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
+		"home_entries", "thread_mutes", "conversations", "conversation_posts", "tombstones",
+		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "quote_lookups", "reports", "notifications", "chores", "severed",
+		"lists", "list_members", "list_entries", "tag_follows", "filters", "filter_keywords", "filter_posts", "markers",
+		"notification_policies", "notification_requests", "notification_permissions", "host_blocks", "account_notes", "endorsements",
+		"suggestions_refused", "announcements", "announcement_reads", "announcement_reactions",
 		"peers", "audit", "hosts", "lanes", "incoming", "outgoing", "deliveries",
 	}
 }
