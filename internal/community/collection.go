@@ -98,6 +98,7 @@ type FeaturedTag struct {
 	AccountID int64
 	Tag       string // its key
 	Name      string // as written
+	ID        int64
 }
 
 // TableName names the table of featured hashtags.

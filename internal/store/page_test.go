@@ -32,10 +32,10 @@ func TestPages(t *testing.T) {
 					return err
 				}
 			}
-			return tx.Exec("CREATE TABLE lists (thing_id BIGINT NOT NULL PRIMARY KEY, id BIGINT NOT NULL)").Error
+			return tx.Exec("CREATE TABLE shelf (thing_id BIGINT NOT NULL PRIMARY KEY, id BIGINT NOT NULL)").Error
 		})
 		write(t, db, func(tx *store.Tx) error {
-			return tx.Exec("INSERT INTO lists SELECT id, id + 1000 FROM things").Error
+			return tx.Exec("INSERT INTO shelf SELECT id, id + 1000 FROM things").Error
 		})
 		read(t, db, func(tx *store.Tx) error {
 			for _, tt := range tests {
@@ -43,7 +43,7 @@ func TestPages(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				inner := tx.Table("lists").Select("thing_id").Scopes(tt.page.On("thing_id"))
+				inner := tx.Table("shelf").Select("thing_id").Scopes(tt.page.On("thing_id"))
 				listed, err := store.Find[thing](tx.Where("id IN (?)", inner), tt.page)
 				if err != nil {
 					return err
@@ -54,7 +54,7 @@ func TestPages(t *testing.T) {
 						*p += 1000
 					}
 				}
-				joined, err := store.FindOn[thing](tx.Select("things.*").Joins("JOIN lists ON lists.thing_id = things.id"), higher, "lists.id")
+				joined, err := store.FindOn[thing](tx.Select("things.*").Joins("JOIN shelf ON shelf.thing_id = things.id"), higher, "shelf.id")
 				if err != nil {
 					return err
 				}

@@ -26,6 +26,13 @@ func TagKey(tag string) string {
 	return norm.NFC.String(strings.ToLower(norm.NFC.String(strings.TrimLeft(tag, "#"))))
 }
 
+// IsTag reports whether a name, with or without #, can be a hashtag's.
+func IsTag(name string) bool {
+	name = strings.TrimLeft(name, "#")
+	_, n := tagAt("#" + name)
+	return n > 0 && n == len(name)+1
+}
+
 // key is what two spellings of one handle have in common.
 func (h Handle) key() Handle {
 	return Handle{strings.ToLower(h.User), strings.ToLower(h.Host)}
