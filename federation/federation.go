@@ -69,6 +69,7 @@ type Federation struct {
 	meetNow    chan struct{}
 	threads    chan int64
 	choreNow   chan struct{}
+	quoteNow   chan struct{}
 	refused    refusals
 	refetched  limiter
 	badKeys    quota
@@ -100,7 +101,7 @@ func New(d Deps) *Federation {
 		d.Version = "dev"
 	}
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
-		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1),
+		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1), quoteNow: make(chan struct{}, 1),
 		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
 	f.rooms = newRooms()
 	f.forwards.most = mostForwarded
@@ -120,7 +121,7 @@ func (f *Federation) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	for _, work := range []func(context.Context){
-		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runRefusals, f.runThreads,
+		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runQuotes, f.runRefusals, f.runThreads,
 	} {
 		all.Go(func() { work(ctx) })
 	}
@@ -152,7 +153,7 @@ func (f *Federation) aside(ctx context.Context, do func(ctx context.Context)) {
 
 // listen passes news on to the workers that it concerns.
 func (f *Federation) listen(ctx context.Context) {
-	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, peers.Changed)
+	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, community.QuoteAwaited, peers.Changed)
 	defer sub.Close()
 	for {
 		select {
@@ -168,6 +169,7 @@ func (f *Federation) listen(ctx context.Context) {
 				nudge(f.spreadNow)
 				nudge(f.meetNow)
 				nudge(f.choreNow)
+				nudge(f.quoteNow)
 			}
 			switch n.Topic {
 			case IncomingStored:
@@ -178,6 +180,8 @@ func (f *Federation) listen(ctx context.Context) {
 				nudge(f.spreadNow)
 			case community.ChoreQueued:
 				nudge(f.choreNow)
+			case community.QuoteAwaited:
+				nudge(f.quoteNow)
 			case peers.Changed:
 				f.peerChanged(ctx, n.Key)
 			}
@@ -222,12 +226,13 @@ func (f *Federation) Settled(ctx context.Context) bool {
 		soon := tx.Now.Add(10 * time.Second)
 		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
 			AND NOT EXISTS (SELECT 1 FROM chores WHERE next_at <= ?)
+			AND NOT EXISTS (SELECT 1 FROM quote_lookups WHERE next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM lanes WHERE waiting AND parked_at IS NULL AND next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM lanes JOIN peers ON peers.host = lanes.host
 				WHERE lanes.waiting AND lanes.error = ? AND peers.standing = 'allowed')
 			AND NOT EXISTS (SELECT 1 FROM peers LEFT JOIN hosts ON hosts.host = peers.host
 				WHERE peers.standing = 'allowed' AND hosts.met_at IS NULL AND (hosts.meet_next_at IS NULL OR hosts.meet_next_at <= ?))`,
-			tx.Now, soon, notConnected, tx.Now).Scan(&settled).Error
+			tx.Now, soon, soon, notConnected, tx.Now).Scan(&settled).Error
 	})
 	return err == nil && settled && f.asideCount.Load() == 0
 }

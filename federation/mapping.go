@@ -300,8 +300,14 @@ func (b *book) land() error {
 			row.outcome = "known"
 		case remote.InReplyToURI != "" && remote.Parent == nil:
 			row.outcome = "orphan"
+			if err := community.AwaitQuote(b.tx, got.Post); err != nil {
+				return err
+			}
 		default:
 			row.outcome = "done"
+			if err := community.AwaitQuote(b.tx, got.Post); err != nil {
+				return err
+			}
 			if err := forward(b.tx, row, got.Post, remote.Parent); err != nil {
 				return err
 			}

@@ -76,9 +76,8 @@ func (f *Federation) receiveFeatured(b *book, actor community.Account, a *as2.Ac
 const toFeature = "to_feature"
 
 // lookFurther looks up aside what activities brought up that is not here, and
-// that they need not wait for: quoted posts and pinned ones.
+// that they need not wait for: pinned posts.
 func (f *Federation) lookFurther(ctx context.Context, rows []*arrived) {
-	f.settleQuotes(ctx, rows)
 	for _, row := range rows {
 		if row.outcome != toFeature {
 			continue

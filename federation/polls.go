@@ -102,8 +102,8 @@ func (f *Federation) Freshen(ctx context.Context, post community.Post) {
 	if post.URI == nil {
 		return
 	}
-	if address := *post.URI; post.QuoteState == community.QuotePending && f.refetched.allow("quote "+address, f.db.Now(), quoteEvery) {
-		f.aside(context.WithoutCancel(ctx), func(ctx context.Context) { f.settleQuote(ctx, address) })
+	if post.QuoteState == community.QuotePending && f.refetched.allow("quote "+*post.URI, f.db.Now(), quoteEvery) {
+		f.aside(context.WithoutCancel(ctx), func(ctx context.Context) { _ = f.settleQuote(ctx, post.ID) }) // which logs what is worth it
 	}
 	stale := false
 	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/chalkring/chalkring/federation/as2"
@@ -174,39 +175,152 @@ func (f *Federation) receiveQuoteAnswer(b *book, actor community.Account, a *as2
 	return "", err
 }
 
-// settleQuotes finds what posts quote that just came, and whether it may be
-// shown, aside: they need not wait for it.
-func (f *Federation) settleQuotes(ctx context.Context, rows []*arrived) {
-	for _, row := range rows {
-		if row.reading == nil || row.reading.post.QuoteURI == "" || row.outcome != "done" && row.outcome != "orphan" {
-			continue
+// What looking up quotes may cost, and how long it is tried.
+const (
+	mostQuotesAtOnce  = 8
+	mostQuoteLookups  = 40 // in one go
+	mostQuoteTries    = 9
+	quoteLookupLease  = 3 * time.Minute
+	quoteLookupsEvery = 15 * time.Second // without news of any
+)
+
+// runQuotes looks up what posts of other servers quote, until ctx ends. The
+// posts need not wait for it.
+func (f *Federation) runQuotes(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.quoteNow:
+		case <-timer.C:
 		}
-		address := row.reading.post.URI
-		f.aside(ctx, func(ctx context.Context) { f.settleQuote(ctx, address) })
+		for f.lookUpQuotes(ctx) {
+		}
+		timer.Reset(f.untilQuote(ctx))
+	}
+}
+
+// untilQuote is how long it is until the next look-up, as far as is known.
+func (f *Federation) untilQuote(ctx context.Context) time.Duration {
+	var next []time.Time
+	err := f.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Raw("SELECT next_at FROM quote_lookups ORDER BY next_at LIMIT 1").Scan(&next).Error
+	})
+	if err != nil || len(next) == 0 {
+		return quoteLookupsEvery
+	}
+	return min(max(next[0].Sub(f.db.Now()), time.Millisecond), quoteLookupsEvery)
+}
+
+// lookUpQuotes does the look-ups whose time has come, those of one server after
+// the other, and reports whether there may be more. When a server does not
+// answer, the others that need it wait without a try.
+func (f *Federation) lookUpQuotes(ctx context.Context) (more bool) {
+	f.asideCount.Add(1) // so that nothing is thought settled meanwhile
+	defer f.asideCount.Add(-1)
+	var due []community.QuoteLookup
+	at := map[int64]string{} // the server that each needs
+	err := f.db.Batch(ctx, func(tx *store.Tx) (err error) {
+		if due, err = community.ClaimQuoteLookups(tx, tx.Now.Add(quoteLookupLease), mostQuoteLookups); err != nil || len(due) == 0 {
+			return err
+		}
+		ids := make([]int64, len(due))
+		for i, l := range due {
+			ids[i] = l.PostID
+		}
+		var posts []community.Post
+		err = tx.Select("id", "quote_uri").Where("id IN ?", store.Even(ids)).Find(&posts).Error
+		for _, p := range posts {
+			at[p.ID], _ = iri.HostOf(p.QuoteURI) // without a server there is nothing to look up
+		}
+		return err
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			f.log.Error("quotes to look up not listed", "err", err)
+		}
+		return false
+	}
+	byHost := map[string][]community.QuoteLookup{}
+	for _, l := range due {
+		byHost[at[l.PostID]] = append(byHost[at[l.PostID]], l)
+	}
+	room := make(chan struct{}, mostQuotesAtOnce)
+	var all sync.WaitGroup
+	for _, lot := range byHost {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			f.lookUpQuotesOf(ctx, lot)
+		})
+	}
+	all.Wait()
+	return len(due) == mostQuoteLookups && ctx.Err() == nil
+}
+
+// lookUpQuotesOf does the look-ups that need one server.
+func (f *Federation) lookUpQuotesOf(ctx context.Context, lot []community.QuoteLookup) {
+	var silent error
+	for _, l := range lot {
+		err := silent
+		if err == nil {
+			err = f.settleQuote(ctx, l.PostID)
+		}
+		record := func(tx *store.Tx) error {
+			tried := silent == nil
+			switch again := fault.Is(err, fault.Unavailable) || fault.Of(err).Kind == fault.Internal; {
+			case ctx.Err() != nil: // stopping: let it be done after the next start
+				return community.PutOffQuoteLookup(tx, l, tx.Now, false)
+			case err == nil, !again, tried && l.Tries+1 >= mostQuoteTries:
+				return community.EndQuoteLookup(tx, l)
+			}
+			wait := l.Tries + 1
+			if !tried {
+				wait++ // behind the one that asks first
+			}
+			return community.PutOffQuoteLookup(tx, l, tx.Now.Add(pauseAfter(wait)), tried)
+		}
+		if failed := f.db.Batch(context.WithoutCancel(ctx), record); failed != nil {
+			f.log.Error("quote look-up not recorded", "post", l.PostID, "err", failed)
+		}
+		if fault.Is(err, fault.Unavailable) {
+			silent = err
+		}
 	}
 }
 
 // settleQuote finds what another server's post quotes, and looks up the stamp
 // that lets it be shown.
-func (f *Federation) settleQuote(ctx context.Context, address string) {
-	ctx, cancel := context.WithTimeout(ctx, fetchWithin)
+func (f *Federation) settleQuote(ctx context.Context, post int64) error {
+	within, cancel := context.WithTimeout(ctx, fetchWithin)
 	defer cancel()
-	if err := f.checkQuote(ctx, address); err != nil && fault.Of(err).Kind == fault.Internal && ctx.Err() == nil {
-		f.log.Error("quote not settled", "err", err)
+	err := f.checkQuote(within, post)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case within.Err() != nil:
+		return fault.Wrap(fault.Unavailable, err, "The quote could not be looked up in time.")
+	case fault.Of(err).Kind == fault.Internal:
+		f.log.Error("quote not settled", "post", post, "err", err)
 	}
+	return err
 }
 
-func (f *Federation) checkQuote(ctx context.Context, address string) error {
+func (f *Federation) checkQuote(ctx context.Context, post int64) error {
 	var p community.Post
 	read := func(tx *store.Tx) (err error) {
-		p, err = community.PostByURI(tx, address)
+		p, err = community.PostByID(tx, post)
 		return err
 	}
-	if err := f.db.Read(ctx, read); err != nil || p.QuoteState != community.QuotePending || p.DeletedAt != nil || p.Local() {
+	if err := f.db.Read(ctx, read); err != nil || p.QuoteState != community.QuotePending || p.DeletedAt != nil || p.URI == nil {
 		return err
 	}
 	if p.QuoteID == nil {
-		if !f.site.Local(p.QuoteURI) && !f.knows(ctx, p.QuoteURI) {
+		if f.site.Local(p.QuoteURI) {
+			return nil
+		}
+		if !f.knows(ctx, p.QuoteURI) {
 			if _, err := f.fetchPost(ctx, p.QuoteURI); err != nil {
 				return err
 			}
@@ -234,7 +348,7 @@ func (f *Federation) checkQuote(ctx context.Context, address string) error {
 	if err != nil || quoted.URI == nil || author.URI == nil {
 		return err
 	}
-	ok, err := f.stamped(ctx, p.QuoteAuthorization, *author.URI, address, *quoted.URI)
+	ok, err := f.stamped(ctx, p.QuoteAuthorization, *author.URI, *p.URI, *quoted.URI)
 	if err != nil || !ok {
 		return err
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
@@ -221,6 +223,115 @@ func TestForgedStampsShowNothing(t *testing.T) {
 			if got.QuoteState != tt.want || (ash.view(cy, got).Quoted != nil) != (tt.want == community.QuoteAccepted) {
 				t.Errorf("%s: the quote is %q", tt.name, got.QuoteState)
 			}
+		}
+	})
+}
+
+// What a post quotes is looked up though the quoted server fails at first, and
+// though this one ends in the middle of it.
+func TestQuoteLookupsOutliveFailures(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, ash := r.start("oak.localhost"), r.start("elm.localhost"), r.start("ash.localhost")
+		r.befriend()
+		amira, bo, cy := oak.person("amira"), elm.person("bo"), ash.person("cy")
+		ash.follow(cy, "@bo@elm.localhost")
+		p := oak.publish(amira, community.Draft{Source: "Exit tickets work."})
+		note := elm.note(bo, "quoting")
+		object := note["object"].(doc)
+		address := oak.site.URL("/stamps/1")
+		object["quote"], object["quoteAuthorization"] = oak.site.Post(p.ID), address
+		stamp := encodeDoc(t, doc{"@context": "https://www.w3.org/ns/activitystreams", "id": address, "type": "QuoteAuthorization", "attributedTo": oak.site.Actor(amira.ID),
+			"interactingObject": object["id"], "interactionTarget": oak.site.Post(p.ID)})
+		var asked atomic.Int32
+		second, release := make(chan struct{}), make(chan struct{})
+		oak.tap = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/stamps/1" {
+				return false
+			}
+			switch asked.Add(1) {
+			case 1:
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return true
+			case 2:
+				close(second)
+				<-release
+			}
+			w.Header().Set("Content-Type", activityJSON)
+			w.Write(stamp)
+			return true
+		}
+		if res := elm.say(bo, ash, note); res.Status != http.StatusAccepted {
+			t.Fatalf("answered %d", res.Status)
+		}
+		<-second
+		if n := ash.count("SELECT COUNT(*) FROM quote_lookups WHERE tries = 1"); n != 1 {
+			t.Errorf("%d look-ups wait on disk while one is going on", n)
+		}
+		ash.stop()
+		close(release)
+		quote := func() (p community.Post) {
+			ash.read(func(tx *store.Tx) (err error) {
+				p, err = community.PostByURI(tx, object["id"].(string))
+				return err
+			})
+			return p
+		}
+		ash.wantQuote(cy, quote(), community.QuotePending, false)
+		ash.run()
+		r.settle()
+		ash.wantQuote(cy, quote(), community.QuoteAccepted, true)
+		if n := ash.count("SELECT COUNT(*) FROM quote_lookups"); n != 0 || asked.Load() != 3 {
+			t.Errorf("%d look-ups are left, and the stamp was asked for %d times", n, asked.Load())
+		}
+	})
+}
+
+// One account's quotes do not fill the queue, and an edit begins a look-up anew.
+func TestQuoteLookupsAreBounded(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.still("oak.localhost"), r.still("elm.localhost")
+		oak.allow(elm.host)
+		elm.allow(oak.host)
+		elm.person("bo")
+		bo := oak.seen("@bo@elm.localhost")
+		oak.write(func(tx *store.Tx) error {
+			for i := range 60 {
+				p, _, err := community.Receive(tx, community.RemotePost{URI: elm.site.URL(fmt.Sprint("/n/", i)), Author: bo, Kind: community.Note, Audience: community.Public,
+					HTML: "<p>x</p>", QuoteURI: "http://ash.localhost/n/1", Published: tx.Now})
+				if err != nil {
+					return err
+				}
+				if err := community.AwaitQuote(tx, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if n := oak.count("SELECT COUNT(*) FROM quote_lookups"); n != 50 {
+			t.Errorf("%d look-ups of one account wait, want 50", n)
+		}
+		oak.write(func(tx *store.Tx) error {
+			got, err := community.ClaimQuoteLookups(tx, tx.Now.Add(time.Minute), 1)
+			if err != nil || len(got) != 1 {
+				return fmt.Errorf("claimed %v (%v)", got, err)
+			}
+			if again, err := community.ClaimQuoteLookups(tx, tx.Now.Add(time.Minute), 60); err != nil || len(again) != 49 {
+				return fmt.Errorf("claimed %d more (%v)", len(again), err)
+			}
+			p, err := community.PostByID(tx, got[0].PostID)
+			if err != nil {
+				return err
+			}
+			if err := tx.Exec("DELETE FROM quote_lookups WHERE post_id <> ?", p.ID).Error; err != nil {
+				return err
+			}
+			if err := community.AwaitQuote(tx, p); err != nil { // its stamp came meanwhile
+				return err
+			}
+			return community.EndQuoteLookup(tx, got[0])
+		})
+		if n := oak.count("SELECT COUNT(*) FROM quote_lookups"); n != 1 {
+			t.Errorf("%d look-ups wait after one began anew, want 1", n)
 		}
 	})
 }

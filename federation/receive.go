@@ -221,6 +221,8 @@ func (row *arrived) finished() bool { return row.outcome != "failed" && row.outc
 // returns the lanes that are done with. If an activity fails, all are tried
 // again, each so that it can fail alone.
 func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (left []*lane, err error) {
+	f.asideCount.Add(1) // nothing is settled before what it leaves to be looked up aside has begun
+	defer f.asideCount.Add(-1)
 	apart := false
 	round := func(tx *store.Tx) error {
 		held, err := f.incoming.holds(tx, group...)

@@ -73,7 +73,9 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 	case err == nil && !changed:
 		return "known", nil
 	case err == nil:
-		err = forwardAfter(b.tx, row, post, false)
+		if err = community.AwaitQuote(b.tx, post); err == nil {
+			err = forwardAfter(b.tx, row, post, false)
+		}
 	}
 	return "", err
 }

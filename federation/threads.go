@@ -51,10 +51,11 @@ func (f *Federation) FillThread(post community.Post) {
 	if !f.refetched.allow("thread "+strconv.FormatInt(post.ThreadID, 10), f.db.Now(), time.Minute) {
 		return
 	}
+	f.asideCount.Add(1)
 	select {
 	case f.threads <- post.ID:
-		f.asideCount.Add(1)
 	default:
+		f.asideCount.Add(-1)
 	}
 }
 

@@ -129,20 +129,27 @@ func (n *server) run() {
 	n.t.Cleanup(n.stop)
 }
 
-// settle waits until nothing is on its way between the servers.
+// settle waits until nothing is on its way between the servers: until all are
+// found with nothing to do twice in a row, and none wrote anything in between,
+// for what one is done with may have reached another that was asked before.
 func (r *ring) settle() {
 	r.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for calm := 0; calm < 2; {
+	deadline := time.Now().Add(60 * time.Second)
+	before := int64(-1)
+	for {
 		if time.Now().After(deadline) {
 			r.t.Fatal("the servers did not settle")
 		}
-		settled := true
+		settled, writes := true, int64(0)
 		for _, n := range r.nodes {
 			settled = settled && n.Settled(context.Background())
+			writes += n.db.Stats().Writes
 		}
-		if calm++; !settled {
-			calm = 0
+		if settled && writes == before {
+			return
+		}
+		if before = writes; !settled {
+			before = -1
 			time.Sleep(3 * time.Millisecond)
 		}
 	}

@@ -22,6 +22,10 @@ const (
 	QuoteRevoked  QuoteState = "revoked"  // they agreed, and took it back
 )
 
+// QuoteAwaited is news of a quote that is to be looked up; the key is the post's
+// number.
+const QuoteAwaited store.Topic = "quotes"
+
 // mostQuotesOfOne is how often one account may quote the same post.
 const mostQuotesOfOne = 20
 
@@ -34,6 +38,19 @@ type QuoteApproval struct {
 	AccountID int64  // whose post that is
 	State     QuoteState
 	CreatedAt time.Time
+}
+
+// mostQuoteLookups is how many posts of one account wait at most to have looked
+// up what they quote. Whatever else it quotes is looked up when it is read.
+const mostQuoteLookups = 50
+
+// QuoteLookup says that what another server's post quotes is yet to be looked
+// up. It waits in the database, so that it outlives the process.
+type QuoteLookup struct {
+	PostID    int64 `gorm:"primaryKey"`
+	AccountID int64 // who quotes
+	Tries     int64
+	NextAt    time.Time
 }
 
 // mayQuote says why an account may not quote a post: a fault for people, or nil.
@@ -214,6 +231,51 @@ func receiveQuote(tx *store.Tx, p *Post, uri, authorization string) (bool, error
 		return true, notify(tx, quoted.AuthorID, NotifyQuote, p.AuthorID, p.ID)
 	}
 	return changed, nil
+}
+
+// AwaitQuote queues the look-up of what another server's post quotes, if there
+// is something that other servers can tell: what the quoted post is, or whether
+// its author lets it be shown. One that waits, or is being worked, begins anew.
+func AwaitQuote(tx *store.Tx, p Post) error {
+	switch {
+	case p.Local() || p.DeletedAt != nil || p.QuoteState != QuotePending,
+		p.QuoteID == nil && tx.Site.Local(p.QuoteURI), p.QuoteID != nil && p.QuoteAuthorization == "":
+		return nil
+	}
+	err := tx.Exec(`INSERT INTO quote_lookups (post_id, account_id, next_at)
+		SELECT ?, ?, ? WHERE (SELECT COUNT(*) FROM quote_lookups WHERE account_id = ?) < ?
+		ON CONFLICT (post_id) DO UPDATE SET next_at = excluded.next_at, tries = 0`, p.ID, p.AuthorID, tx.Now, p.AuthorID, mostQuoteLookups).Error
+	if err != nil {
+		return err
+	}
+	tx.Announce(QuoteAwaited, p.ID)
+	return nil
+}
+
+// ClaimQuoteLookups takes look-ups whose time has come, the longest due first,
+// so that until then no other node does them.
+func ClaimQuoteLookups(tx *store.Tx, until time.Time, most int) ([]QuoteLookup, error) {
+	var due []QuoteLookup
+	err := tx.Raw(`UPDATE quote_lookups SET next_at = ? WHERE post_id IN (
+		SELECT post_id FROM quote_lookups WHERE next_at <= ? ORDER BY next_at LIMIT ?`+tx.SkipLocked()+`) RETURNING post_id, account_id, tries, next_at`,
+		until, tx.Now, most).Scan(&due).Error
+	return due, err
+}
+
+// PutOffQuoteLookup gives a look-up back until later, unless it began anew
+// meanwhile; tried says that it failed.
+func PutOffQuoteLookup(tx *store.Tx, l QuoteLookup, until time.Time, tried bool) error {
+	tries := l.Tries
+	if tried {
+		tries++
+	}
+	return tx.Exec("UPDATE quote_lookups SET next_at = ?, tries = ? WHERE post_id = ? AND next_at = ?", until, tries, l.PostID, l.NextAt).Error
+}
+
+// EndQuoteLookup says that a look-up is done, or will not be, unless it began
+// anew meanwhile.
+func EndQuoteLookup(tx *store.Tx, l QuoteLookup) error {
+	return tx.Exec("DELETE FROM quote_lookups WHERE post_id = ? AND next_at = ?", l.PostID, l.NextAt).Error
 }
 
 // SettleQuote looks again for what another server's post quotes, which may have
