@@ -20,6 +20,7 @@ func backupTables() []string {
 		"lists", "list_members", "list_entries", "tag_follows", "filters", "filter_keywords", "filter_posts", "markers",
 		"notification_policies", "notification_requests", "notification_permissions", "host_blocks", "account_notes", "endorsements",
 		"suggestions_refused", "announcements", "announcement_reads", "announcement_reactions",
+		"departed", "push_subscriptions", "pushes", "push_lanes",
 		"peers", "audit", "hosts", "lanes", "incoming", "outgoing", "deliveries",
 	}
 }

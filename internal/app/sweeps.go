@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -29,6 +31,8 @@ func (s *Server) sweeps() []sweep {
 	return []sweep{
 		{"community", 10 * time.Minute, s.sweepCommunity},
 		{"polls", time.Minute, s.sweepPolls},
+		{"announcements", time.Minute, write(community.SweepAnnouncements)},
+		{"scheduled posts", time.Minute, s.publishScheduled},
 		{"sign-in", time.Hour, write(auth.Sweep)},
 		{"peers", time.Hour, write(peers.Sweep)},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
@@ -67,6 +71,31 @@ func (s *Server) sweepPolls(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// publishScheduled publishes the posts whose time has come. What their author may
+// not do any more is kept with the reason; any other failure is tried again.
+func (s *Server) publishScheduled(ctx context.Context) error {
+	var due []int64
+	err := s.db.Read(ctx, func(tx *store.Tx) (err error) {
+		due, err = community.DueScheduled(tx, 100)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, id := range due {
+		err := s.db.Write(ctx, func(tx *store.Tx) error { return community.PublishScheduled(tx, id) })
+		if err == nil {
+			continue
+		}
+		if f := fault.Of(err); f.Kind != fault.Internal {
+			err = s.db.Write(ctx, func(tx *store.Tx) error { return community.RefuseScheduled(tx, id, f.Error()) })
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 func (s *Server) sweepMedia(ctx context.Context) error {

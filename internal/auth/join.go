@@ -213,6 +213,21 @@ func enter(tx *store.Tx, account community.Account, device string) (string, comm
 // Request asks for an account, where the school takes such requests. Whoever
 // manages people hears of it, and approves or declines.
 func (a *Auth) Request(ctx context.Context, n Newcomer) error {
+	return a.request(ctx, n, func(*store.Tx, community.Account) error { return nil })
+}
+
+// SignUp is Request through an app, which is given a token for the account. It
+// opens nothing before the school has let the person in.
+func (a *Auth) SignUp(ctx context.Context, app Access, n Newcomer) (token string, t Token, err error) {
+	err = a.request(ctx, n, func(tx *store.Tx, made community.Account) error {
+		token = newToken()
+		t = Token{ID: tx.NewID(), TokenHash: digest(token), AppID: &app.App.ID, AccountID: &made.ID, Scopes: app.Token.Scopes, CreatedAt: tx.Now}
+		return tx.Create(&t).Error
+	})
+	return token, t, err
+}
+
+func (a *Auth) request(ctx context.Context, n Newcomer, then func(tx *store.Tx, made community.Account) error) error {
 	err := a.db.Read(ctx, func(tx *store.Tx) error {
 		site, err := community.SiteOf(tx)
 		if err == nil && site.Registration != community.RegistrationRequest {
@@ -234,8 +249,11 @@ func (a *Auth) Request(ctx context.Context, n Newcomer) error {
 		return err
 	}
 	return a.db.Write(ctx, func(tx *store.Tx) error {
-		_, err := community.Apply(tx, made)
-		return err
+		account, err := community.Apply(tx, made)
+		if err != nil {
+			return err
+		}
+		return then(tx, account)
 	})
 }
 

@@ -52,6 +52,21 @@ type Viewer struct {
 	Closed  bool          // the peer's software keeps closed audiences
 
 	Regards // towards one post; only MaySee reads them, and towards fills them
+
+	column string // of eachOf: where in the query the account's ID stands
+}
+
+// eachOf is a viewer that stands for many people here at once, in a query that
+// goes through them: column names the ID of the one it looks at. Whatever is
+// asked for a viewer must bind its who, so that both ask the same.
+func eachOf(column string) Viewer { return Viewer{ID: -1, Local: true, column: column} }
+
+// who is the viewer's account as a query's argument.
+func (v Viewer) who() any {
+	if v.column != "" {
+		return gorm.Expr(v.column)
+	}
+	return v.ID
 }
 
 // Regards are what ties a viewer to one post.
@@ -59,7 +74,7 @@ type Regards struct {
 	Follows   bool // follows the author, accepted; for a peer: one of its people does
 	Mentioned bool // is named in the post; for a peer: one of its people is
 	Member    bool // of the post's group
-	Blocked   bool // blocks the author or is blocked by them
+	Blocked   bool // blocks the author or is blocked by them, or shuts their server out
 	Withdrawn bool // the author is suspended or gone, their server blocked, or the boosted post out of the viewer's sight
 }
 
@@ -209,6 +224,7 @@ func visibleAlone(posts string, v Viewer) (string, []any) {
 		AND ($.author_host = '' OR NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.host = $.author_host AND hosts.blocked))`
 	const unblocked = `NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = ? AND blocks.target_id = $.author_id)
 		AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = $.author_id AND blocks.target_id = ?)`
+	const notShutOut = `($.author_host = '' OR NOT EXISTS (SELECT 1 FROM host_blocks WHERE host_blocks.account_id = ? AND host_blocks.host = $.author_host))`
 
 	audience, args := "$.audience = 'public'", []any(nil)
 	switch {
@@ -217,7 +233,7 @@ func visibleAlone(posts string, v Viewer) (string, []any) {
 			OR $.audience = 'school' AND $.author_host = ''
 			OR $.audience IN ('people', 'followers') AND EXISTS (SELECT 1 FROM post_mentions named WHERE named.post_id = $.id AND named.account_id = ?)
 			OR $.audience = 'followers' AND EXISTS (SELECT 1 FROM follows WHERE follows.follower_id = ? AND follows.target_id = $.author_id AND follows.state = 'accepted'))`
-		args = []any{v.ID, v.ID}
+		args = []any{v.who(), v.who()}
 	case v.Host != "":
 		if Withheld(Network, v.Ceiling, v.Closed) == "" {
 			audience += " OR $.author_host = '' AND $.audience = 'network'"
@@ -242,22 +258,26 @@ func visibleAlone(posts string, v Viewer) (string, []any) {
 		audience = "(" + audience + ")"
 	}
 	where := standing + " AND " + audience
-	if v.ID != 0 {
+	switch {
+	case v.Local:
+		where = standing + " AND ($.author_id = ? OR " + unblocked + " AND " + notShutOut + " AND " + audience + ")"
+		args = append([]any{v.who(), v.who(), v.who(), v.who()}, args...)
+	case v.ID != 0:
 		where = standing + " AND ($.author_id = ? OR " + unblocked + " AND " + audience + ")"
-		args = append([]any{v.ID, v.ID, v.ID}, args...)
+		args = append([]any{v.who(), v.who(), v.who()}, args...)
 	}
 	return strings.ReplaceAll(where, "$", posts), args
 }
 
 // unmuted narrows a query on posts to authors whom the reader has not muted,
 // boosts of them included. Only lists ask it: a thread shows everybody.
-func unmuted(reader int64, now time.Time) func(*gorm.DB) *gorm.DB {
+func unmuted(v Viewer, now time.Time) func(*gorm.DB) *gorm.DB {
 	return func(q *gorm.DB) *gorm.DB {
 		return q.Where(`NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = posts.author_id
 				AND (mutes.expires_at IS NULL OR mutes.expires_at > ?))
 			AND (posts.boost_of_id IS NULL OR NOT EXISTS (SELECT 1 FROM posts boosted JOIN mutes ON mutes.target_id = boosted.author_id
 				WHERE boosted.id = posts.boost_of_id AND mutes.account_id = ? AND (mutes.expires_at IS NULL OR mutes.expires_at > ?)))`,
-			reader, now, reader, now)
+			v.who(), now, v.who(), now)
 	}
 }
 
@@ -287,6 +307,9 @@ func regards(tx *store.Tx, p Post, v Viewer) (Regards, error) {
 	if err == nil && v.ID != 0 {
 		err = yes(&r.Blocked, "SELECT 1 AS one FROM blocks WHERE account_id = ? AND target_id = ? OR account_id = ? AND target_id = ?",
 			v.ID, p.AuthorID, p.AuthorID, v.ID)
+	}
+	if err == nil && v.Local && p.AuthorHost != "" {
+		err = yes(&r.Blocked, "SELECT 1 AS one FROM host_blocks WHERE account_id = ? AND host = ?", v.ID, p.AuthorHost)
 	}
 	if err == nil && v.Local {
 		err = yes(&r.Mentioned, "SELECT 1 AS one FROM post_mentions WHERE post_id = ? AND account_id = ?", p.ID, v.ID)

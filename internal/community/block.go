@@ -148,6 +148,14 @@ func part(tx *store.Tx, a, b Account) error {
 		if err := tx.Exec("DELETE FROM notifications WHERE account_id = ? AND from_id = ?", reader.ID, author.ID).Error; err != nil {
 			return err
 		}
+		for _, sql := range []string{
+			"DELETE FROM notification_requests WHERE account_id = ? AND from_id = ?",
+			"DELETE FROM endorsements WHERE account_id = ? AND target_id = ?",
+		} {
+			if err := tx.Exec(sql, reader.ID, author.ID).Error; err != nil {
+				return err
+			}
+		}
 		tx.Announce(NotificationArrived, reader.ID)
 	}
 	tx.Announce(AccountChanged, a.ID)

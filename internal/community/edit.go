@@ -27,7 +27,7 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 	if err != nil {
 		return Post{}, err
 	}
-	_, err = PollOf(tx, p.ID)
+	poll, err := PollOf(tx, p.ID)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Post{}, err
 	}
@@ -64,11 +64,21 @@ func Edit(tx *store.Tx, author Account, id int64, d Draft) (Post, error) {
 	if err != nil {
 		return Post{}, err
 	}
+	requoted := p.Audience == Public && d.QuotePolicy != "" && d.QuotePolicy != p.Quotes()
+	if requoted {
+		p.QuotePolicy = d.QuotePolicy
+		if err := tx.Exec("UPDATE posts SET quote_policy = ? WHERE id = ?", p.QuotePolicy, p.ID).Error; err != nil {
+			return Post{}, err
+		}
+	}
 	if same && !polled && sameWords(before, p) {
-		return before, nil
+		if !requoted || !p.Audience.Travels() {
+			return p, nil
+		}
+		return p, enqueue(tx, Outgoing{Verb: VerbUpdate, ActorID: author.ID, PostID: &p.ID, Audience: p.Audience, Facts: Facts{Unedited: true}})
 	}
 	p.EditedAt, p.MediaCount = &tx.Now, int64(len(d.MediaIDs))
-	if err := rewrite(tx, before, p, pictures, w.mentions, w.tags); err != nil {
+	if err := rewrite(tx, before, p, pictures, poll.answers(), w.mentions, w.tags); err != nil {
 		return Post{}, err
 	}
 	if !same {
@@ -112,6 +122,10 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	if err != nil {
 		return p, answered, err
 	}
+	poll, err := PollOf(tx, p.ID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return p, answered, err
+	}
 	polled, err := receivePoll(tx, p, r.Poll)
 	if err != nil {
 		return p, answered, err
@@ -153,7 +167,7 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 		r.Mentions = append(slices.Clone(r.Mentions), r.Parent.AuthorID) // as Receive has it
 	}
 	p.EditedAt, p.MediaCount = &edited, int64(len(r.Media))
-	if err := rewrite(tx, before, p, pictures, r.Mentions, r.Tags); err != nil {
+	if err := rewrite(tx, before, p, pictures, poll.answers(), r.Mentions, r.Tags); err != nil {
 		return Post{}, false, err
 	}
 	if narrowed {
@@ -227,13 +241,13 @@ func recount(tx *store.Tx, before, p Post) error {
 func sameID(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // rewrite keeps what the post was and stores what it is now.
-func rewrite(tx *store.Tx, before, p Post, pictures []media.Attachment, mentions []int64, tags []Tag) error {
+func rewrite(tx *store.Tx, before, p Post, pictures []media.Attachment, answers []string, mentions []int64, tags []Tag) error {
 	wrote := before.CreatedAt
 	if before.EditedAt != nil {
 		wrote = *before.EditedAt
 	}
 	err := tx.Create(&Revision{ID: tx.NewID(), PostID: p.ID, Title: before.Title, Warning: before.Warning, Source: before.Source,
-		Sections: before.Sections, HTML: before.HTML, Media: pictures, WrittenAt: wrote}).Error
+		Sections: before.Sections, HTML: before.HTML, Media: pictures, Sensitive: before.Sensitive, Poll: answers, WrittenAt: wrote}).Error
 	if err != nil {
 		return err
 	}
@@ -249,7 +263,10 @@ func rewrite(tx *store.Tx, before, p Post, pictures []media.Attachment, mentions
 		}
 	}
 	tx.Announce(PostEdited, p.ID)
-	return nameAll(tx, p.ID, mentions, tags)
+	if err := nameAll(tx, p.ID, mentions, tags); err != nil {
+		return err
+	}
+	return reconverse(tx, before, p)
 }
 
 // notifyOfEdit tells those who are newly named, and those who passed the post on.
@@ -261,8 +278,8 @@ func notifyOfEdit(tx *store.Tx, p Post, before, now []int64) error {
 			}
 		}
 	}
-	if p.BoostsCount == 0 {
-		return nil
+	if err := notifyQuoters(tx, p); err != nil || p.BoostsCount == 0 {
+		return err
 	}
 	var boosters []int64
 	err := tx.Raw("SELECT author_id FROM posts WHERE boost_of_id = ? AND deleted_at IS NULL AND author_host = '' AND author_id <> ? LIMIT 100",

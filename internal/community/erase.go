@@ -106,7 +106,8 @@ func DeleteAccount(tx *store.Tx, by, id int64, reason string) error {
 // vacate empties an account's row; nothing of the account is shown any more.
 func vacate(tx *store.Tx, id int64) error {
 	tx.Announce(AccountChanged, id)
-	return tx.Exec(`UPDATE accounts SET display_name = '', bio_source = '', bio_html = '', fields = '[]', emoji = '', avatar = '', header = '',
+	return tx.Exec(`UPDATE accounts SET display_name = '', bio_source = '', bio_html = '', fields = '[]', emoji = '', avatar = '', header = '', avatar_alt = '', header_alt = '',
+		attribution_domains = '[]',
 		also_known_as = '[]', moved_to = '', featured_uri = '', discoverable = ?, indexable = ?, deleted_at = ?, updated_at = ? WHERE id = ?`,
 		false, false, tx.Now, tx.Now, id).Error
 }
@@ -220,10 +221,28 @@ func eraseRest(tx *store.Tx, id int64) error {
 		`DELETE FROM blocks WHERE account_id = @id OR target_id = @id`,
 		`DELETE FROM mutes WHERE account_id = @id OR target_id = @id`,
 		`DELETE FROM notifications WHERE from_id = @id OR account_id = @id`,
+		`DELETE FROM notification_requests WHERE from_id = @id OR account_id = @id`,
+		`DELETE FROM notification_permissions WHERE from_id = @id OR account_id = @id`,
+		`DELETE FROM notification_policies WHERE account_id = @id`,
+		`DELETE FROM host_blocks WHERE account_id = @id`,
+		`DELETE FROM account_notes WHERE account_id = @id OR target_id = @id`,
+		`DELETE FROM endorsements WHERE account_id = @id OR target_id = @id`,
+		`DELETE FROM suggestions_refused WHERE account_id = @id OR target_id = @id`,
+		`DELETE FROM announcement_reads WHERE account_id = @id`,
+		`DELETE FROM announcement_reactions WHERE account_id = @id`,
+		`UPDATE announcements SET author_id = NULL WHERE author_id = @id`,
 		`DELETE FROM bookmarks WHERE account_id = @id`,
 		`DELETE FROM home_entries WHERE account_id = @id`,
 		`DELETE FROM pins WHERE account_id = @id`,
+		`DELETE FROM thread_mutes WHERE account_id = @id`,
+		`DELETE FROM conversations WHERE account_id = @id`,
+		`DELETE FROM scheduled_posts WHERE account_id = @id`,
 		`DELETE FROM featured_tags WHERE account_id = @id`,
+		`DELETE FROM lists WHERE account_id = @id`,
+		`DELETE FROM list_members WHERE target_id = @id`,
+		`DELETE FROM tag_follows WHERE account_id = @id`,
+		`DELETE FROM filters WHERE account_id = @id`,
+		`DELETE FROM markers WHERE account_id = @id`,
 		`DELETE FROM quote_approvals WHERE account_id = @id`,
 		`DELETE FROM attachments WHERE account_id = @id`,
 		`DELETE FROM chores WHERE account_id = @id AND kind = 'move'`,

@@ -28,6 +28,8 @@ type FollowRow struct {
 	State         FollowState
 	URI           string `gorm:"column:uri"` // of the Follow activity, if it came from another server
 	CreatedAt     time.Time
+
+	FollowOptions
 }
 
 // TableName names the table of follows.
@@ -103,6 +105,11 @@ type Relation struct {
 	Muting              bool
 	MutingNotifications bool
 	MuteEnds            *time.Time
+	HostBlocked         bool   // me shuts their server out
+	Endorsed            bool   // me shows the account on their profile
+	Note                string // what me noted of them
+
+	FollowOptions // of me's following
 }
 
 // Relationship returns what ties me to each of the accounts, in their order.
@@ -122,7 +129,7 @@ func Relationship(tx *store.Tx, me int64, ids []int64) ([]Relation, error) {
 	}
 	for _, f := range rows {
 		for _, r := range at[f.TargetID] {
-			r.Following = f.State
+			r.Following, r.FollowOptions = f.State, f.FollowOptions
 		}
 	}
 	rows = nil
@@ -155,7 +162,7 @@ func Relationship(tx *store.Tx, me int64, ids []int64) ([]Relation, error) {
 			r.Muting, r.MutingNotifications, r.MuteEnds = true, m.Notifications, m.ExpiresAt
 		}
 	}
-	return relations, nil
+	return relations, regardsOwn(tx, me, ids, at)
 }
 
 // Follow has me follow target: at once if target lives here and approves
@@ -206,6 +213,8 @@ func mayFollow(tx *store.Tx, me, target Account) error {
 		return fault.Keyed(fault.Forbidden, "follow.blocking", "You have blocked this account. Unblock it first.", nil)
 	case r[0].BlockedBy:
 		return fault.Keyed(fault.Forbidden, "follow.blocked", "You cannot follow this account.", nil)
+	case r[0].HostBlocked:
+		return fault.Keyed(fault.Forbidden, "follow.shut_out", "You have shut this account's server out. Let it in first.", nil)
 	}
 	return nil
 }
@@ -285,7 +294,7 @@ func ReceiveFollow(tx *store.Tx, from, to Account, uri string) error {
 	if err != nil {
 		return err
 	}
-	if r[0].Blocking || to.MovedTo != "" {
+	if r[0].Blocking || r[0].HostBlocked || to.MovedTo != "" {
 		return enqueue(tx, answer(VerbRejectFollow, to.ID, FollowRow{FollowerID: from.ID, URI: uri}))
 	}
 	if f.ID != 0 {
@@ -395,7 +404,10 @@ func accept(tx *store.Tx, f *FollowRow) error {
 	if !f.FollowerLocal {
 		return nil
 	}
-	return homeFill(tx, f.FollowerID, f.TargetID)
+	if err := homeFill(tx, f.FollowerID, f.TargetID); err != nil {
+		return err
+	}
+	return listsFill(tx, f.FollowerID, f.TargetID)
 }
 
 // end deletes a follow with all that it brought.
@@ -412,6 +424,9 @@ func end(tx *store.Tx, f FollowRow) error {
 	tx.Announce(AccountChanged, f.TargetID)
 	tx.Announce(AccountChanged, f.FollowerID)
 	if err := unnotify(tx, f.TargetID, f.FollowerID, NotifyFollow, NotifyFollowRequest); err != nil || !f.FollowerLocal {
+		return err
+	}
+	if err := unlist(tx, f.FollowerID, f.TargetID); err != nil {
 		return err
 	}
 	return homeDrop(tx, f.FollowerID, f.TargetID)
@@ -440,11 +455,14 @@ func homeFill(tx *store.Tx, reader, author int64) error {
 	visible, args := visibleSQL("posts", Viewer{ID: reader, Local: true})
 	return tx.Exec(`INSERT INTO home_entries (account_id, post_id)
 		SELECT ?, posts.id FROM posts WHERE posts.author_id = ? AND (posts.in_reply_to_uri = '' OR posts.in_reply_to_author = posts.author_id)
-		AND `+visible+` ORDER BY posts.id DESC LIMIT ? ON CONFLICT DO NOTHING`,
-		append(append([]any{reader, author}, args...), homeFilled)...).Error
+		AND EXISTS (SELECT 1 FROM follows f WHERE f.follower_id = ? AND f.target_id = posts.author_id AND `+wanted("f", "posts")+`)
+		AND `+outsideExclusive("?", "posts.author_id")+` AND `+visible+` ORDER BY posts.id DESC LIMIT ? ON CONFLICT DO NOTHING`,
+		append(append([]any{reader, author, reader, reader}, args...), homeFilled)...).Error
 }
 
-// homeDrop takes an author out of a reader's home list.
+// homeDrop takes an author out of a reader's home list, save what stands there
+// for a hashtag.
 func homeDrop(tx *store.Tx, reader, author int64) error {
-	return tx.Exec("DELETE FROM home_entries WHERE account_id = ? AND post_id IN (SELECT id FROM posts WHERE author_id = ?)", reader, author).Error
+	return tx.Exec("DELETE FROM home_entries WHERE account_id = ? AND post_id IN (SELECT id FROM posts WHERE author_id = ?) AND NOT "+keptByTag,
+		reader, author, reader).Error
 }

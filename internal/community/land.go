@@ -64,12 +64,13 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 		p.Listed = p.lists()
 		posts[i] = p
 	}
-	stored, err := insertPosts(tx, posts)
+	stored, awaited, err := insertPosts(tx, posts)
 	if err != nil {
 		return nil, err
 	}
 	var fresh []*Post
 	var counts []counting
+	var tagged []int64
 	for i := range all {
 		p, l := &all[i].post, &ls[i]
 		if !stored[p.ID] {
@@ -77,11 +78,17 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 		}
 		all[i].fresh = true
 		fresh = append(fresh, p)
+		if len(l.tags) > 0 {
+			tagged = append(tagged, p.ID)
+		}
 		if l.parent != nil && l.parent.DeletedAt != nil {
 			l.parent = nil // it keeps its place, and nobody counts or hears for it
 		}
 		counts = append(counts, counting{p, l.parent})
 		if err := nameAll(tx, p.ID, l.mentions, l.tags); err != nil {
+			return nil, err
+		}
+		if _, err := converse(tx, *p); err != nil {
 			return nil, err
 		}
 		if err := attachRemote(tx, *p, l.media); err != nil {
@@ -106,6 +113,9 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 	if err := bringHome(tx, fresh); err != nil {
 		return nil, err
 	}
+	if err := bringByTags(tx, tagged); err != nil {
+		return nil, err
+	}
 	for i := range all {
 		if !all[i].fresh {
 			continue
@@ -116,6 +126,9 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 			return nil, err
 		}
 		tx.Announce(PostLanded, l.post.ID)
+	}
+	if err := tellFollowers(tx, slices.DeleteFunc(slices.Clone(fresh), func(p *Post) bool { return !awaited[p.ID] })); err != nil {
+		return nil, err
 	}
 	return all, adoptAllOrphans(tx, fresh)
 }
@@ -148,34 +161,41 @@ func insertPostValues(p *Post) ([]any, error) {
 }
 
 // insertPosts writes the rows of posts whose URI is neither known nor was
-// deleted, and returns the IDs of those it wrote.
-func insertPosts(tx *store.Tx, posts []*Post) (map[int64]bool, error) {
+// deleted, and returns the IDs of those it wrote, and of those among them of
+// which somebody asked to be told.
+func insertPosts(tx *store.Tx, posts []*Post) (stored, awaited map[int64]bool, err error) {
 	buried, err := tombstonesOf(tx, posts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	wanted := slices.DeleteFunc(slices.Clone(posts), func(p *Post) bool { return p.URI != nil && buried[*p.URI] })
-	stored := make(map[int64]bool, len(wanted))
+	stored, awaited = make(map[int64]bool, len(wanted)), map[int64]bool{}
 	for _, part := range store.Lots(wanted, mostLanding) {
 		args := make([]any, 0, 36*len(part))
 		for _, p := range part {
 			values, err := insertPostValues(p)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			args = append(args, values...)
 		}
-		var ids []int64
-		err := tx.Raw(insertPostSQL+store.Rows(insertPostRow, len(part))+" ON CONFLICT (uri) WHERE uri IS NOT NULL DO NOTHING RETURNING id",
-			args...).Scan(&ids).Error
-		if err != nil {
-			return nil, err
+		var rows []struct {
+			ID      int64
+			Awaited bool
 		}
-		for _, id := range ids {
-			stored[id] = true
+		err := tx.Raw(insertPostSQL+store.Rows(insertPostRow, len(part))+` ON CONFLICT (uri) WHERE uri IS NOT NULL DO NOTHING
+			RETURNING id, EXISTS (SELECT 1 FROM follows WHERE follows.target_id = posts.author_id AND follows.notify) AS awaited`, args...).Scan(&rows).Error
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range rows {
+			stored[r.ID] = true
+			if r.Awaited {
+				awaited[r.ID] = true
+			}
 		}
 	}
-	return stored, nil
+	return stored, awaited, nil
 }
 
 // mostLanding is how many posts one statement inserts.
@@ -343,8 +363,13 @@ func bringHome(tx *store.Tx, posts []*Post) error {
 			AND (p.in_reply_to_author IS NULL OR p.in_reply_to_author = p.author_id OR f.follower_id = p.in_reply_to_author OR EXISTS (
 				SELECT 1 FROM follows g WHERE g.follower_id = f.follower_id AND g.target_id = p.in_reply_to_author AND g.state = 'accepted'))
 			AND (p.audience <> ? OR EXISTS (SELECT 1 FROM post_mentions m WHERE m.post_id = p.id AND m.account_id = f.follower_id))
+			AND `+wanted("f", "p")+`
+			AND `+outsideExclusive("f.follower_id", "p.author_id")+`
 			ON CONFLICT DO NOTHING`, store.Even(part), People).Error
 		if err != nil {
+			return err
+		}
+		if err := bringToLists(tx, part); err != nil {
 			return err
 		}
 	}
@@ -423,8 +448,15 @@ func adoptOrphans(tx *store.Tx, p *Post) error {
 	if res.Error != nil || res.RowsAffected == 0 {
 		return res.Error
 	}
+	var parts []int64
+	if err := tx.Raw("SELECT DISTINCT thread_id FROM posts WHERE in_reply_to_id = ? AND thread_id <> ?", p.ID, p.ThreadID).Scan(&parts).Error; err != nil {
+		return err
+	}
 	err := tx.Exec("UPDATE posts SET thread_id = ? WHERE thread_id IN (SELECT id FROM posts WHERE in_reply_to_id = ?)", p.ThreadID, p.ID).Error
 	if err != nil {
+		return err
+	}
+	if err := joinThreads(tx, parts, p.ThreadID); err != nil {
 		return err
 	}
 	var adopted []Post

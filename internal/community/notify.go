@@ -1,6 +1,7 @@
 package community
 
 import (
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,14 +21,16 @@ const (
 	NotifyAcknowledgement NotificationKind = "acknowledgement" // "I used this"
 	NotifyLike            NotificationKind = "like"
 	NotifyBoost           NotificationKind = "boost"
-	NotifyAnswer          NotificationKind = "answer"  // their reply was chosen as the answer
-	NotifyEdit            NotificationKind = "edit"    // a post that they passed on was changed
-	NotifyRequest         NotificationKind = "request" // somebody asks for an account here
-	NotifyPoll            NotificationKind = "poll"    // a poll is over that they asked or voted in
-	NotifyQuote           NotificationKind = "quote"   // a post of theirs is quoted
-	NotifyMove            NotificationKind = "move"    // somebody whom they follow has moved to this account
-	NotifySevered         NotificationKind = "severed" // follows ended when a server was blocked
-	NotifyReport          NotificationKind = "report"  // moderators: somebody reported something
+	NotifyAnswer          NotificationKind = "answer"      // their reply was chosen as the answer
+	NotifyEdit            NotificationKind = "edit"        // a post that they passed on was changed
+	NotifyRequest         NotificationKind = "request"     // somebody asks for an account here
+	NotifyPoll            NotificationKind = "poll"        // a poll is over that they asked or voted in
+	NotifyQuote           NotificationKind = "quote"       // a post of theirs is quoted
+	NotifyMove            NotificationKind = "move"        // somebody whom they follow has moved to this account
+	NotifySevered         NotificationKind = "severed"     // follows ended when a server was blocked
+	NotifyReport          NotificationKind = "report"      // moderators: somebody reported something
+	NotifyPost            NotificationKind = "post"        // somebody whom they follow closely has written
+	NotifyQuotedEdit      NotificationKind = "quoted_edit" // a post that they quote was changed
 )
 
 // once reports whether a second notification of the same kind, from the same
@@ -48,38 +51,62 @@ type Notification struct {
 	FromID    int64  // who did it
 	PostID    *int64 // the post it is about; for a reply or mention, the one that replies or mentions
 	CreatedAt time.Time
+	GroupKey  string // what it has in common with those that are alike; empty: it stands alone
+	Filtered  bool   // the reader's policy keeps it apart
+	ReportID  *int64 // of NotifyReport
 }
 
 // notify tells to, if that is an active person here, what from did; post is 0
 // where it is about none. Nobody hears of their own deeds, nor of somebody
-// whom they block or have muted, nor twice of the same.
+// whom they block or have muted or whose server they shut out, nor twice of the
+// same, nor what their policy drops.
 func notify(tx *store.Tx, to int64, kind NotificationKind, from, post int64) error {
+	return notifyAbout(tx, to, kind, from, post, nil)
+}
+
+func notifyAbout(tx *store.Tx, to int64, kind NotificationKind, from, post int64, report *int64) error {
 	if to == from && kind != NotifyPoll {
 		return nil
 	}
-	var postID *int64
+	args := map[string]any{"id": tx.NewShortID(), "to": to, "kind": string(kind), "from": from, "post": nil, "report": report, "now": tx.Now}
 	if post != 0 {
-		postID = &post
+		args["post"] = post
 	}
-	sql := `INSERT INTO notifications (id, account_id, kind, from_id, post_id, created_at)
-		SELECT ?, users.account_id, ?, ?, ?, ? FROM users WHERE users.account_id = ? AND users.state = 'active'
-		AND NOT EXISTS (SELECT 1 FROM blocks WHERE account_id = ? AND target_id = ? OR account_id = ? AND target_id = ?)
-		AND NOT EXISTS (SELECT 1 FROM mutes WHERE account_id = ? AND target_id = ? AND notifications AND (expires_at IS NULL OR expires_at > ?))`
-	args := []any{tx.NewShortID(), string(kind), from, postID, tx.Now, to, to, from, from, to, to, from, tx.Now}
-	if kind.once() {
-		sql += ` AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.account_id = ? AND n.from_id = ? AND n.kind = ?`
-		args = append(args, to, from, string(kind))
-		if post != 0 {
-			sql += ` AND n.post_id = ?`
-			args = append(args, post)
+	filtered, group := "FALSE", groupSQL(kind, post, tx.Now, args)
+	where := `users.account_id = @to AND users.state = 'active'
+		AND NOT EXISTS (SELECT 1 FROM blocks WHERE account_id = @to AND target_id = @from OR account_id = @from AND target_id = @to)
+		AND NOT EXISTS (SELECT 1 FROM mutes WHERE account_id = @to AND target_id = @from AND notifications AND (expires_at IS NULL OR expires_at > @now))
+		AND NOT EXISTS (SELECT 1 FROM accounts sender JOIN host_blocks ON host_blocks.host = sender.host WHERE sender.id = @from AND host_blocks.account_id = @to)`
+	if kind.filterable() {
+		where += " AND NOT " + policySQL(PolicyDrop, post, tx.Now, args)
+		filtered = policySQL(PolicyFilter, post, tx.Now, args)
+		if group != "''" {
+			group = "CASE WHEN " + filtered + " THEN '' ELSE " + group + " END"
 		}
-		sql += ")"
 	}
-	res := tx.Exec(sql, args...)
-	if res.Error == nil && res.RowsAffected > 0 {
-		tx.Announce(NotificationArrived, to)
+	if kind.once() {
+		where += " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.account_id = @to AND n.from_id = @from AND n.kind = @kind"
+		if post != 0 {
+			where += " AND n.post_id = @post"
+		}
+		where += ")"
 	}
-	return res.Error
+	if post != 0 {
+		where += unlessThreadMuted
+	}
+	var made []struct{ Filtered bool }
+	err := tx.Raw(`INSERT INTO notifications (id, account_id, kind, from_id, post_id, created_at, group_key, filtered, report_id)
+		SELECT @id, users.account_id, @kind, @from, CAST(@post AS BIGINT), @now, `+group+", "+filtered+`, CAST(@report AS BIGINT)
+		FROM users WHERE `+where+" RETURNING filtered", args).Scan(&made).Error
+	if err != nil || len(made) == 0 {
+		return err
+	}
+	if made[0].Filtered {
+		return askToBeHeard(tx, to, from)
+	}
+	tx.Announce(NotificationArrived, to)
+	tx.Announce(NotificationMade, args["id"].(int64))
+	return nil
 }
 
 // unnotify takes back what from's deed told to, when the deed is undone.
@@ -87,15 +114,37 @@ func unnotify(tx *store.Tx, to int64, from int64, kinds ...NotificationKind) err
 	return tx.Exec("DELETE FROM notifications WHERE from_id = ? AND account_id = ? AND kind IN ?", from, to, kinds).Error
 }
 
+// NotificationFilter says which of somebody's notifications are wanted. The
+// zero value is all that the policy let through.
+type NotificationFilter struct {
+	Kinds    []NotificationKind // none: all
+	From     int64              // only of this account
+	Filtered bool               // also those that the policy keeps apart
+}
+
+func (f NotificationFilter) scope(q *gorm.DB) *gorm.DB {
+	if len(f.Kinds) > 0 {
+		q = q.Where("notifications.kind IN ?", f.Kinds)
+	}
+	if f.From != 0 {
+		q = q.Where("notifications.from_id = ?", f.From)
+	}
+	if !f.Filtered {
+		q = q.Where("NOT notifications.filtered")
+	}
+	return q
+}
+
 // Notifications returns a page of what me was told, newest first, of the given
 // kinds or of all. What me may not see any more is left out, and so is
 // whoever me has blocked or muted since.
 func Notifications(tx *store.Tx, me int64, page store.Page, kinds ...NotificationKind) ([]Notification, error) {
-	q := tx.Model(&Notification{}).Scopes(notificationsFor(me, tx.Now))
-	if len(kinds) > 0 {
-		q = q.Where("notifications.kind IN ?", kinds)
-	}
-	return store.Find[Notification](q, page)
+	return NotificationsWith(tx, me, NotificationFilter{Kinds: kinds}, page)
+}
+
+// NotificationsWith is Notifications for those that the filter wants.
+func NotificationsWith(tx *store.Tx, me int64, f NotificationFilter, page store.Page) ([]Notification, error) {
+	return store.Find[Notification](tx.Model(&Notification{}).Scopes(notificationsFor(me, tx.Now), f.scope), page)
 }
 
 // NotificationByID returns one notification of me's, or fault.NotFound.
@@ -110,13 +159,18 @@ const MostUnread = 100
 
 // Unread returns how many notifications me has not seen, up to MostUnread.
 func Unread(tx *store.Tx, me int64) (int, error) {
-	var read int64
-	if err := tx.Raw("SELECT notifications_read_id FROM users WHERE account_id = ?", me).Scan(&read).Error; err != nil {
+	return UnreadWith(tx, me, NotificationFilter{}, MostUnread)
+}
+
+// UnreadWith is Unread for those that the filter wants, up to most.
+func UnreadWith(tx *store.Tx, me int64, f NotificationFilter, most int) (int, error) {
+	read, err := ReadUpTo(tx, me)
+	if err != nil {
 		return 0, err
 	}
 	var ids []int64
-	err := tx.Model(&Notification{}).Scopes(notificationsFor(me, tx.Now)).Where("notifications.id > ?", read).
-		Order("notifications.id DESC").Limit(MostUnread).Pluck("notifications.id", &ids).Error
+	err = tx.Model(&Notification{}).Scopes(notificationsFor(me, tx.Now), f.scope).Where("notifications.id > ?", read).
+		Order("notifications.id DESC").Limit(most).Pluck("notifications.id", &ids).Error
 	return len(ids), err
 }
 
@@ -131,10 +185,11 @@ func ReadUpTo(tx *store.Tx, me int64) (int64, error) {
 // goes back.
 func MarkRead(tx *store.Tx, me, upTo int64) error {
 	res := tx.Exec("UPDATE users SET notifications_read_id = ? WHERE account_id = ? AND notifications_read_id < ?", upTo, me, upTo)
-	if res.Error == nil && res.RowsAffected > 0 {
-		tx.Announce(NotificationArrived, me) // open pages take the mark away
+	if res.Error != nil || res.RowsAffected == 0 {
+		return res.Error
 	}
-	return res.Error
+	tx.Announce(NotificationArrived, me) // open pages take the mark away
+	return setMarker(tx, me, MarkNotifications, upTo)
 }
 
 // Dismiss deletes one notification of me's, or with id 0 all of them.
@@ -149,14 +204,22 @@ func Dismiss(tx *store.Tx, me, id int64) error {
 // notificationsFor narrows a query on notifications to those that me is shown.
 func notificationsFor(me int64, now time.Time) func(*gorm.DB) *gorm.DB {
 	visible, args := visibleSQL("posts", Viewer{ID: me, Local: true})
-	where := `notifications.account_id = ?
-		AND NOT EXISTS (SELECT 1 FROM accounts LEFT JOIN hosts ON hosts.host = accounts.host AND hosts.blocked
-			WHERE accounts.id = notifications.from_id AND (accounts.suspended_at IS NOT NULL OR accounts.deleted_at IS NOT NULL OR hosts.host IS NOT NULL))
-		AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = ? AND blocks.target_id = notifications.from_id)
-		AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = notifications.from_id AND blocks.target_id = ?)
-		AND NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = notifications.from_id AND mutes.notifications
-			AND (mutes.expires_at IS NULL OR mutes.expires_at > ?))
-		AND (notifications.post_id IS NULL OR EXISTS (SELECT 1 FROM posts WHERE posts.id = notifications.post_id AND ` + visible + "))"
-	args = append([]any{me, me, me, me, now}, args...)
+	heard, more := heardSQL("notifications", me, now)
+	where := "notifications.account_id = ? AND " + heard +
+		" AND (notifications.post_id IS NULL OR EXISTS (SELECT 1 FROM posts WHERE posts.id = notifications.post_id AND " + visible + "))"
+	args = append(append([]any{me}, more...), args...)
 	return func(q *gorm.DB) *gorm.DB { return q.Where(where, args...) }
+}
+
+// heardSQL is the condition that me wants to hear of whoever a row of
+// notifications, known in the query by this name, is from.
+func heardSQL(name string, me int64, now time.Time) (string, []any) {
+	return strings.ReplaceAll(`NOT EXISTS (SELECT 1 FROM accounts LEFT JOIN hosts ON hosts.host = accounts.host AND hosts.blocked
+			LEFT JOIN host_blocks ON host_blocks.account_id = ? AND host_blocks.host = accounts.host
+			WHERE accounts.id = $.from_id AND (accounts.suspended_at IS NOT NULL OR accounts.deleted_at IS NOT NULL OR hosts.host IS NOT NULL
+				OR host_blocks.host IS NOT NULL))
+		AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = ? AND blocks.target_id = $.from_id)
+		AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = $.from_id AND blocks.target_id = ?)
+		AND NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = $.from_id AND mutes.notifications
+			AND (mutes.expires_at IS NULL OR mutes.expires_at > ?))`, "$", name), []any{me, me, me, me, now}
 }

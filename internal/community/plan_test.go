@@ -37,7 +37,7 @@ func (w *world) crowd(authors, posts int) (reader Account) {
 				thread = p.ID
 			}
 			p.Listed = p.lists()
-			if _, err := insertPosts(tx, []*Post{&p}); err != nil {
+			if _, _, err := insertPosts(tx, []*Post{&p}); err != nil {
 				return err
 			}
 			err := tx.Exec("INSERT INTO home_entries (account_id, post_id) VALUES (?, ?)", reader.ID, p.ID).Error

@@ -51,6 +51,7 @@ type Report struct {
 	State       string // open, resolved
 	ResolvedBy  *int64
 	ResolvedAt  *time.Time
+	AssignedTo  *int64 // the moderator who looks at it
 	CreatedAt   time.Time
 }
 
@@ -129,7 +130,7 @@ func MakeReport(tx *store.Tx, me Account, d ReportDraft) (Report, error) {
 	if err := tx.Create(&r).Error; err != nil {
 		return Report{}, err
 	}
-	return r, tellModerators(tx, me.ID, target.ID)
+	return r, tellModerators(tx, me.ID, r)
 }
 
 // moderatorsFor lists those who look at reports of an account: nobody looks at
@@ -141,13 +142,13 @@ func moderatorsFor(tx *store.Tx, target int64) ([]int64, error) {
 	return moderators, err
 }
 
-func tellModerators(tx *store.Tx, from, target int64) error {
-	moderators, err := moderatorsFor(tx, target)
+func tellModerators(tx *store.Tx, from int64, r Report) error {
+	moderators, err := moderatorsFor(tx, r.TargetID)
 	if err != nil {
 		return err
 	}
 	for _, id := range moderators {
-		if err := notify(tx, id, NotifyReport, from, 0); err != nil {
+		if err := notifyAbout(tx, id, NotifyReport, from, 0, &r.ID); err != nil {
 			return err
 		}
 	}
@@ -193,7 +194,7 @@ func ReceiveReport(tx *store.Tx, r RemoteReport) (outcome string, err error) {
 	if err := tx.Create(&row).Error; err != nil {
 		return "", err
 	}
-	return "done", tellModerators(tx, r.From.ID, r.Target.ID)
+	return "done", tellModerators(tx, r.From.ID, row)
 }
 
 // moderator refuses whoever may not look at reports.
@@ -213,6 +214,7 @@ type ReportView struct {
 	About    []View // the posts that are still there
 	Gone     int    // how many are not
 	Resolver *Account
+	Assigned *Account
 }
 
 // Reports lists open or resolved reports for a moderator: those about children
@@ -237,7 +239,7 @@ func reportViews(tx *store.Tx, rows []Report) ([]ReportView, error) {
 	var people []int64
 	for _, r := range rows {
 		people = append(people, r.TargetID)
-		for _, id := range []*int64{r.AccountID, r.ResolvedBy} {
+		for _, id := range []*int64{r.AccountID, r.ResolvedBy, r.AssignedTo} {
 			if id != nil {
 				people = append(people, *id)
 			}
@@ -259,9 +261,19 @@ func reportViews(tx *store.Tx, rows []Report) ([]ReportView, error) {
 	}
 	views := make([]ReportView, len(rows))
 	for i, r := range rows {
-		views[i] = ReportView{Report: r, Target: known[r.TargetID], Reporter: find(r.AccountID), Resolver: find(r.ResolvedBy)}
+		views[i] = ReportView{Report: r, Target: known[r.TargetID], Reporter: find(r.AccountID), Resolver: find(r.ResolvedBy), Assigned: find(r.AssignedTo)}
 	}
 	return views, nil
+}
+
+// ReportsByID returns some reports, as far as a moderator may look at them.
+func ReportsByID(tx *store.Tx, by Account, ids []int64) ([]Report, error) {
+	if err := moderator(tx, by); err != nil {
+		return nil, err
+	}
+	var rows []Report
+	err := tx.Where("id IN ? AND target_id <> ?", ids, by.ID).Find(&rows).Error
+	return rows, err
 }
 
 // ReportByID returns a report with its posts for a moderator. Whoever reports a
@@ -278,21 +290,8 @@ func ReportByID(tx *store.Tx, by Account, id int64) (ReportView, error) {
 	if err != nil {
 		return ReportView{}, err
 	}
-	view := views[0]
-	if len(r.Posts) == 0 {
-		return view, nil
-	}
-	var posts []Post
-	if err := tx.Where("id IN ? AND author_id = ? AND deleted_at IS NULL", r.Posts, r.TargetID).Order("id").Find(&posts).Error; err != nil {
-		return ReportView{}, err
-	}
-	v, err := ViewerOf(tx, by.ID)
-	if err != nil {
-		return ReportView{}, err
-	}
-	view.Gone = len(r.Posts) - len(posts)
-	view.About, err = Load(tx, v, posts)
-	return view, err
+	err = reportedPosts(tx, by, views)
+	return views[0], err
 }
 
 // ResolveReport says that a moderator has dealt with a report.

@@ -18,6 +18,8 @@ const (
 
 	keepReports = 365 * 24 * time.Hour // once resolved
 
+	keepDeparted = 10 * time.Minute // open streams are told within a moment
+
 	keepNotifications = 180 * 24 * time.Hour // how far back people can look
 )
 
@@ -33,8 +35,11 @@ func Sweep(tx *store.Tx) (more bool, err error) {
 		{"incoming", "id", "state <> 'waiting' AND id < ?", []any{store.FirstIDAt(tx.Now.Add(-keepIncoming))}},
 		{"ghosts", "(post_id, uri)", "seen_at < ?", []any{tx.Now.Add(-keepGhosts)}},
 		{"notifications", "id", "id < ?", []any{store.FirstShortIDAt(tx.Now.Add(-keepNotifications))}},
+		{"notification_requests", "id", `updated_at < ? AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.account_id = notification_requests.account_id
+			AND n.from_id = notification_requests.from_id AND n.filtered)`, []any{tx.Now.Add(-keepNotifications)}},
 		{"reports", "id", "state = 'resolved' AND resolved_at < ?", []any{tx.Now.Add(-keepReports)}},
 		{"account_keys", "key_id", "account_id IN (SELECT account_id FROM users) AND key_id LIKE ? AND fetched_at < ?", []any{"%" + retired + "%", tx.Now.Add(-keepDelivered)}},
+		{"departed", "(post_id, account_id)", "deleted_at < ?", []any{tx.Now.Add(-keepDeparted)}},
 		{"mutes", "id", "expires_at IS NOT NULL AND expires_at < ?", []any{tx.Now}},
 		{"deliveries", "id", "done_at IS NOT NULL AND done_at < ?", []any{tx.Now.Add(-keepDelivered)}},
 		{"outgoing", "id", "state = 'spread' AND id < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.outgoing_id = outgoing.id)",
