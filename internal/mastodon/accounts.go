@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
-	words "github.com/chalkring/chalkring/internal/text"
 )
 
 func (a *API) accountRoutes(r *routes) {
@@ -22,14 +20,17 @@ func (a *API) accountRoutes(r *routes) {
 	get("/accounts/relationships", a.members("read:follows", a.relationships))
 	get("/accounts/lookup", a.open("read:accounts", a.lookupAccount))
 	get("/accounts/search", a.members("read:accounts", a.searchAccounts))
-	r.HandleFunc("/api/v2/search", a.open("read:search", a.search)).Methods(http.MethodGet, http.MethodHead)
+	get("/accounts", a.open("read:accounts", a.someAccounts))
+	post("/accounts", a.open("", a.signUp))
+	a.relationshipRoutes(r)
+	a.searchRoutes(r)
 	r.HandleFunc("/api/v1/accounts/update_credentials", a.members("write:accounts", a.updateCredentials)).Methods(http.MethodPatch)
 	get("/accounts/{id:[0-9]+}", a.open("read:accounts", a.account))
 	get("/accounts/{id:[0-9]+}/statuses", a.open("read:statuses", a.timeline(a.profile)))
 	get("/accounts/{id:[0-9]+}/followers", a.open("read:accounts", a.neighbours(community.FollowersOf)))
 	get("/accounts/{id:[0-9]+}/following", a.open("read:accounts", a.neighbours(community.FollowingOf)))
-	get("/accounts/{id:[0-9]+}/featured_tags", a.open("read:accounts", empty))
-	get("/accounts/{id:[0-9]+}/lists", a.members("read:lists", empty))
+	get("/accounts/{id:[0-9]+}/featured_tags", a.open("read:accounts", a.featuredTags))
+	get("/accounts/{id:[0-9]+}/lists", a.members("read:lists", a.listsWith))
 	post("/accounts/{id:[0-9]+}/follow", a.members("write:follows", a.toward(follow)))
 	post("/accounts/{id:[0-9]+}/unfollow", a.members("write:follows", a.toward(deedOnly(community.Unfollow))))
 	post("/accounts/{id:[0-9]+}/remove_from_followers", a.members("write:follows", a.toward(deedOnly(community.RemoveFollower))))
@@ -41,7 +42,7 @@ func (a *API) accountRoutes(r *routes) {
 	post("/follow_requests/{id:[0-9]+}/authorize", a.members("write:follows", a.toward(deedOnly(community.AcceptFollow))))
 	post("/follow_requests/{id:[0-9]+}/reject", a.members("write:follows", a.toward(deedOnly(community.RejectFollow))))
 	get("/blocks", a.members("read:blocks", a.mine(community.BlockedBy)))
-	get("/mutes", a.members("read:mutes", a.mine(community.MutedBy)))
+	get("/mutes", a.members("read:mutes", a.mutes))
 	get("/preferences", a.members("read:accounts", a.preferences))
 }
 
@@ -156,7 +157,7 @@ func (a *API) ownAccount(tx *store.Tx, c *call, me community.Account) (Account, 
 		return out, err
 	}
 	user := c.access.Person.User
-	source := &AccountSource{Privacy: defaultVisibility(user), Language: text(user.Locale), Note: me.BioSource, Fields: []Field{},
+	source := &AccountSource{Privacy: defaultVisibility(user), Sensitive: user.DefaultSensitive, Language: text(user.DefaultLanguage), QuotePolicy: user.Quotes(), Note: me.BioSource, Fields: []Field{},
 		FollowRequestsCount: int64(requests), Discoverable: me.Discoverable, Indexable: me.Indexable, HideCollections: true}
 	for _, f := range community.ProfileOf(me).Fields {
 		source.Fields = append(source.Fields, Field{Name: f.Name, Value: f.Value})
@@ -165,22 +166,10 @@ func (a *API) ownAccount(tx *store.Tx, c *call, me community.Account) (Account, 
 	return out, nil
 }
 
-// defaultVisibility is the word for what somebody usually writes for.
-func defaultVisibility(u community.User) string {
-	return visibility(community.Post{Audience: u.DefaultAudience})
-}
-
 // roleOf is a role for clients, without permissions: what they open is done
 // on pages here.
 func roleOf(r community.Role) *AccountRole {
 	return &AccountRole{ID: strconv.Itoa(slices.Index(community.Roles(), r) + 1), Name: string(r), Permissions: "0"}
-}
-
-// preferences answers GET /api/v1/preferences.
-func (a *API) preferences(c *call) (any, error) {
-	user := c.access.Person.User
-	return map[string]any{"posting:default:visibility": defaultVisibility(user), "posting:default:sensitive": false,
-		"posting:default:language": text(user.Locale), "reading:expand:media": "default", "reading:expand:spoilers": false}, nil
 }
 
 // profile is the list behind GET /api/v1/accounts/{id}/statuses.
@@ -274,10 +263,18 @@ func relationships(tx *store.Tx, me int64, ids []int64) ([]Relationship, error) 
 	}
 	out := make([]Relationship, len(list))
 	for i, r := range list {
-		out[i] = Relationship{ID: r.AccountID, Following: r.Following == community.FollowAccepted, ShowingReblogs: r.Following == community.FollowAccepted,
+		out[i] = Relationship{ID: r.AccountID, Following: r.Following == community.FollowAccepted,
+			ShowingReblogs: r.Following != community.FollowNone && !r.BoostsHidden, Notifying: r.Following != community.FollowNone && r.Notify,
 			Requested: r.Following == community.FollowRequested, FollowedBy: r.FollowedBy == community.FollowAccepted,
 			RequestedBy: r.FollowedBy == community.FollowRequested, Blocking: r.Blocking, BlockedBy: r.BlockedBy,
-			Muting: r.Muting, MutingNotifications: r.MutingNotifications}
+			Muting: r.Muting, MutingNotifications: r.MutingNotifications, MutingExpiresAt: stampOrNull(r.MuteEnds),
+			DomainBlocking: r.HostBlocked, Endorsed: r.Endorsed, Note: r.Note}
+		if r.Following != community.FollowNone {
+			out[i].Languages = r.LanguageList()
+		}
+		if len(out[i].Languages) == 0 {
+			out[i].Languages = nil // all
+		}
 	}
 	return out, nil
 }
@@ -314,9 +311,24 @@ func deedOnly(deed func(tx *store.Tx, me, target community.Account) error) func(
 	return func(tx *store.Tx, c *call, target community.Account) error { return deed(tx, c.me, target) }
 }
 
+// follow reads how the caller wants to hear of the account. What the call does
+// not name stays as it is.
 func follow(tx *store.Tx, c *call, target community.Account) error {
-	_, err := community.Follow(tx, c.me, target)
-	return err
+	_, named := c.Values["languages[]"]
+	named = named || c.Has("languages")
+	languages, err := community.LanguagesOf(c.list("languages"))
+	if err != nil {
+		return err
+	}
+	if _, err := community.Follow(tx, c.me, target); err != nil {
+		return err
+	}
+	return community.SetFollowOptions(tx, c.me, target, func(o *community.FollowOptions) {
+		o.BoostsHidden, o.Notify = !c.flag("reblogs", !o.BoostsHidden), c.flag("notify", o.Notify)
+		if named {
+			o.Languages = languages
+		}
+	})
 }
 
 // mute reads how long and how far: duration in seconds, 0 for ever.
@@ -327,146 +339,4 @@ func mute(tx *store.Tx, c *call, target community.Account) error {
 		until = &end
 	}
 	return community.Mute(tx, c.me, target, c.flag("notifications", true), until)
-}
-
-// searchAccounts answers GET /api/v1/accounts/search.
-func (a *API) searchAccounts(c *call) (any, error) {
-	return a.findAccounts(c, c.page(40, 80).Limit)
-}
-
-// findAccounts finds people by what the caller typed: by their whole handle or
-// address, with resolve also at their server, or by how a name begins among
-// the people here and those whom the caller follows.
-func (a *API) findAccounts(c *call, limit int) ([]Account, error) {
-	q := c.Get("q")
-	var found []int64
-	if c.signedIn() && c.flag("resolve", false) && (isAddress(q) || isHandle(q)) {
-		acc, err := a.Lookup.Resolve(c.r.Context(), q)
-		switch {
-		case err == nil && !acc.Gone():
-			found = append(found, acc.ID)
-		case fault.Is(err, fault.Internal), fault.Is(err, fault.Forbidden):
-			return nil, err // a server that is not admitted: say so
-		}
-	}
-	out := []Account{}
-	err := a.read(c, func(tx *store.Tx) error {
-		if len(found) == 0 && isAddress(q) {
-			if acc, err := community.AccountByURI(tx, q); err == nil {
-				found = append(found, acc.ID)
-			} else if !fault.Is(err, fault.NotFound) {
-				return err
-			}
-		}
-		if h, err := iri.ParseHandle(q, iri.IsDev(a.site.Host)); err == nil && len(found) == 0 {
-			if acc, err := community.AccountByHandle(tx, h.Name, h.Host); err == nil {
-				found = append(found, acc.ID)
-			} else if !fault.Is(err, fault.NotFound) {
-				return err
-			}
-		}
-		if len(found) == 0 && c.signedIn() {
-			list, err := community.FindPeople(tx, c.me.ID, q, limit)
-			if err != nil {
-				return err
-			}
-			found = list
-		}
-		known, err := community.AccountsByID(tx, found)
-		if err != nil {
-			return err
-		}
-		for _, acc := range known {
-			if err := c.meets(tx, acc); fault.Is(err, fault.NotFound) {
-				found = slices.DeleteFunc(found, func(id int64) bool { return id == acc.ID })
-			} else if err != nil {
-				return err
-			}
-		}
-		out, err = a.accounts(tx, c, found)
-		return err
-	})
-	return out, err
-}
-
-func isAddress(q string) bool {
-	_, err := iri.HostOf(q)
-	return err == nil
-}
-
-// isHandle reports whether q names somebody with their server: not just a
-// first letter or two.
-func isHandle(q string) bool {
-	h, err := iri.ParseHandle(q, true)
-	return err == nil && h.Host != ""
-}
-
-// StatusSearch is Mastodon's Search entity.
-type StatusSearch struct {
-	Accounts []Account   `json:"accounts"`
-	Statuses []Status    `json:"statuses"`
-	Hashtags []StatusTag `json:"hashtags"`
-}
-
-// search answers GET /api/v2/search: people, a post by its address, a hashtag
-// by its name.
-func (a *API) search(c *call) (any, error) {
-	out := StatusSearch{Accounts: []Account{}, Statuses: []Status{}, Hashtags: []StatusTag{}}
-	kind, q := c.Get("type"), c.Get("q")
-	if !c.signedIn() && c.flag("resolve", false) {
-		return nil, fault.New(fault.Unauthorized, "Sign in to look up what is on other servers.")
-	}
-	if isAddress(q) && (kind == "" || kind == "statuses") {
-		var err error
-		if out.Statuses, err = a.findPost(c, q); err != nil {
-			return nil, err
-		}
-	}
-	if (kind == "" || kind == "accounts") && len(out.Statuses) == 0 {
-		var err error
-		if out.Accounts, err = a.findAccounts(c, c.page(20, 40).Limit); err != nil {
-			return nil, err
-		}
-	}
-	if kind == "" || kind == "hashtags" {
-		if len(q) > 1 && q[0] == '#' && words.TagKey(q[1:]) != "" {
-			out.Hashtags = append(out.Hashtags, StatusTag{Name: q[1:], URL: a.site.Tag(words.TagKey(q[1:]))})
-		}
-	}
-	return out, nil
-}
-
-// findPost finds a post by its address, with resolve also at its server. What
-// the caller may not see is not found.
-func (a *API) findPost(c *call, address string) ([]Status, error) {
-	var p community.Post
-	var err error
-	if c.signedIn() && c.flag("resolve", false) {
-		p, err = a.Lookup.ResolvePost(c.r.Context(), address)
-	} else {
-		err = a.read(c, func(tx *store.Tx) (err error) {
-			p, err = community.PostByURI(tx, address)
-			return err
-		})
-	}
-	if err != nil {
-		if fault.Is(err, fault.Internal) || fault.Of(err).Kind == fault.Internal || fault.Is(err, fault.Forbidden) {
-			return nil, err
-		}
-		return []Status{}, nil
-	}
-	out := []Status{}
-	err = a.read(c, func(tx *store.Tx) error {
-		seen, err := community.VisiblePost(tx, p.ID, c.viewer)
-		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		status, err := a.shown(tx, c, seen)
-		out = append(out, status)
-		return err
-	})
-	return out, err
 }

@@ -58,6 +58,7 @@ type Account struct {
 	Moved           *Account       `json:"moved,omitempty"` // the account that took its place
 	Source          *AccountSource `json:"source,omitempty"`
 	Role            *AccountRole   `json:"role,omitempty"`
+	Chalkring       *AccountExtras `json:"chalkring,omitempty"`
 }
 
 // Field is a line of a profile.
@@ -69,15 +70,16 @@ type Field struct {
 
 // AccountSource is what only the account's owner is told (CredentialAccount).
 type AccountSource struct {
-	Privacy             string  `json:"privacy"`
-	Sensitive           bool    `json:"sensitive"`
-	Language            *string `json:"language"`
-	Note                string  `json:"note"`
-	Fields              []Field `json:"fields"`
-	FollowRequestsCount int64   `json:"follow_requests_count"`
-	Discoverable        bool    `json:"discoverable"`
-	Indexable           bool    `json:"indexable"`
-	HideCollections     bool    `json:"hide_collections"`
+	Privacy             string                `json:"privacy"`
+	Sensitive           bool                  `json:"sensitive"`
+	Language            *string               `json:"language"`
+	QuotePolicy         community.QuotePolicy `json:"quote_policy"`
+	Note                string                `json:"note"`
+	Fields              []Field               `json:"fields"`
+	FollowRequestsCount int64                 `json:"follow_requests_count"`
+	Discoverable        bool                  `json:"discoverable"`
+	Indexable           bool                  `json:"indexable"`
+	HideCollections     bool                  `json:"hide_collections"`
 }
 
 // AccountRole is the owner's role on this instance.
@@ -92,41 +94,42 @@ type AccountRole struct {
 // Status is Mastodon's Status entity. The reader's own marks are absent for
 // readers without a token.
 type Status struct {
-	ID                 int64         `json:"id,string"`
-	CreatedAt          stamp         `json:"created_at"`
-	InReplyToID        *int64        `json:"in_reply_to_id,string"`
-	InReplyToAccountID *int64        `json:"in_reply_to_account_id,string"`
-	Sensitive          bool          `json:"sensitive"`
-	SpoilerText        string        `json:"spoiler_text"`
-	Visibility         string        `json:"visibility"`
-	LocalOnly          bool          `json:"local_only"`
-	Language           *string       `json:"language"`
-	URI                string        `json:"uri"`
-	URL                *string       `json:"url"`
-	RepliesCount       int64         `json:"replies_count"`
-	ReblogsCount       int64         `json:"reblogs_count"`
-	FavouritesCount    int64         `json:"favourites_count"`
-	EditedAt           *stamp        `json:"edited_at"`
-	Content            string        `json:"content"`
-	Text               *string       `json:"text,omitempty"`
-	Reblog             *Status       `json:"reblog"`
-	Application        *struct{}     `json:"application"`
-	Account            Account       `json:"account"`
-	MediaAttachments   []Attachment  `json:"media_attachments"`
-	Mentions           []Mention     `json:"mentions"`
-	Tags               []StatusTag   `json:"tags"`
-	Emojis             []Emoji       `json:"emojis"`
-	Card               *struct{}     `json:"card"`
-	Poll               *Poll         `json:"poll"`
-	Quote              *Quote        `json:"quote"`
-	QuotesCount        int64         `json:"quotes_count"`
-	QuoteApproval      QuoteApproval `json:"quote_approval"`
-	Favourited         *bool         `json:"favourited,omitempty"`
-	Reblogged          *bool         `json:"reblogged,omitempty"`
-	Muted              *bool         `json:"muted,omitempty"`
-	Bookmarked         *bool         `json:"bookmarked,omitempty"`
-	Pinned             *bool         `json:"pinned,omitempty"`
-	Filtered           *[]struct{}   `json:"filtered,omitempty"`
+	ID                 int64           `json:"id,string"`
+	CreatedAt          stamp           `json:"created_at"`
+	InReplyToID        *int64          `json:"in_reply_to_id,string"`
+	InReplyToAccountID *int64          `json:"in_reply_to_account_id,string"`
+	Sensitive          bool            `json:"sensitive"`
+	SpoilerText        string          `json:"spoiler_text"`
+	Visibility         string          `json:"visibility"`
+	LocalOnly          bool            `json:"local_only"`
+	Language           *string         `json:"language"`
+	URI                string          `json:"uri"`
+	URL                *string         `json:"url"`
+	RepliesCount       int64           `json:"replies_count"`
+	ReblogsCount       int64           `json:"reblogs_count"`
+	FavouritesCount    int64           `json:"favourites_count"`
+	EditedAt           *stamp          `json:"edited_at"`
+	Content            string          `json:"content"`
+	Text               *string         `json:"text,omitempty"`
+	Reblog             *Status         `json:"reblog"`
+	Application        *AppTag         `json:"application"`
+	Account            Account         `json:"account"`
+	MediaAttachments   []Attachment    `json:"media_attachments"`
+	Mentions           []Mention       `json:"mentions"`
+	Tags               []StatusTag     `json:"tags"`
+	Emojis             []Emoji         `json:"emojis"`
+	Card               *PreviewCard    `json:"card"`
+	Poll               *Poll           `json:"poll"`
+	Quote              any             `json:"quote"` // *Quote, *ShallowQuote or null
+	QuotesCount        int64           `json:"quotes_count"`
+	QuoteApproval      QuoteApproval   `json:"quote_approval"`
+	Favourited         *bool           `json:"favourited,omitempty"`
+	Reblogged          *bool           `json:"reblogged,omitempty"`
+	Muted              *bool           `json:"muted,omitempty"`
+	Bookmarked         *bool           `json:"bookmarked,omitempty"`
+	Pinned             *bool           `json:"pinned,omitempty"`
+	Filtered           *[]FilterResult `json:"filtered,omitempty"`
+	Chalkring          *StatusExtras   `json:"chalkring,omitempty"`
 }
 
 // Mention names an account that a status addresses.
@@ -167,6 +170,7 @@ type Relationship struct {
 	BlockedBy           bool     `json:"blocked_by"`
 	Muting              bool     `json:"muting"`
 	MutingNotifications bool     `json:"muting_notifications"`
+	MutingExpiresAt     *stamp   `json:"muting_expires_at"`
 	Requested           bool     `json:"requested"`
 	RequestedBy         bool     `json:"requested_by"`
 	DomainBlocking      bool     `json:"domain_blocking"`
@@ -183,6 +187,8 @@ type Notification struct {
 	Account   Account    `json:"account"`
 	Status    *Status    `json:"status,omitempty"`
 	Event     *Severance `json:"event,omitempty"`
+	Report    *Report    `json:"report,omitempty"`
+	Fallback  *Fallback  `json:"fallback,omitempty"`
 }
 
 // Severance is what ended when a server was blocked
@@ -202,6 +208,7 @@ type shape struct {
 	site iri.Site
 	// signedIn is whether the reader has a token; only then has a status marks.
 	signedIn bool
+	schools  map[string]string // what servers are called, by host, where known
 }
 
 func (s shape) account(a community.Account, c community.AccountCounts) Account {
@@ -212,7 +219,7 @@ func (s shape) account(a community.Account, c community.AccountCounts) Account {
 		CreatedAt: stampOf(a.CreatedAt.UTC().Truncate(24 * time.Hour)), Note: a.BioHTML,
 		URL: s.profile(a), URI: s.actor(a),
 		FollowersCount: c.Followers, FollowingCount: c.Following, StatusesCount: c.Posts,
-		Emojis: s.accountEmoji(a), Fields: fields(a.Fields), Roles: []struct{}{},
+		Emojis: s.accountEmoji(a), Fields: fields(a.Fields), Roles: []struct{}{}, Chalkring: &AccountExtras{School: s.school(a.Host)},
 	}
 	if c.LastPostAt != nil {
 		day := c.LastPostAt.UTC().Format(time.DateOnly)
@@ -290,6 +297,7 @@ func visibility(p community.Post) string {
 
 func (s shape) status(v community.View) Status {
 	p := v.Post
+	s.schools = v.Schools
 	out := Status{
 		ID: p.ID, CreatedAt: stampOf(p.CreatedAt), Sensitive: p.Sensitive, SpoilerText: p.Warning,
 		Visibility: visibility(p), LocalOnly: p.Audience == community.School, Language: text(p.Language),
@@ -306,6 +314,7 @@ func (s shape) status(v community.View) Status {
 	for _, t := range v.Tags {
 		out.Tags = append(out.Tags, StatusTag{Name: t.Tag, URL: s.site.Tag(t.Tag)})
 	}
+	out.Application, out.Card, out.Chalkring = appTag(v), s.card(v), s.extras(v)
 	out.Quote, out.QuotesCount, out.QuoteApproval = s.quote(v), p.QuotesCount, s.approval(v)
 	if v.Poll != nil {
 		poll := s.poll(*v.Poll)
@@ -315,11 +324,14 @@ func (s shape) status(v community.View) Status {
 	if v.Boosted != nil {
 		inner := s.status(*v.Boosted)
 		out.Reblog, out.Content, out.Emojis = &inner, inner.Content, inner.Emojis
+		out.RepliesCount, out.ReblogsCount, out.FavouritesCount = inner.RepliesCount, inner.ReblogsCount, inner.FavouritesCount
+		out.Sensitive, out.SpoilerText, out.Language = inner.Sensitive, inner.SpoilerText, inner.Language
+		v.Mine.Liked, v.Mine.Boosted, v.Mine.Bookmarked, v.Mine.ThreadMuted = v.Boosted.Mine.Liked, v.Boosted.Mine.Boosted, v.Boosted.Mine.Bookmarked, v.Boosted.Mine.ThreadMuted
 	}
 	if s.signedIn {
-		none := []struct{}{}
-		out.Favourited, out.Reblogged, out.Bookmarked, out.Muted = &v.Mine.Liked, &v.Mine.Boosted, &v.Mine.Bookmarked, &v.Mine.Muted
-		out.Filtered = &none
+		found := filtered(v.Filtered)
+		out.Favourited, out.Reblogged, out.Bookmarked, out.Muted = &v.Mine.Liked, &v.Mine.Boosted, &v.Mine.Bookmarked, &v.Mine.ThreadMuted
+		out.Filtered = &found
 		if v.Mine.Author {
 			out.Pinned = &v.Mine.Pinned
 		}
@@ -331,9 +343,9 @@ func (s shape) status(v community.View) Status {
 // stands above the text.
 func content(p community.Post) string {
 	if p.Title == "" {
-		return p.HTML + things(p)
+		return flattened(p.HTML) + things(p)
 	}
-	return "<p><strong>" + html.EscapeString(p.Title) + "</strong></p>" + p.HTML + things(p)
+	return "<p><strong>" + html.EscapeString(p.Title) + "</strong></p>" + flattened(p.HTML) + things(p)
 }
 
 func (s shape) postURI(p community.Post) string {
@@ -383,8 +395,14 @@ func (s shape) attachment(a media.Attachment) Attachment {
 	}
 	meta := map[string]any{"focus": map[string]float64{"x": a.FocusX, "y": a.FocusY}}
 	if a.Width > 0 && a.Height > 0 {
+		sized := func(w, h int64) size {
+			return size{w, h, strconv.FormatInt(w, 10) + "x" + strconv.FormatInt(h, 10), float64(w) / float64(h)}
+		}
 		w, h := int64(a.Width), int64(a.Height)
-		meta["original"] = size{w, h, strconv.FormatInt(w, 10) + "x" + strconv.FormatInt(h, 10), float64(w) / float64(h)}
+		meta["original"], meta["small"] = sized(w, h), sized(w, h)
+		if longest, most := max(w, h), int64(media.Pictures().Preview); a.RemoteURL == "" && longest > most {
+			meta["small"] = sized(max(1, (w*most+longest/2)/longest), max(1, (h*most+longest/2)/longest))
+		}
 	}
 	out.Meta, _ = json.Marshal(meta) // a map of numbers and strings
 	return out

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
@@ -14,60 +15,92 @@ func (a *API) notificationRoutes(r *routes) {
 	post := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodPost) }
 	get("/api/v1/notifications", a.members("read:notifications", a.notifications))
 	get("/api/v1/notifications/unread_count", a.members("read:notifications", a.unread))
-	get("/api/v1/notifications/{id}", a.members("read:notifications", a.notification))
+	a.policyRoutes(r)
+	get("/api/v1/notifications/{id:[0-9]+}", a.members("read:notifications", a.notification))
 	post("/api/v1/notifications/clear", a.members("write:notifications", a.clear))
-	post("/api/v1/notifications/{id}/dismiss", a.members("write:notifications", a.dismiss))
-	get("/api/v1/markers", a.members("read:statuses", a.markers))
-	post("/api/v1/markers", a.members("write:statuses", a.mark))
+	post("/api/v1/notifications/dismiss", a.members("write:notifications", a.dismissNamed))
+	post("/api/v1/notifications/{id:[0-9]+}/dismiss", a.members("write:notifications", a.dismiss))
+	a.groupRoutes(r)
 }
 
 // kindNames says how each kind of notification is called for clients, which
 // know no others than these. An acknowledgement is a reply, so it mentions; a
-// chosen answer is nearest to being favourited.
+// chosen answer is nearest to being favourited. What is not here is not sent.
 var kindNames = []struct {
 	kind community.NotificationKind
 	name string
+	may  func(community.Role) bool // who is told of it; nil: everybody
 }{
-	{community.NotifyFollow, "follow"},
-	{community.NotifyFollowRequest, "follow_request"},
-	{community.NotifyMention, "mention"},
-	{community.NotifyReply, "mention"},
-	{community.NotifyAcknowledgement, "mention"},
-	{community.NotifyLike, "favourite"},
-	{community.NotifyAnswer, "favourite"},
-	{community.NotifyBoost, "reblog"},
-	{community.NotifyEdit, "update"},
-	{community.NotifyRequest, "admin.sign_up"},
-	{community.NotifyPoll, "poll"},
-	{community.NotifyQuote, "quote"},
-	{community.NotifySevered, "severed_relationships"},
+	{community.NotifyFollow, "follow", nil},
+	{community.NotifyFollowRequest, "follow_request", nil},
+	{community.NotifyMention, "mention", nil},
+	{community.NotifyReply, "mention", nil},
+	{community.NotifyAcknowledgement, "mention", nil},
+	{community.NotifyLike, "favourite", nil},
+	{community.NotifyAnswer, "favourite", nil},
+	{community.NotifyBoost, "reblog", nil},
+	{community.NotifyEdit, "update", nil},
+	{community.NotifyPoll, "poll", nil},
+	{community.NotifyPost, "status", nil},
+	{community.NotifyQuote, "quote", nil},
+	{community.NotifyQuotedEdit, "quoted_update", nil},
+	{community.NotifySevered, "severed_relationships", nil},
+	{community.NotifyRequest, "admin.sign_up", community.Role.MayManagePeople},
+	{community.NotifyReport, "admin.report", community.Role.MayModerate},
 }
 
-// kinds is what the caller wants to hear of; nothing means nothing.
-func (c *call) kinds() []community.NotificationKind {
-	wanted, unwanted := c.list("types"), c.list("exclude_types")
+// nameOf is what clients call a kind of notification; "" if they know no such.
+func nameOf(kind community.NotificationKind) string {
+	for _, k := range kindNames {
+		if k.kind == kind {
+			return k.name
+		}
+	}
+	return ""
+}
+
+// kindsNamed lists the kinds that clients mean by some names.
+func kindsNamed(names []string) []community.NotificationKind {
 	var out []community.NotificationKind
 	for _, k := range kindNames {
-		if (len(wanted) == 0 || slices.Contains(wanted, k.name)) && !slices.Contains(unwanted, k.name) {
+		if slices.Contains(names, k.name) {
 			out = append(out, k.kind)
 		}
 	}
 	return out
 }
 
+// wanted is what the caller wants to hear of, and may. It reports false where
+// that is nothing.
+func (c *call) wanted() (community.NotificationFilter, bool) {
+	types, unwanted := c.list("types"), c.list("exclude_types")
+	role := c.access.Person.User.Role
+	f := community.NotificationFilter{Filtered: c.flag("include_filtered", false)}
+	for _, k := range kindNames {
+		if (len(types) == 0 || slices.Contains(types, k.name)) && !slices.Contains(unwanted, k.name) && (k.may == nil || k.may(role)) {
+			f.Kinds = append(f.Kinds, k.kind)
+		}
+	}
+	if from := c.Get("account_id"); from != "" {
+		id, err := strconv.ParseInt(from, 10, 64)
+		if err != nil || id <= 0 {
+			return f, false
+		}
+		f.From, f.Filtered = id, true // whoever asks for one person asks for all of theirs
+	}
+	return f, len(f.Kinds) > 0
+}
+
 // notifications answers GET /api/v1/notifications.
 func (a *API) notifications(c *call) (any, error) {
 	page := c.page(40, 80)
 	out := []Notification{}
-	kinds := c.kinds()
-	if len(kinds) == 0 {
+	filter, ok := c.wanted()
+	if !ok {
 		return out, nil
 	}
-	if len(kinds) == len(kindNames) {
-		kinds = nil // all: the query is simpler
-	}
 	err := a.read(c, func(tx *store.Tx) error {
-		list, err := community.Notifications(tx, c.me.ID, page, kinds...)
+		list, err := community.NotificationsWith(tx, c.me.ID, filter, page)
 		if err != nil {
 			return err
 		}
@@ -101,83 +134,202 @@ func (a *API) notification(c *call) (any, error) {
 	return out[0], nil
 }
 
-// told brings what notifications are about.
-func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Notification, error) {
-	var people, about []int64
+// tale is what notifications are about, brought together at once.
+type tale struct {
+	accounts map[int64]Account
+	statuses map[int64]*Status
+	severed  map[int64]community.Severed
+	reports  map[int64]*Report
+	role     community.Role
+	known    []string // the kinds that the client says it knows; nil: all
+}
+
+// tale brings what notifications are about, and the people named besides. The
+// number of its questions does not depend on how many there are.
+func (a *API) tale(tx *store.Tx, c *call, list []community.Notification, people []int64) (tale, error) {
+	t := tale{accounts: map[int64]Account{}, statuses: map[int64]*Status{}, reports: map[int64]*Report{}, role: c.access.Person.User.Role}
+	if c.Values != nil {
+		if _, said := c.Values["supported_types[]"]; said || c.Has("supported_types") {
+			t.known = c.list("supported_types")
+		}
+	}
+	var about, ended, reported []int64
 	for _, n := range list {
 		people = append(people, n.FromID)
 		if n.PostID != nil {
 			about = append(about, *n.PostID)
 		}
+		if n.Kind == community.NotifySevered {
+			ended = append(ended, n.ID)
+		}
+		if n.ReportID != nil && t.role.MayModerate() {
+			reported = append(reported, *n.ReportID)
+		}
 	}
-	accounts, err := community.AccountsByID(tx, people)
+	shown, err := a.accounts(tx, c, unique(people))
 	if err != nil {
-		return nil, err
+		return t, err
 	}
-	counts, err := community.CountsOf(tx, people)
+	for _, acc := range shown {
+		t.accounts[acc.ID] = acc
+	}
+	posts, err := community.PostsByID(tx, c.viewer, unique(about))
 	if err != nil {
-		return nil, err
+		return t, err
 	}
-	posts, err := community.PostsByID(tx, c.viewer, about)
-	if err != nil {
-		return nil, err
-	}
-	var those []community.Post
+	those := make([]community.Post, 0, len(posts))
 	for _, p := range posts {
 		those = append(those, p)
 	}
 	views, err := community.Load(tx, c.viewer, those)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	s := a.shape(c)
-	shown := make(map[int64]*Status, len(views))
 	for _, v := range views {
 		status := s.status(v)
-		shown[v.ID] = &status
+		t.statuses[v.ID] = &status
 	}
-	var ended []int64
-	for _, n := range list {
-		if n.Kind == community.NotifySevered {
-			ended = append(ended, n.ID)
+	if t.severed, err = community.SeveredBy(tx, ended); err != nil {
+		return t, err
+	}
+	return t, a.reported(tx, c, &t, unique(reported))
+}
+
+// reported brings the reports that moderators are told of.
+func (a *API) reported(tx *store.Tx, c *call, t *tale, ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	reports, err := community.ReportsByID(tx, c.me, ids)
+	if err != nil {
+		return err
+	}
+	var targets []int64
+	for _, r := range reports {
+		targets = append(targets, r.TargetID)
+	}
+	shown, err := a.accounts(tx, c, unique(targets))
+	if err != nil {
+		return err
+	}
+	for _, r := range reports {
+		i := slices.IndexFunc(shown, func(acc Account) bool { return acc.ID == r.TargetID })
+		if i < 0 {
+			continue
+		}
+		out := Report{ID: r.ID, ActionTaken: !r.Open(), ActionTakenAt: stampOrNull(r.ResolvedAt), Category: "other", Comment: r.Comment,
+			Forwarded: r.ForwardedAt != nil, CreatedAt: stampOf(r.CreatedAt), StatusIDs: []string{}, RuleIDs: []string{}, TargetAccount: shown[i]}
+		for _, known := range categories {
+			if known.category == r.Category && r.Category != community.ReportOther {
+				out.Category = known.name
+			}
+		}
+		for _, id := range r.Posts {
+			out.StatusIDs = append(out.StatusIDs, idText(id))
+		}
+		t.reports[r.ID] = &out
+	}
+	return nil
+}
+
+// tells reports whether a notification can be shown whole.
+func (t tale) tells(n community.Notification) bool {
+	for _, k := range kindNames {
+		if k.kind == n.Kind && k.may != nil && !k.may(t.role) {
+			return false
 		}
 	}
-	severed, err := community.SeveredBy(tx, ended)
+	_, known := t.accounts[n.FromID]
+	return known && nameOf(n.Kind) != "" && (n.PostID == nil || t.statuses[*n.PostID] != nil) &&
+		(n.Kind != community.NotifyReport || n.ReportID != nil && t.reports[*n.ReportID] != nil)
+}
+
+// event is what ended, for notifications of that.
+func (t tale) event(n community.Notification) *Severance {
+	cut, ok := t.severed[n.ID]
+	if !ok {
+		return nil
+	}
+	return &Severance{ID: n.ID, Type: "domain_block", TargetName: cut.Host, FollowersCount: cut.Followers, FollowingCount: cut.Following,
+		CreatedAt: stampOf(n.CreatedAt)}
+}
+
+// report is the report that a notification is about.
+func (t tale) report(n community.Notification) *Report {
+	if n.ReportID == nil {
+		return nil
+	}
+	return t.reports[*n.ReportID]
+}
+
+// Fallback says in words what a notification is about whose type a client does
+// not know (NotificationFallback).
+type Fallback struct {
+	Title   string  `json:"title"`
+	Summary *string `json:"summary"`
+	Details *string `json:"details"`
+}
+
+// fallback is that, where the client said what it knows and this is not among it.
+func (t tale) fallback(n community.Notification) *Fallback {
+	name := nameOf(n.Kind)
+	if t.known == nil || slices.Contains(t.known, name) {
+		return nil
+	}
+	return &Fallback{Title: strings.ReplaceAll(strings.TrimPrefix(name, "admin."), "_", " "), Summary: text("@" + t.accounts[n.FromID].Acct)}
+}
+
+// told brings what notifications are about.
+func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Notification, error) {
+	t, err := a.tale(tx, c, list, nil)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Notification, 0, len(list))
 	for _, n := range list {
-		from, known := accounts[n.FromID]
-		if !known || n.PostID != nil && shown[*n.PostID] == nil {
+		if !t.tells(n) {
 			continue
 		}
-		told := Notification{ID: n.ID, CreatedAt: stampOf(n.CreatedAt), GroupKey: "ungrouped-" + strconv.FormatInt(n.ID, 10), Account: s.account(from, counts[from.ID])}
-		for _, k := range kindNames {
-			if k.kind == n.Kind {
-				told.Type = k.name
-			}
-		}
-		if told.Type == "" { // what clients have no word for, such as a report
-			continue
-		}
+		told := Notification{ID: n.ID, Type: nameOf(n.Kind), CreatedAt: stampOf(n.CreatedAt), GroupKey: n.Key(), Account: t.accounts[n.FromID],
+			Event: t.event(n), Report: t.report(n), Fallback: t.fallback(n)}
 		if n.PostID != nil {
-			told.Status = shown[*n.PostID]
-		}
-		if cut, ok := severed[n.ID]; ok {
-			told.Event = &Severance{ID: n.ID, Type: "domain_block", TargetName: cut.Host, FollowersCount: cut.Followers, FollowingCount: cut.Following,
-				CreatedAt: told.CreatedAt}
+			told.Status = t.statuses[*n.PostID]
 		}
 		out = append(out, told)
 	}
 	return out, nil
 }
 
+// unique is some IDs, each once, in their order.
+func unique(ids []int64) []int64 {
+	seen := make(map[int64]bool, len(ids))
+	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
+}
+
+// mostOf is how far something is counted: limit, 100 if there is none, and
+// 1000 at most.
+func (c *call) mostOf() int {
+	n, err := strconv.Atoi(c.Get("limit"))
+	if err != nil || n <= 0 {
+		return community.MostUnread
+	}
+	return min(n, 10*community.MostUnread)
+}
+
 // unread answers GET /api/v1/notifications/unread_count.
 func (a *API) unread(c *call) (any, error) {
+	filter, ok := c.wanted()
 	var n int
+	if !ok {
+		return map[string]int{"count": n}, nil
+	}
 	err := a.read(c, func(tx *store.Tx) (err error) {
-		n, err = community.Unread(tx, c.me.ID)
+		n, err = community.UnreadWith(tx, c.me.ID, filter, c.mostOf())
 		return err
 	})
 	return map[string]int{"count": n}, err
@@ -197,38 +349,12 @@ func (a *API) dismiss(c *call) (any, error) {
 	return none, a.deed(c, func(tx *store.Tx) error { return community.Dismiss(tx, c.me.ID, id) })
 }
 
-// Marker says how far a list was read.
-type Marker struct {
-	LastReadID int64 `json:"last_read_id,string"`
-	Version    int64 `json:"version"`
-	UpdatedAt  stamp `json:"updated_at"`
-}
-
-// markers answers GET /api/v1/markers. How far notifications were read is
-// known here; where somebody stopped at home, each client keeps for itself.
-func (a *API) markers(c *call) (any, error) {
-	out := map[string]Marker{}
-	if !slices.Contains(c.list("timeline"), "notifications") {
-		return out, nil
+// dismissNamed answers POST /api/v1/notifications/dismiss, which names the
+// notification in the body.
+func (a *API) dismissNamed(c *call) (any, error) {
+	ids := c.ids("id")
+	if len(ids) != 1 {
+		return nil, notFound()
 	}
-	err := a.read(c, func(tx *store.Tx) error {
-		read, err := community.ReadUpTo(tx, c.me.ID)
-		if err == nil && read > 0 {
-			out["notifications"] = Marker{LastReadID: read, Version: read, UpdatedAt: stampOf(store.ShortIDTime(read))}
-		}
-		return err
-	})
-	return out, err
-}
-
-// mark answers POST /api/v1/markers with the marks that are kept.
-func (a *API) mark(c *call) (any, error) {
-	upTo, err := strconv.ParseInt(c.Get("notifications[last_read_id]"), 10, 64)
-	if err == nil && upTo > 0 {
-		if err := a.deed(c, func(tx *store.Tx) error { return community.MarkRead(tx, c.me.ID, upTo) }); err != nil {
-			return nil, err
-		}
-		c.Set("timeline[]", "notifications")
-	}
-	return a.markers(c)
+	return none, a.deed(c, func(tx *store.Tx) error { return community.Dismiss(tx, c.me.ID, ids[0]) })
 }
