@@ -154,8 +154,9 @@ func policyOf(site iri.Site, s said, to, cc []string) (*as2.InteractionPolicy, [
 		if s.author.Indexable {
 			searchable = []string{as2.Public}
 		}
+		quoters := map[community.QuotePolicy]string{community.QuotedByAnyone: as2.Public, community.QuotedByFollowers: followers, community.QuotedByNobody: author}
 		return &as2.InteractionPolicy{CanReply: everyone, CanLike: everyone, CanAnnounce: everyone,
-			CanQuote: as2.Approval{Automatic: []string{followers}}}, searchable
+			CanQuote: as2.Approval{Automatic: []string{quoters[s.post.Quotes()]}}}, searchable
 	}
 	readers := as2.Approval{Automatic: append(slices.Clone(to), cc...)}
 	self := as2.Approval{Automatic: []string{author}}

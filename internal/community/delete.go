@@ -5,6 +5,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -12,7 +13,13 @@ import (
 // once, here and from what waits to be delivered, and everyone it was ever
 // delivered to is told. A moderator's deletion of another server's post is for
 // this server only. Deleting a boost is UnboostPost.
-func Delete(tx *store.Tx, by Account, id int64) error {
+func Delete(tx *store.Tx, by Account, id int64) error { return deletePost(tx, by, id, false) }
+
+// Redraft is Delete for an author who may write the post anew: its pictures wait
+// for another post for a while.
+func Redraft(tx *store.Tx, by Account, id int64) error { return deletePost(tx, by, id, true) }
+
+func deletePost(tx *store.Tx, by Account, id int64, redraft bool) error {
 	p, err := PostByID(tx, id)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
@@ -34,6 +41,11 @@ func Delete(tx *store.Tx, by Account, id int64) error {
 		}
 		if !role.MayModerate() {
 			return fault.Keyed(fault.Forbidden, "post.delete_forbidden", "Only its author or a moderator can delete a post.", nil)
+		}
+	}
+	if redraft && p.AuthorID == by.ID {
+		if err := media.Loosen(tx, p.ID); err != nil {
+			return err
 		}
 	}
 	return takeDown(tx, p)
@@ -130,7 +142,7 @@ func wipe(tx *store.Tx, p Post) error {
 			return err
 		}
 	}
-	if err := cmp.Or(unforward(tx, p), uncount(tx, p)); err != nil {
+	if err := cmp.Or(unforward(tx, p), uncount(tx, p), deconverse(tx, p)); err != nil {
 		return err
 	}
 	tx.Announce(PostDeleted, p.ID)

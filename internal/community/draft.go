@@ -41,10 +41,13 @@ type Draft struct {
 	Contributors []string // handles
 	MediaIDs     []int64
 	InReplyToID  int64
-	QuoteID      int64      // the post that it quotes; an edit cannot change it
-	Poll         *PollDraft // in an edit nil leaves the poll as it is
-	To           []int64    // accounts addressed besides those mentioned in the text
-	FormID       string     // number of the form or the client's Idempotency-Key: the same one publishes once
+	QuoteID      int64       // the post that it quotes; an edit cannot change it
+	Poll         *PollDraft  // in an edit nil leaves the poll as it is
+	QuotePolicy  QuotePolicy // who may quote it; empty: as its author usually has it
+	AppID        int64       // the app that the author wrote it with; 0: on our pages
+	To           []int64     // accounts addressed besides those mentioned in the text
+	scheduled    int64       // the ScheduledPost that it was, whose pictures it has
+	FormID       string      // number of the form or the client's Idempotency-Key: the same one publishes once
 }
 
 // Licence is one of the terms that an author can choose for a post.
@@ -124,6 +127,7 @@ func (d Draft) tidied() Draft {
 // setting is what a draft is judged against.
 type setting struct {
 	ceiling Audience           // the widest audience the author's role may use
+	quotes  QuotePolicy        // who may quote what the author writes, if the draft does not say
 	parent  *Post              // what the draft answers
 	media   []media.Attachment // the pictures it names, those that were found
 	polled  bool               // there is a poll already, in an edit
@@ -137,6 +141,9 @@ func (d Draft) check(in setting) error {
 	d.checkAudience(&c, in)
 	d.checkMedia(&c, in.media)
 	d.Poll.check(&c, d.Kind, in.polled)
+	if d.QuotePolicy != "" && !d.QuotePolicy.Valid() {
+		c.Take(badQuotePolicy())
+	}
 	return c.Err()
 }
 

@@ -20,7 +20,7 @@ func Load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 	for _, p := range posts {
 		l.add(p)
 	}
-	for _, step := range []func(*store.Tx, Viewer) error{l.quotes, l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine} {
+	for _, step := range []func(*store.Tx, Viewer) error{l.quotes, l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine, l.marks} {
 		if err := step(tx, v); err != nil {
 			return nil, err
 		}

@@ -188,6 +188,15 @@ func (p *Poll) bounded(now time.Time) *Poll {
 	return &b
 }
 
+// answers are what there is to choose from.
+func (p Poll) answers() []string {
+	var titles []string
+	for _, o := range p.Options {
+		titles = append(titles, o.Title)
+	}
+	return titles
+}
+
 // sameQuestion reports whether two polls ask the same, so that votes for one
 // are votes for the other.
 func (p Poll) sameQuestion(q Poll) bool {

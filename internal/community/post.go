@@ -61,14 +61,16 @@ type Post struct {
 	QuoteState         QuoteState
 	QuoteAuthorization string // the stamp that lets it show the quoted post
 	QuotesCount        int64
-	Quotable           bool   // remote posts: the author lets somebody quote it
-	RepliesURI         string `gorm:"column:replies_uri"` // where its server lists the replies; remote posts
-	Extra              *Extra `gorm:"serializer:json;not null"`
+	QuotePolicy        QuotePolicy // who may quote it, where it is public; posts of this server
+	Quotable           bool        // remote posts: the author lets somebody quote it
+	RepliesURI         string      `gorm:"column:replies_uri"` // where its server lists the replies; remote posts
+	Extra              *Extra      `gorm:"serializer:json;not null"`
 	RepliesCount       int64
 	LikesCount         int64
 	BoostsCount        int64
 	UsesCount          int64
 	MediaCount         int64
+	AppID              *int64 // the app that wrote it, where one did
 	CreatedAt          time.Time
 	EditedAt           *time.Time
 	DeletedAt          *time.Time
@@ -114,6 +116,35 @@ func (s Sections) List() []Section {
 	return filled
 }
 
+// SectionsOf reads sections from one text with headings, as Markdown writes it.
+// It reports whether the text has that form: anything before the first heading,
+// or a heading twice, has no place.
+func SectionsOf(markdown string) (*Sections, bool) {
+	var s Sections
+	parts := map[string]*string{"What I tried": &s.Tried, "What happened": &s.Happened, "Evidence": &s.Evidence, "What I am unsure of": &s.Unsure, "What next": &s.Next}
+	var into *string
+	for line := range strings.Lines(strings.ReplaceAll(markdown, "\r\n", "\n")) {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			if part, known := parts[strings.TrimSpace(heading)]; known {
+				if *part != "" || part == into {
+					return nil, false
+				}
+				into = part
+				continue
+			}
+		}
+		if into == nil {
+			if strings.TrimSpace(line) != "" {
+				return nil, false
+			}
+			continue
+		}
+		*into += line
+	}
+	s = s.tidied()
+	return &s, s.Tried != ""
+}
+
 // Markdown returns the sections as one text with headings.
 func (s Sections) Markdown() string {
 	var b strings.Builder
@@ -149,6 +180,8 @@ type Revision struct {
 	Sections  *Sections          `gorm:"serializer:json;not null"`
 	HTML      string             `gorm:"column:html"`
 	Media     []media.Attachment `gorm:"serializer:json;not null"`
+	Sensitive bool
+	Poll      []string `gorm:"serializer:json;not null"` // the answers of its poll
 	WrittenAt time.Time
 }
 
@@ -170,6 +203,7 @@ type View struct {
 	Media        []media.Attachment
 	ReplyTo      *Account // whom it answers, where known
 	ReplyToHost  string   // host of a parent that is not known here
+	App          *AppTag  // the app it was written with; of the reader's own
 	Mine         Mine
 }
 
@@ -177,6 +211,8 @@ type View struct {
 type Mine struct {
 	Liked, Boosted, Bookmarked, Muted, Used, Pinned bool
 	Author                                          bool
+	ThreadMuted                                     bool // the reader is told of nothing more in the thread
+	MayQuote                                        bool // of a post of this server
 }
 
 // Local reports whether the post was written here.
@@ -287,6 +323,19 @@ func VisiblePost(tx *store.Tx, id int64, v Viewer) (Post, error) {
 		return Post{}, err
 	}
 	return Post{}, noSuchPost()
+}
+
+// VisiblePosts returns those of the posts that v may see, in the order asked for.
+func VisiblePosts(tx *store.Tx, ids []int64, v Viewer) ([]Post, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var found []Post
+	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", store.Even(ids)).Find(&found).Error; err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	return found, nil
 }
 
 // Revisions returns what the post was before each of its edits, oldest first.

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"cmp"
 	"html"
 	"slices"
 	"strconv"
@@ -14,8 +15,14 @@ import (
 	"github.com/chalkring/chalkring/internal/text"
 )
 
-// formKept is how long a form's number is remembered.
-const formKept = 24 * time.Hour
+// How long a form's number is remembered, and a key that a client sends.
+const (
+	formKept = 24 * time.Hour
+	keyKept  = time.Hour // as Mastodon does: some clients make it of the text
+)
+
+// KeyForm is the FormID of what a client sent with an Idempotency-Key.
+func KeyForm(key string) string { return "api:" + key }
 
 // Publish stores a local author's draft and all that follows from it: home
 // lists, notifications, and the news for peers and open streams. The same
@@ -67,6 +74,9 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 			return Post{}, err
 		}
 	}
+	if err := noteApp(tx, &p, d, in); err != nil {
+		return Post{}, err
+	}
 	if err := publishQuote(tx, author, &p, quoted); err != nil {
 		return Post{}, err
 	}
@@ -79,6 +89,21 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 	return p, askToQuote(tx, p, quoted)
 }
 
+// noteApp records of a new post what hardly any has: the app that it was written
+// with, and who else than usual may quote it.
+func noteApp(tx *store.Tx, p *Post, d Draft, in setting) error {
+	if p.Audience == Public {
+		p.QuotePolicy = cmp.Or(d.QuotePolicy, in.quotes)
+	}
+	if d.AppID != 0 {
+		p.AppID = &d.AppID
+	}
+	if p.AppID == nil && p.QuotePolicy == "" {
+		return nil
+	}
+	return tx.Exec("UPDATE posts SET app_id = ?, quote_policy = ? WHERE id = ?", p.AppID, p.QuotePolicy, p.ID).Error
+}
+
 func postOrErr(tx *store.Tx, id int64, err error) (Post, error) {
 	if err != nil {
 		return Post{}, err
@@ -89,29 +114,47 @@ func postOrErr(tx *store.Tx, id int64, err error) (Post, error) {
 // claimForm remembers that this form becomes the post id, or returns the post
 // that it became before. Two tries at once are told apart by the key.
 func claimForm(tx *store.Tx, author int64, form string, id int64) (int64, error) {
-	key := "form:" + strconv.FormatInt(author, 10) + ":" + form
+	last := formKept
+	if strings.HasPrefix(form, KeyForm("")) {
+		last = keyKept
+	}
 	var kept []byte
 	err := tx.Raw(`INSERT INTO kept (key, value, expires_at) VALUES (?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET
 			value = CASE WHEN kept.expires_at < ? THEN excluded.value ELSE kept.value END,
 			expires_at = CASE WHEN kept.expires_at < ? THEN excluded.expires_at ELSE kept.expires_at END
 		RETURNING value`,
-		key, []byte(strconv.FormatInt(id, 10)), tx.Now.Add(formKept), tx.Now, tx.Now).Row().Scan(&kept)
+		formKey(author, form), []byte(strconv.FormatInt(id, 10)), tx.Now.Add(last), tx.Now, tx.Now).Row().Scan(&kept)
 	if err != nil {
 		return 0, err
 	}
 	return strconv.ParseInt(string(kept), 10, 64)
 }
 
+func formKey(author int64, form string) string {
+	return "form:" + strconv.FormatInt(author, 10) + ":" + form
+}
+
+// MadeOf returns the number of what a form became already, or 0: a post, or one
+// that is to be published later.
+func MadeOf(tx *store.Tx, author int64, form string) (int64, error) {
+	var kept [][]byte
+	err := tx.Raw("SELECT value FROM kept WHERE key = ? AND expires_at >= ?", formKey(author, form), tx.Now).Scan(&kept).Error
+	if err != nil || len(kept) == 0 {
+		return 0, err
+	}
+	return strconv.ParseInt(string(kept[0]), 10, 64)
+}
+
 // settingOf looks up what the draft is judged against. post is the post being
 // edited, or 0.
 func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, error) {
 	var in setting
-	role, err := roleOf(tx, author.ID)
+	user, err := writer(tx, author.ID)
 	if err != nil {
 		return in, err
 	}
-	in.ceiling = role.Ceiling()
+	in.ceiling, in.quotes = user.Role.Ceiling(), user.QuotePolicy
 	if d.InReplyToID != 0 {
 		v, err := ViewerOf(tx, author.ID)
 		if err != nil {
@@ -131,9 +174,9 @@ func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, erro
 	if len(d.MediaIDs) > 0 {
 		q := tx.Where("account_id = ? AND id IN ?", author.ID, d.MediaIDs)
 		if post != 0 {
-			q = q.Where("post_id IS NULL OR post_id = ?", post)
+			q = q.Where("post_id IS NULL AND scheduled_id IS NULL OR post_id = ?", post)
 		} else {
-			q = q.Where("post_id IS NULL")
+			q = q.Where("post_id IS NULL AND (scheduled_id IS NULL OR scheduled_id = ?)", d.scheduled)
 		}
 		if err := q.Find(&in.media).Error; err != nil {
 			return in, err

@@ -55,7 +55,7 @@ type QuoteLookup struct {
 
 // mayQuote says why an account may not quote a post: a fault for people, or nil.
 // It is what the posts' interactionPolicy tells others: what is public may be
-// quoted by the author's followers, everything else by its author alone.
+// quoted by whom its author chose, everything else by its author alone.
 //
 // FEP-044f; FEDERATION.md, "Quotes".
 func mayQuote(tx *store.Tx, quoter Account, quoted Post) error {
@@ -79,6 +79,12 @@ func mayQuote(tx *store.Tx, quoter Account, quoted Post) error {
 			return fault.Keyed(fault.Forbidden, "quote.not_quotable", "The author has not said that this post may be quoted. You can link to it.", nil)
 		}
 		return nil
+	}
+	switch quoted.Quotes() {
+	case QuotedByAnyone:
+		return nil
+	case QuotedByNobody:
+		return fault.Keyed(fault.Forbidden, "quote.nobody", "The author does not want this post to be quoted. You can link to it.", nil)
 	}
 	var follows bool
 	err = tx.Raw("SELECT EXISTS (SELECT 1 FROM follows WHERE follower_id = ? AND target_id = ? AND state = ?)", quoter.ID, quoted.AuthorID, FollowAccepted).Scan(&follows).Error

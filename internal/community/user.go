@@ -44,6 +44,9 @@ type User struct {
 	State               UserState
 	Locale              string
 	DefaultAudience     Audience
+	DefaultSensitive    bool        // pictures of clients that do not say whether they are
+	DefaultLanguage     string      // of what clients send without one
+	QuotePolicy         QuotePolicy // who may quote, where nothing else is said
 	RequestText         string
 	EndsAt              *time.Time // placement: the last moment of the account
 	InvitedBy           *int64

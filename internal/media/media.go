@@ -30,6 +30,8 @@ type Attachment struct {
 	ID            int64
 	AccountID     int64
 	PostID        *int64
+	ScheduledID   *int64     // the post it waits for, which is to be published later
+	LooseAt       *time.Time // since when it is in no post any more
 	Position      int
 	Name, Preview string
 	RemoteURL     string
@@ -136,7 +138,7 @@ func OfPosts(tx *store.Tx, posts []int64) (map[int64][]Attachment, error) {
 // Upload records a stored picture as the account's, to wait for its post.
 func Upload(tx *store.Tx, account int64, s Stored, d Description) (Attachment, error) {
 	var loose int64
-	if err := tx.Model(&Attachment{}).Where("account_id = ? AND post_id IS NULL", account).Count(&loose).Error; err != nil {
+	if err := tx.Model(&Attachment{}).Where("account_id = ? AND post_id IS NULL AND scheduled_id IS NULL", account).Count(&loose).Error; err != nil {
 		return Attachment{}, err
 	}
 	if loose >= maxLoose {
@@ -180,11 +182,11 @@ func Attach(tx *store.Tx, post int64, ids []int64) error {
 	if len(ids) > 0 {
 		let = let.Where("id NOT IN ?", ids)
 	}
-	if err := let.Updates(map[string]any{"post_id": nil, "position": 0}).Error; err != nil {
+	if err := let.Updates(map[string]any{"post_id": nil, "position": 0, "loose_at": tx.Now}).Error; err != nil {
 		return err
 	}
 	for i, id := range ids {
-		done := tx.Exec("UPDATE attachments SET post_id = ?, position = ? WHERE id = ? AND (post_id IS NULL OR post_id = ?)", post, i, id, post)
+		done := tx.Exec("UPDATE attachments SET post_id = ?, position = ?, scheduled_id = NULL, loose_at = NULL WHERE id = ? AND (post_id IS NULL OR post_id = ?)", post, i, id, post)
 		switch {
 		case done.Error != nil:
 			return done.Error
@@ -193,6 +195,59 @@ func Attach(tx *store.Tx, post int64, ids []int64) error {
 		}
 	}
 	return nil
+}
+
+// Loosen takes the pictures out of a post that is about to be deleted, so that
+// its author can put them into another one for a while.
+func Loosen(tx *store.Tx, post int64) error {
+	return tx.Exec("UPDATE attachments SET post_id = NULL, position = 0, loose_at = ? WHERE post_id = ? AND remote_url = ''", tx.Now, post).Error
+}
+
+// Hold makes ids, in that order, the pictures of a post that is to be published
+// later. One that is in a post, or held for another, is refused.
+func Hold(tx *store.Tx, scheduled int64, ids []int64) error {
+	for i, id := range ids {
+		done := tx.Exec("UPDATE attachments SET scheduled_id = ?, position = ? WHERE id = ? AND post_id IS NULL AND scheduled_id IS NULL", scheduled, i, id)
+		switch {
+		case done.Error != nil:
+			return done.Error
+		case done.RowsAffected == 0:
+			return fault.Invalidf("media", "A picture can be in one post only. Please add it again.").WithKey("media.taken", nil)
+		}
+	}
+	return nil
+}
+
+// Release lets go the pictures of a post that will not be published after all.
+// They wait again for a while.
+func Release(tx *store.Tx, scheduled int64) error {
+	return tx.Exec("UPDATE attachments SET scheduled_id = NULL, position = 0, loose_at = ? WHERE scheduled_id = ?", tx.Now, scheduled).Error
+}
+
+// HeldFor returns the pictures of posts that are to be published later, by post.
+func HeldFor(tx *store.Tx, scheduled []int64) (map[int64][]Attachment, error) {
+	if len(scheduled) == 0 {
+		return nil, nil
+	}
+	var rows []Attachment
+	if err := tx.Where("scheduled_id IN ?", scheduled).Order("scheduled_id, position, id").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	of := make(map[int64][]Attachment, len(scheduled))
+	for _, a := range rows {
+		of[*a.ScheduledID] = append(of[*a.ScheduledID], a)
+	}
+	return of, nil
+}
+
+// Drop deletes a picture of the account's that is in no post and held for none.
+// Its files go with the next Library.Sweep.
+func Drop(tx *store.Tx, account, id int64) error {
+	done := tx.Exec("DELETE FROM attachments WHERE id = ? AND account_id = ? AND post_id IS NULL AND scheduled_id IS NULL", id, account)
+	if done.Error == nil && done.RowsAffected == 0 {
+		return notFound(nil)
+	}
+	return done.Error
 }
 
 // Foreign is what is taken of the pictures that another server gives a post:
@@ -270,6 +325,7 @@ func Known(tx *store.Tx, names []string) (map[string]bool, error) {
 // SweepLoose deletes uploads that for a day no post has taken, and returns how
 // many. Their files go with the next Library.Sweep.
 func SweepLoose(tx *store.Tx) (int64, error) {
-	done := tx.Where("post_id IS NULL AND created_at < ?", tx.Now.Add(-Grace)).Delete(&Attachment{})
+	before := tx.Now.Add(-Grace)
+	done := tx.Where("post_id IS NULL AND scheduled_id IS NULL AND created_at < ? AND (loose_at IS NULL OR loose_at < ?)", before, before).Delete(&Attachment{})
 	return done.RowsAffected, done.Error
 }
