@@ -90,6 +90,8 @@ func (a *API) Routes(r *mux.Router) {
 	a.timelineRoutes(api)
 	a.notificationRoutes(api)
 	a.statusRoutes(api)
+	a.scheduledRoutes(api)
+	a.conversationRoutes(api)
 	a.pollRoutes(api)
 	a.quoteRoutes(api)
 	a.reportRoutes(api)

@@ -16,21 +16,22 @@ func (a *API) mediaRoutes(r *routes) {
 	}
 	r.HandleFunc("/api/v1/media/{id:[0-9]+}", a.members("write:media", a.getUpload)).Methods(http.MethodGet)
 	r.HandleFunc("/api/v1/media/{id:[0-9]+}", a.members("write:media", a.describe)).Methods(http.MethodPut)
+	r.HandleFunc("/api/v1/media/{id:[0-9]+}", a.members("write:media", a.dropUpload)).Methods(http.MethodDelete)
 }
 
 // description is what the call says about a picture. The description may come
 // after the upload, but before the post.
-func (c *call) description() (media.Description, error) {
+func (p params) description() (media.Description, error) {
 	var d media.Description
-	if c.Has("description") {
-		alt := c.Get("description")
+	if p.Has("description") {
+		alt := p.Get("description")
 		d.Alt = &alt
 	}
-	if c.Has("decorative") { // ours; other servers' clients do not send it
-		decorative := c.flag("decorative", false)
+	if p.Has("decorative") { // ours; other servers' clients do not send it
+		decorative := p.flag("decorative", false)
 		d.Decorative = &decorative
 	}
-	if focus := c.Get("focus"); focus != "" {
+	if focus := p.Get("focus"); focus != "" {
 		left, right, ok := strings.Cut(focus, ",")
 		x, errX := strconv.ParseFloat(strings.TrimSpace(left), 64)
 		y, errY := strconv.ParseFloat(strings.TrimSpace(right), 64)
@@ -82,7 +83,7 @@ func (a *API) waiting(tx *store.Tx, c *call) (media.Attachment, error) {
 		return media.Attachment{}, err
 	}
 	m, err := media.ByID(tx, id)
-	if err != nil || m.AccountID != c.me.ID || m.PostID != nil {
+	if err != nil || m.AccountID != c.me.ID || m.PostID != nil || m.ScheduledID != nil {
 		return media.Attachment{}, orNotFound(err)
 	}
 	return m, nil
@@ -113,4 +114,23 @@ func (a *API) describe(c *call) (any, error) {
 		return err
 	})
 	return a.shape(c).attachment(m), err
+}
+
+// dropUpload answers DELETE /api/v1/media/{id}.
+func (a *API) dropUpload(c *call) (any, error) {
+	id, err := c.idOf("id")
+	if err != nil {
+		return nil, err
+	}
+	err = a.deed(c, func(tx *store.Tx) error {
+		m, err := media.ByID(tx, id)
+		switch {
+		case err != nil || m.AccountID != c.me.ID:
+			return orNotFound(err)
+		case m.PostID != nil || m.ScheduledID != nil:
+			return fault.Invalidf("id", "This picture is in a post. Edit or delete the post to take it out.")
+		}
+		return media.Drop(tx, c.me.ID, id)
+	})
+	return none, err
 }

@@ -2,10 +2,12 @@ package mastodon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +50,10 @@ func paramsOf(w http.ResponseWriter, r *http.Request) (params, error) {
 		}
 	case "multipart/form-data":
 		if err := r.ParseMultipartForm(maxForm); err != nil {
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				return p, fault.New(fault.TooLarge, "This is larger than the %d MB that are taken at once. Please make it smaller.", max(1, large.Limit>>20))
+			}
 			return p, fault.New(fault.Invalid, "The form cannot be read: %v.", err)
 		}
 		for name, values := range r.MultipartForm.Value {
@@ -91,6 +97,7 @@ func storable(s string) string {
 func (p params) flatten(name string, value any, depth int) {
 	switch v := value.(type) {
 	case nil:
+		p.Values[nulls] = append(p.Values[nulls], name)
 	case map[string]any:
 		if depth < 4 {
 			for key, inner := range v {
@@ -99,14 +106,85 @@ func (p params) flatten(name string, value any, depth int) {
 		}
 	case []any:
 		if depth < 4 {
-			for _, inner := range v {
-				p.flatten(name+"[]", inner, depth+1)
+			even := alike(v)
+			for i, inner := range v {
+				at := name + "[]"
+				if !even {
+					at = name + "[" + strconv.Itoa(i) + "]"
+				}
+				p.flatten(at, inner, depth+1)
 			}
 		}
 	default:
 		p.Values[name] = append(p.Values[name], fmt.Sprint(v))
 	}
 }
+
+// alike reports whether a list can be written without numbers: whichever of its
+// objects have the same members, parallel lists keep apart.
+func alike(list []any) bool {
+	first, ok := map[string]any(nil), true
+	for i, v := range list {
+		object, is := v.(map[string]any)
+		if i == 0 {
+			first, ok = object, is
+			continue
+		}
+		if is != ok || len(object) != len(first) {
+			return false
+		}
+		for key, value := range object {
+			if other, there := first[key]; !there || (value == nil) != (other == nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// objects is a list of objects, however the client sent it: numbered, or as
+// parallel lists of the same length.
+func (p params) objects(name string) []params {
+	var out []params
+	for i := 0; len(out) < maxParams; i++ {
+		one, at := params{url.Values{}}, name+"["+strconv.Itoa(i)+"]["
+		for key, values := range p.Values {
+			if member, ok := strings.CutPrefix(key, at); ok {
+				one.Values[strings.Replace(member, "]", "", 1)] = values
+			}
+		}
+		if len(one.Values) == 0 {
+			break
+		}
+		out = append(out, one)
+	}
+	if len(out) > 0 {
+		return out
+	}
+	at := name + "[]["
+	for key, values := range p.Values {
+		member, ok := strings.CutPrefix(key, at)
+		if !ok {
+			continue
+		}
+		for i, value := range values {
+			for len(out) <= i {
+				out = append(out, params{url.Values{}})
+			}
+			if len(values) == len(p.Values[at+"id]"]) || member == "id]" || !p.Has(at+"id]") {
+				out[i].Add(strings.Replace(member, "]", "", 1), value)
+			}
+		}
+	}
+	return out
+}
+
+// nulls is the parameter that names those that JSON said are null: no form
+// notation has that.
+const nulls = "null="
+
+// null is whether name was said to be null.
+func (p params) null(name string) bool { return slices.Contains(p.Values[nulls], name) }
 
 // list is the values of name, sent with or without brackets.
 func (p params) list(name string) []string {

@@ -1,6 +1,7 @@
 package mastodon
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/chalkring/chalkring/internal/community"
@@ -11,6 +12,7 @@ import (
 
 func (a *API) quoteRoutes(r *routes) {
 	r.HandleFunc("/api/v1/statuses/{id:[0-9]+}/quotes", a.open("read:statuses", a.quotes)).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/api/v1/statuses/{id:[0-9]+}/interaction_policy", a.members("write:statuses", a.setQuotePolicy)).Methods(http.MethodPut, http.MethodPatch)
 	r.HandleFunc("/api/v1/statuses/{id:[0-9]+}/quotes/{quoting:[0-9]+}/revoke", a.members("write:statuses", a.revokeQuote)).Methods(http.MethodPost)
 }
 
@@ -28,8 +30,14 @@ type QuoteApproval struct {
 	CurrentUser string   `json:"current_user"`
 }
 
-// quote is what a post quotes; nil where it quotes nothing.
-func (s shape) quote(v community.View) *Quote {
+// ShallowQuote stands for a quote within a quoted post.
+type ShallowQuote struct {
+	State    string `json:"state"`
+	StatusID *int64 `json:"quoted_status_id,string"`
+}
+
+// quote is what a post quotes: a *Quote, or nil where it quotes nothing.
+func (s shape) quote(v community.View) any {
 	if v.QuoteURI == "" {
 		return nil
 	}
@@ -37,6 +45,13 @@ func (s shape) quote(v community.View) *Quote {
 	switch {
 	case v.Quoted != nil:
 		status := s.status(*v.Quoted)
+		if status.Quote != nil {
+			inner := ShallowQuote{State: string(cmp.Or(v.Quoted.QuoteState, community.QuotePending))}
+			if v.Quoted.QuoteState == community.QuoteAccepted {
+				inner.StatusID = v.Quoted.QuoteID
+			}
+			status.Quote = &inner
+		}
 		out.Status = &status
 	case v.QuoteState == community.QuoteAccepted:
 		out.State = "unauthorized" // the reader may not see it, or it is gone
@@ -59,16 +74,31 @@ func withoutQuoteLink(source string, v community.View) string {
 func (s shape) approval(v community.View) QuoteApproval {
 	out := QuoteApproval{Automatic: []string{}, Manual: []string{}, CurrentUser: "denied"}
 	switch {
-	case v.Audience != community.Public || !v.Local() && !v.Quotable:
-	case v.Local():
-		out.Automatic, out.CurrentUser = []string{"followers"}, "unknown"
+	case v.Audience != community.Public || v.Kind == community.Boost || !v.Local() && !v.Quotable:
+	case !v.Local():
+		out.Manual, out.CurrentUser = []string{"public"}, "manual"
 	default:
-		out.Manual, out.CurrentUser = []string{"public"}, "unknown"
+		if policy := v.Quotes(); policy != community.QuotedByNobody {
+			out.Automatic = []string{string(policy)}
+		}
+		if v.Mine.MayQuote {
+			out.CurrentUser = "automatic"
+		}
 	}
-	if v.Mine.Author {
+	if v.Mine.Author && v.Kind != community.Boost {
 		out.CurrentUser = "automatic"
 	}
+	if !s.signedIn {
+		out.CurrentUser = "unknown"
+	}
 	return out
+}
+
+// setQuotePolicy answers PUT /api/v1/statuses/{id}/interaction_policy.
+func (a *API) setQuotePolicy(c *call) (any, error) {
+	return a.react(func(tx *store.Tx, me community.Account, post int64) (community.Post, error) {
+		return community.SetQuotePolicy(tx, me, post, community.QuotePolicy(c.Get("quote_approval_policy")))
+	})(c)
 }
 
 // quotes answers GET /api/v1/statuses/{id}/quotes.

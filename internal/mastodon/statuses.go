@@ -3,16 +3,28 @@ package mastodon
 import (
 	"cmp"
 	"net/http"
+	"slices"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
+const (
+	mostAtOnce  = 40 // statuses asked for by their ids
+	guestsAbove = 40 // of a thread, for guests
+	guestsBelow = 60
+)
+
 func (a *API) statusRoutes(r *routes) {
 	on := func(method, path string, h http.HandlerFunc) {
 		r.HandleFunc("/api/v1/statuses"+path, h).Methods(method)
 	}
+	on(http.MethodGet, "", a.open("read:statuses", a.someStatuses))
+	on(http.MethodGet, "/{id:[0-9]+}/card", a.open("read:statuses", a.cardOf))
+	on(http.MethodPost, "/{id:[0-9]+}/translate", a.open("read:statuses", a.translate))
+	on(http.MethodPost, "/{id:[0-9]+}/mute", a.members("write:mutes", a.react(community.MuteThread)))
+	on(http.MethodPost, "/{id:[0-9]+}/unmute", a.members("write:mutes", a.react(community.UnmuteThread)))
 	on(http.MethodGet, "/{id:[0-9]+}/context", a.open("read:statuses", a.context))
 	on(http.MethodGet, "/{id:[0-9]+}", a.open("read:statuses", a.getStatus))
 	on(http.MethodPost, "", a.members("write:statuses", a.publish))
@@ -28,7 +40,7 @@ func (a *API) statusRoutes(r *routes) {
 	on(http.MethodPost, "/{id:[0-9]+}/unbookmark", a.members("write:bookmarks", a.react(community.Unbookmark)))
 	on(http.MethodPost, "/{id:[0-9]+}/pin", a.members("write:accounts", a.react(community.Pin)))
 	on(http.MethodPost, "/{id:[0-9]+}/unpin", a.members("write:accounts", a.react(community.Unpin)))
-	on(http.MethodPost, "/{id:[0-9]+}/reblog", a.members("write:statuses", a.react(community.BoostPost)))
+	on(http.MethodPost, "/{id:[0-9]+}/reblog", a.members("write:statuses", a.reblog))
 	on(http.MethodPost, "/{id:[0-9]+}/unreblog", a.members("write:statuses", a.react(community.UnboostPost)))
 }
 
@@ -82,6 +94,73 @@ func (a *API) getStatus(c *call) (any, error) {
 	return out, err
 }
 
+// someStatuses answers GET /api/v1/statuses: those of the posts that the caller
+// may see, in the order asked for.
+func (a *API) someStatuses(c *call) (any, error) {
+	var ids []int64
+	for _, id := range c.ids("id") {
+		if !slices.Contains(ids, id) && len(ids) < mostAtOnce {
+			ids = append(ids, id)
+		}
+	}
+	var views []community.View
+	err := a.read(c, func(tx *store.Tx) error {
+		posts, err := community.VisiblePosts(tx, ids, c.viewer)
+		if err != nil {
+			return err
+		}
+		views, err = community.Load(tx, c.viewer, posts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.statuses(c, views), nil
+}
+
+// cardOf answers GET /api/v1/statuses/{id}/card.
+func (a *API) cardOf(c *call) (any, error) {
+	var out Status
+	err := a.read(c, func(tx *store.Tx) error {
+		p, err := c.seen(tx)
+		if err == nil {
+			out, err = a.shown(tx, c, p)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if out.Card == nil {
+		return none, nil
+	}
+	return out.Card, nil
+}
+
+// translate answers POST /api/v1/statuses/{id}/translate: nothing written here
+// is sent to a service that translates.
+func (a *API) translate(c *call) (any, error) {
+	err := a.read(c, func(tx *store.Tx) error {
+		_, err := c.seen(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return nil, fault.New(fault.Unavailable, "This server does not translate posts.")
+}
+
+// reblog answers POST /api/v1/statuses/{id}/reblog. What is passed on reaches
+// whoever follows the caller, in no public list, so that "unlisted" is always
+// kept; for fewer people nothing can be passed on.
+func (a *API) reblog(c *call) (any, error) {
+	switch c.Get("visibility") {
+	case "", "public", "unlisted":
+		return a.react(community.BoostPost)(c)
+	}
+	return nil, fault.Invalidf("visibility", "A post can be passed on to everybody who follows you, and to no fewer people. Choose public, or write to them with a link.")
+}
+
 // context answers GET /api/v1/statuses/{id}/context.
 func (a *API) context(c *call) (any, error) {
 	var views []community.View
@@ -98,6 +177,10 @@ func (a *API) context(c *call) (any, error) {
 		ancestors, descendants, err := community.Around(tx, c.viewer, p)
 		if err != nil {
 			return err
+		}
+		if !c.signedIn() { // as Mastodon bounds it for guests
+			ancestors = ancestors[max(0, len(ancestors)-guestsAbove):]
+			descendants = descendants[:min(len(descendants), guestsBelow)]
 		}
 		above = len(ancestors)
 		views, err = community.Load(tx, c.viewer, append(ancestors, descendants...))
@@ -186,6 +269,29 @@ type StatusEdit struct {
 	Account          Account      `json:"account"`
 	MediaAttachments []Attachment `json:"media_attachments"`
 	Emojis           []Emoji      `json:"emojis"`
+	Poll             *PollEdit    `json:"poll"`
+	Quote            any          `json:"quote"`
+}
+
+// PollEdit is what the poll of a StatusEdit asked.
+type PollEdit struct {
+	Options []PollEditOption `json:"options"`
+}
+
+// PollEditOption is one of its answers.
+type PollEditOption struct {
+	Title string `json:"title"`
+}
+
+func pollEdit(answers []string) *PollEdit {
+	if len(answers) == 0 {
+		return nil
+	}
+	out := PollEdit{}
+	for _, title := range answers {
+		out.Options = append(out.Options, PollEditOption{title})
+	}
+	return &out
 }
 
 // history answers GET /api/v1/statuses/{id}/history: the post as it was before
@@ -206,18 +312,25 @@ func (a *API) history(c *call) (any, error) {
 			return err
 		}
 		s := a.shape(c)
-		author := s.account(v.Author, v.AuthorCounts)
+		s.schools = v.Schools
+		author, quote := s.account(v.Author, v.AuthorCounts), s.quote(v)
+		var answers []string
+		if v.Poll != nil {
+			for _, o := range v.Poll.Options {
+				answers = append(answers, o.Title)
+			}
+		}
 		for _, was := range before {
 			old := p
 			old.Title, old.HTML = was.Title, was.HTML
-			out = append(out, StatusEdit{Content: content(old), SpoilerText: was.Warning, Sensitive: was.Warning != "", CreatedAt: stampOf(was.WrittenAt),
+			out = append(out, StatusEdit{Content: content(old), SpoilerText: was.Warning, Sensitive: was.Sensitive, Poll: pollEdit(was.Poll), Quote: quote, CreatedAt: stampOf(was.WrittenAt),
 				Account: author, MediaAttachments: s.attachments(was.Media), Emojis: s.postEmoji(v.Post)})
 		}
 		now := p.CreatedAt
 		if p.EditedAt != nil {
 			now = *p.EditedAt
 		}
-		out = append(out, StatusEdit{Content: content(p), SpoilerText: p.Warning, Sensitive: p.Sensitive, CreatedAt: stampOf(now),
+		out = append(out, StatusEdit{Content: content(p), SpoilerText: p.Warning, Sensitive: p.Sensitive, Poll: pollEdit(answers), Quote: quote, CreatedAt: stampOf(now),
 			Account: author, MediaAttachments: s.attachments(v.Media), Emojis: s.postEmoji(v.Post)})
 		return nil
 	})

@@ -2,7 +2,10 @@ package mastodon
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"strings"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
@@ -15,18 +18,47 @@ import (
 // lookUps is how many strangers named in one post are looked up.
 const lookUps = 5
 
-// draftOf reads what the caller wrote; to whom, audienceOf finds.
+// draftOf reads what the caller wrote; to whom, audienceOf finds. What it does
+// not say is as its author usually has it.
 func (c *call) draftOf() community.Draft {
-	return community.Draft{Kind: community.Note, Source: c.Get("status"), Warning: c.Get("spoiler_text"), Sensitive: c.flag("sensitive", false),
-		Language: c.Get("language"), MediaIDs: c.ids("media_ids"), Poll: c.poll()}
+	user := c.access.Person.User
+	d := community.Draft{Kind: community.Note, Source: c.Get("status"), Warning: c.Get("spoiler_text"), Sensitive: c.flag("sensitive", false),
+		Language: strings.ReplaceAll(c.Get("language"), "_", "-"), MediaIDs: c.ids("media_ids"), Poll: c.poll(),
+		QuotePolicy: community.QuotePolicy(c.Get("quote_approval_policy")), AppID: c.access.App.ID}
+	if d.Language == "" {
+		d.Language = defaultLanguage(user)
+	}
+	if c.Get("sensitive") == "" {
+		d.Sensitive = user.DefaultSensitive && len(d.MediaIDs) > 0
+	}
+	return d
 }
 
-// publish answers POST /api/v1/statuses.
+// formOf is the FormID of a call with an Idempotency-Key. Keys of any length
+// count.
+func (c *call) formOf() string {
+	key := c.r.Header.Get("Idempotency-Key")
+	switch {
+	case key == "":
+		return ""
+	case len(key) > 200:
+		sum := sha256.Sum256([]byte(key))
+		key = hex.EncodeToString(sum[:])
+	}
+	return community.KeyForm(storable(key))
+}
+
+// publish answers POST /api/v1/statuses: with the status, or with what waits if
+// it is to be published later.
 func (a *API) publish(c *call) (any, error) {
-	if c.Get("scheduled_at") != "" {
-		return nil, fault.Invalidf("scheduled_at", "This server does not keep posts for later. Post it when it is time.")
+	at, err := c.scheduledAt()
+	if err != nil {
+		return nil, err
 	}
 	d := c.draftOf()
+	if d.Poll != nil && len(d.MediaIDs) > 0 {
+		return nil, fault.Invalidf("poll", "A post has either pictures or a poll. Take out one of them.")
+	}
 	if id := c.ids("in_reply_to_id"); len(id) > 0 {
 		d.InReplyToID = id[0]
 	}
@@ -35,13 +67,21 @@ func (a *API) publish(c *call) (any, error) {
 			d.QuoteID = id[0]
 		}
 	}
-	if key := c.r.Header.Get("Idempotency-Key"); key != "" && len(key) <= 200 {
-		d.FormID = "api:" + key
-	}
+	d.FormID = c.formOf()
 	a.lookUp(c.r.Context(), d.Source)
-	var out Status
-	err := a.deed(c, func(tx *store.Tx) error {
+	var out any
+	err = a.deed(c, func(tx *store.Tx) error {
 		d := d
+		if d.FormID != "" {
+			made, err := community.MadeOf(tx, c.me.ID, d.FormID)
+			if err != nil {
+				return err
+			}
+			if made != 0 {
+				out, err = a.madeBefore(tx, c, made)
+				return err
+			}
+		}
 		var parent *community.Post
 		if d.InReplyToID != 0 {
 			p, err := community.VisiblePost(tx, d.InReplyToID, c.viewer)
@@ -61,6 +101,18 @@ func (a *API) publish(c *call) (any, error) {
 		if d.Audience, d.Unlisted, err = audienceOf(chosen{visibility: c.Get("visibility"), localOnly: c.flag("local_only", false)},
 			c.access.Person.User.DefaultAudience, parent, mode, named); err != nil {
 			return err
+		}
+		if !at.IsZero() {
+			s, err := community.Schedule(tx, c.me, d, at)
+			if err != nil {
+				return err
+			}
+			waiting, err := a.shownScheduled(tx, c, s)
+			if err != nil {
+				return err
+			}
+			out = waiting[0]
+			return nil
 		}
 		p, err := community.Publish(tx, c.me, d)
 		if err != nil {
@@ -136,28 +188,38 @@ func (a *API) lookUp(ctx context.Context, source string) {
 	}
 }
 
-// edit answers PUT /api/v1/statuses/{id}. What clients know nothing of, such
-// as the title, stays as it is.
+// edit answers PUT /api/v1/statuses/{id}. What the client does not name, or
+// knows nothing of, such as the title, stays as it is.
 func (a *API) edit(c *call) (any, error) {
 	id, err := c.idOf("id")
 	if err != nil {
 		return nil, err
 	}
-	d := c.draftOf()
-	a.lookUp(c.r.Context(), d.Source)
+	a.lookUp(c.r.Context(), c.Get("status"))
 	var out Status
 	err = a.deed(c, func(tx *store.Tx) error {
-		d := d
+		d := c.draftOf()
 		was, err := community.PostByID(tx, id)
 		if err != nil || was.AuthorID != c.me.ID || was.DeletedAt != nil {
 			return orNotFound(err)
 		}
-		if was.Kind == community.Practice {
-			return fault.New(fault.Invalid, "A practice post has parts that this app does not know. Edit it at %s.", a.site.Page(id))
-		}
 		d.Title, d.Subject, d.Level, d.Licence, d.Contributors = was.Title, was.Subject, was.Level, was.Licence, was.Contributors
-		if !c.Has("language") {
+		if !c.Has("status") {
+			d.Source = was.Source
+		}
+		if !c.Has("spoiler_text") {
+			d.Warning = was.Warning
+		}
+		if c.Get("sensitive") == "" {
+			d.Sensitive = was.Sensitive && (was.Warning == "" || !c.Has("spoiler_text"))
+		}
+		if c.Get("language") == "" {
 			d.Language = was.Language
+		}
+		if was.Kind == community.Practice {
+			if d.Sections, err = a.sectionsOf(was, d.Source); err != nil {
+				return err
+			}
 		}
 		if !c.Has("media_ids") && !c.Has("media_ids[]") {
 			pictures, err := media.OfPosts(tx, []int64{id})
@@ -181,19 +243,35 @@ func (a *API) edit(c *call) (any, error) {
 	return out, err
 }
 
-// describeAll takes over the descriptions that an edit brings along, in
-// parallel lists as forms and flattened JSON have them.
-func describeAll(tx *store.Tx, c *call, pictures []int64) error {
-	ids, alts := c.Values["media_attributes[][id]"], c.Values["media_attributes[][description]"]
-	if len(ids) != len(alts) {
-		return nil // not every picture has one: which is whose cannot be told
+// sectionsOf is a practice post's sections in the one text that clients edit. A
+// text that cannot be told apart into sections again is refused: its author may
+// have changed a heading without meaning to.
+func (a *API) sectionsOf(was community.Post, source string) (*community.Sections, error) {
+	plain := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
+	if was.Sections != nil && plain(source) == plain(was.Source) {
+		return was.Sections, nil
 	}
-	for i, digits := range ids {
-		id := (params{map[string][]string{"id": {digits}}}).ids("id")
+	before, ok := community.SectionsOf(was.Source)
+	if ok && was.Sections != nil && *before == *was.Sections { // they can be told apart as they are
+		if sections, ok := community.SectionsOf(source); ok {
+			return sections, nil
+		}
+	}
+	return nil, fault.Invalidf("status", "This post has parts under fixed headings, and an app can change only what stands below each of them. Edit it at %s.", a.site.Page(was.ID))
+}
+
+// describeAll takes over what an edit says of pictures.
+func describeAll(tx *store.Tx, c *call, pictures []int64) error {
+	for _, said := range c.objects("media_attributes") {
+		id := said.ids("id")
 		if len(id) == 0 || !slices.Contains(pictures, id[0]) {
 			continue
 		}
-		if _, err := media.Describe(tx, c.me.ID, id[0], media.Description{Alt: &alts[i]}); err != nil {
+		d, err := said.description()
+		if err != nil {
+			return err
+		}
+		if _, err := media.Describe(tx, c.me.ID, id[0], d); err != nil {
 			return err
 		}
 	}
@@ -201,11 +279,16 @@ func describeAll(tx *store.Tx, c *call, pictures []int64) error {
 }
 
 // delete answers DELETE /api/v1/statuses/{id} with the post as it was, so that
-// it can be written anew.
+// it can be written anew: its pictures wait for that, unless the client says
+// otherwise.
 func (a *API) delete(c *call) (any, error) {
 	id, err := c.idOf("id")
 	if err != nil {
 		return nil, err
+	}
+	forget := community.Redraft
+	if c.flag("delete_media", false) {
+		forget = community.Delete
 	}
 	var out Status
 	err = a.deed(c, func(tx *store.Tx) error {
@@ -221,7 +304,7 @@ func (a *API) delete(c *call) (any, error) {
 			_, err = community.UnboostPost(tx, c.me, *p.BoostOfID)
 			return err
 		}
-		return community.Delete(tx, c.me, id)
+		return forget(tx, c.me, id)
 	})
 	return out, err
 }
