@@ -40,6 +40,8 @@ type Account struct {
 	NetworkURI   string `gorm:"column:network_uri"` // the actor's server's trusted-network collection, where it has one
 	Avatar       string // local: media name; remote: URL
 	Header       string
+	AvatarAlt    string // what the pictures show, for who cannot see them; local accounts only
+	HeaderAlt    string
 	Locked       bool    // follows need approval (manuallyApprovesFollowers)
 	FeaturedURI  string  `gorm:"column:featured_uri"` // the posts that the account shows first (toot:featured)
 	Emoji        []Emoji `gorm:"serializer:json;not null"`
@@ -49,11 +51,13 @@ type Account struct {
 	MovedAt      *time.Time
 	AlsoKnownAs  []string `gorm:"serializer:json"`
 	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	FetchedAt    *time.Time
-	SaidAt       *time.Time // when its server changed it last, as it says
-	SuspendedAt  *time.Time
-	DeletedAt    *time.Time
+
+	AttributionDomains []string `gorm:"serializer:json"` // sites that may name the account as the author of what is there
+	UpdatedAt          time.Time
+	FetchedAt          *time.Time
+	SaidAt             *time.Time // when its server changed it last, as it says
+	SuspendedAt        *time.Time
+	DeletedAt          *time.Time
 }
 
 // Field is one labelled line of a profile (schema.org PropertyValue).
@@ -277,6 +281,7 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if a.AlsoKnownAs == nil {
 		a.AlsoKnownAs = []string{}
 	}
+	a.AttributionDomains = []string{}
 	a.BioSource, a.SuspendedAt, a.DeletedAt, a.MovedAt = "", known.SuspendedAt, nil, known.MovedAt
 	if known.ID == 0 {
 		a.ID = tx.NewID()
@@ -319,14 +324,20 @@ type Profile struct {
 	Locked       bool
 	Discoverable bool
 	Indexable    bool
+	Bot          bool   // what it writes is written by a program
 	Avatar       string // media name; empty: none
 	Header       string
+	AvatarAlt    string // what the pictures show
+	HeaderAlt    string
+
+	AttributionDomains []string // sites that may name the person as an author
 }
 
 // ProfileOf returns an account's profile as its form shows it.
 func ProfileOf(a Account) Profile {
 	p := Profile{DisplayName: a.DisplayName, Bio: a.BioSource, Locked: a.Locked, Discoverable: a.Discoverable,
-		Indexable: a.Indexable, Avatar: a.Avatar, Header: a.Header}
+		Indexable: a.Indexable, Bot: a.ActorType == "Service", Avatar: a.Avatar, Header: a.Header, AvatarAlt: a.AvatarAlt, HeaderAlt: a.HeaderAlt,
+		AttributionDomains: a.AttributionDomains}
 	for _, f := range a.Fields {
 		p.Fields = append(p.Fields, Field{Name: f.Name, Value: strings.TrimSpace(text.Plain(f.Value))})
 	}
@@ -339,6 +350,9 @@ const (
 	MaxBio         = 2000 // characters
 	MaxFields      = 6
 	maxField       = 255 // characters
+
+	MaxPictureAlt          = 1500 // characters of what a profile's picture shows
+	mostAttributionDomains = 100
 )
 
 func (p Profile) check() error {
@@ -358,12 +372,26 @@ func (p Profile) check() error {
 			break
 		}
 	}
+	if utf8.RuneCountInString(p.AvatarAlt) > MaxPictureAlt || utf8.RuneCountInString(p.HeaderAlt) > MaxPictureAlt {
+		form.Add("avatar_alt", "profile.alt_long", "What the picture shows is too long: 1500 characters at most.", nil)
+	}
+	if len(p.AttributionDomains) > mostAttributionDomains {
+		form.Add("attribution_domains", "profile.domains_many", "There are too many sites: 100 at most.", nil)
+	}
 	return form.Err()
 }
 
 // UpdateProfile changes what people say of themselves, and tells their followers' servers.
 func UpdateProfile(tx *store.Tx, me Account, p Profile) (Account, error) {
 	p.DisplayName, p.Bio = text.PlainLine(p.DisplayName, 10*MaxDisplayName), strings.TrimSpace(p.Bio)
+	p.AvatarAlt, p.HeaderAlt = text.PlainLine(p.AvatarAlt, 10*MaxPictureAlt), text.PlainLine(p.HeaderAlt, 10*MaxPictureAlt)
+	domains := []string{}
+	for _, typed := range p.AttributionDomains {
+		if host, err := iri.NormaliseHost(typed, false); err == nil && !slices.Contains(domains, host) {
+			domains = append(domains, host)
+		}
+	}
+	p.AttributionDomains = domains
 	if err := p.check(); err != nil {
 		return me, err
 	}
@@ -374,6 +402,19 @@ func UpdateProfile(tx *store.Tx, me Account, p Profile) (Account, error) {
 	me.DisplayName, me.BioSource, me.BioHTML = p.DisplayName, p.Bio, bio
 	me.Locked, me.Discoverable, me.Indexable = p.Locked, p.Discoverable, p.Indexable
 	me.Avatar, me.Header, me.UpdatedAt = p.Avatar, p.Header, tx.Now
+	me.AvatarAlt, me.HeaderAlt, me.AttributionDomains = p.AvatarAlt, p.HeaderAlt, p.AttributionDomains
+	if p.Avatar == "" {
+		me.AvatarAlt = ""
+	}
+	if p.Header == "" {
+		me.HeaderAlt = ""
+	}
+	switch {
+	case p.Bot && me.ActorType == "Person":
+		me.ActorType = "Service"
+	case !p.Bot && me.ActorType == "Service":
+		me.ActorType = "Person"
+	}
 	me.Fields = []Field{}
 	for _, f := range p.Fields {
 		name, value := text.PlainLine(f.Name, 4*maxField), strings.TrimSpace(f.Value)
@@ -382,7 +423,7 @@ func UpdateProfile(tx *store.Tx, me Account, p Profile) (Account, error) {
 		}
 	}
 	err = tx.Model(&me).Select("display_name", "bio_source", "bio_html", "locked", "discoverable", "indexable",
-		"avatar", "header", "fields", "updated_at").Updates(&me).Error
+		"avatar", "header", "avatar_alt", "header_alt", "attribution_domains", "actor_type", "fields", "updated_at").Updates(&me).Error
 	if err != nil {
 		return me, err
 	}

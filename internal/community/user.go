@@ -278,7 +278,7 @@ func CreateLocal(tx *store.Tx, n NewAccount) (Account, error) {
 		n.Keys = pair
 	}
 	a := Account{ID: tx.NewID(), Username: n.Username, ActorType: "Person", DisplayName: n.DisplayName,
-		Fields: []Field{}, AlsoKnownAs: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
+		Fields: []Field{}, AlsoKnownAs: []string{}, AttributionDomains: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
 	u := User{AccountID: a.ID, Email: n.Email, PasswordHash: n.PasswordHash, Role: n.Role, State: n.State, Locale: n.Locale,
 		DefaultAudience: narrower(School, n.Role.Ceiling()), RequestText: n.RequestText, EndsAt: n.EndsAt, InvitedBy: n.InvitedBy,
 		ApprovedBy: n.ApprovedBy, CreatedAt: tx.Now}

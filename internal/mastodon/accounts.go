@@ -24,7 +24,7 @@ func (a *API) accountRoutes(r *routes) {
 	post("/accounts", a.open("", a.signUp))
 	a.relationshipRoutes(r)
 	a.searchRoutes(r)
-	r.HandleFunc("/api/v1/accounts/update_credentials", a.members("write:accounts", a.updateCredentials)).Methods(http.MethodPatch)
+	a.profileRoutes(r)
 	get("/accounts/{id:[0-9]+}", a.open("read:accounts", a.account))
 	get("/accounts/{id:[0-9]+}/statuses", a.open("read:statuses", a.timeline(a.profile)))
 	get("/accounts/{id:[0-9]+}/followers", a.open("read:accounts", a.neighbours(community.FollowersOf)))
@@ -158,7 +158,8 @@ func (a *API) ownAccount(tx *store.Tx, c *call, me community.Account) (Account, 
 	}
 	user := c.access.Person.User
 	source := &AccountSource{Privacy: defaultVisibility(user), Sensitive: user.DefaultSensitive, Language: text(user.DefaultLanguage), QuotePolicy: user.Quotes(), Note: me.BioSource, Fields: []Field{},
-		FollowRequestsCount: int64(requests), Discoverable: me.Discoverable, Indexable: me.Indexable, HideCollections: true}
+		FollowRequestsCount: int64(requests), Discoverable: me.Discoverable, Indexable: me.Indexable, HideCollections: true,
+		AttributionDomains: append([]string{}, me.AttributionDomains...)}
 	for _, f := range community.ProfileOf(me).Fields {
 		source.Fields = append(source.Fields, Field{Name: f.Name, Value: f.Value})
 	}

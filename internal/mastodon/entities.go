@@ -45,6 +45,8 @@ type Account struct {
 	AvatarStatic    string         `json:"avatar_static"`
 	Header          string         `json:"header"`
 	HeaderStatic    string         `json:"header_static"`
+	AvatarAlt       string         `json:"avatar_description"`
+	HeaderAlt       string         `json:"header_description"`
 	FollowersCount  int64          `json:"followers_count"`
 	FollowingCount  int64          `json:"following_count"`
 	StatusesCount   int64          `json:"statuses_count"`
@@ -80,6 +82,7 @@ type AccountSource struct {
 	Discoverable        bool                  `json:"discoverable"`
 	Indexable           bool                  `json:"indexable"`
 	HideCollections     bool                  `json:"hide_collections"`
+	AttributionDomains  []string              `json:"attribution_domains"`
 }
 
 // AccountRole is the owner's role on this instance.
@@ -228,6 +231,7 @@ func (s shape) account(a community.Account, c community.AccountCounts) Account {
 	out.Avatar = s.picture(a, a.Avatar, "avatar")
 	out.Header = s.picture(a, a.Header, "header")
 	out.AvatarStatic, out.HeaderStatic = out.Avatar, out.Header
+	out.AvatarAlt, out.HeaderAlt = a.AvatarAlt, a.HeaderAlt
 	if a.Gone() {
 		out.Suspended, out.DisplayName, out.Note, out.Fields = true, "", "", []Field{}
 	}
