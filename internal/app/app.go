@@ -182,7 +182,7 @@ func (s *Server) routes() *mux.Router {
 // clients makes the door for apps.
 func (s *Server) clients() *mastodon.API {
 	return mastodon.New(mastodon.Deps{DB: s.db, Auth: s.auth, Library: s.library, Lookup: s.federation, Log: s.log, Version: Version(),
-		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute,
+		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute, Metrics: s.metrics.registry,
 		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
 }
 

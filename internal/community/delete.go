@@ -106,6 +106,8 @@ func wipe(tx *store.Tx, p Post) error {
 	}{
 		{"DELETE FROM home_entries WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM notifications WHERE post_id = ?", []any{p.ID}},
+		{`INSERT INTO departed (post_id, account_id, deleted_at) SELECT m.post_id, m.account_id, ? FROM post_mentions m
+			JOIN users ON users.account_id = m.account_id WHERE m.post_id = ? ON CONFLICT DO NOTHING`, []any{tx.Now, p.ID}}, // Departed asks
 		{"DELETE FROM post_mentions WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM post_tags WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM post_revisions WHERE post_id = ?", []any{p.ID}},

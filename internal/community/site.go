@@ -28,6 +28,8 @@ type Site struct {
 	Ed25519PublicKey  string `gorm:"column:ed25519_public_key"`  // PEM
 	Ed25519PrivateKey string `gorm:"column:ed25519_private_key"` // PEM
 
+	VapidKey string // by which push services know this server: the private half, base64url (RFC 8292)
+
 	SetupHash string // of the one-time setup link; empty once it was used
 	SetUpAt   *time.Time
 	CreatedAt time.Time

@@ -96,7 +96,7 @@ func shown(tx *store.Tx, v Viewer) func(*gorm.DB) *gorm.DB {
 	return func(q *gorm.DB) *gorm.DB {
 		q = q.Scopes(visibleTo(v))
 		if v.Local {
-			q = q.Scopes(unmuted(v.ID, tx.Now))
+			q = q.Scopes(unmuted(v, tx.Now))
 		}
 		return q
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
@@ -51,16 +52,23 @@ type Deps struct {
 	MaxUpload int64                           // bytes of one picture
 	Address   func(r *http.Request) string    // the IP address a request came from, for limits
 	Note      func(http.Handler) http.Handler // runs where the matched route is known; nil: nothing
+	Metrics   prometheus.Registerer           // nil: figures are kept and not shown
 }
 
 // API answers the client API.
 type API struct {
 	Deps
-	site iri.Site
+	site    iri.Site
+	figures *figures
+	live    *live
 }
 
 // New returns the door.
-func New(d Deps) *API { return &API{Deps: d, site: d.DB.Site()} }
+func New(d Deps) *API {
+	a := &API{Deps: d, site: d.DB.Site(), figures: newFigures(d.Metrics)}
+	a.live = newLive(a)
+	return a
+}
 
 // call is one request: who asks, with what.
 type call struct {
@@ -99,6 +107,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.instanceRoutes(api)
 	a.mediaRoutes(api)
 	a.oauthRoutes(api)
+	a.streamingRoutes(api)
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)
 	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/oauth-authorization-server"} {

@@ -47,6 +47,8 @@ type world struct {
 	db *store.DB
 	h  http.Handler
 	a  *auth.Auth
+
+	api *API
 }
 
 func eachWorld(t *testing.T, fn func(t *testing.T, w *world)) {
@@ -61,6 +63,7 @@ func eachWorld(t *testing.T, fn func(t *testing.T, w *world)) {
 			Address: func(*http.Request) string { return "192.0.2.1" }})
 		r := mux.NewRouter()
 		api.Routes(r)
+		w.api = api
 		w.h = r
 		w.write(community.EnsureSite)
 		fn(t, w)
