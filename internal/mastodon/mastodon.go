@@ -107,6 +107,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.instanceRoutes(api)
 	a.mediaRoutes(api)
 	a.oauthRoutes(api)
+	a.adminRoutes(api)
 	a.streamingRoutes(api)
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)

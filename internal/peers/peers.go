@@ -80,6 +80,7 @@ func (have Ceiling) rank() int {
 // Peer is what an administrator decided about a server.
 type Peer struct {
 	Host      string `gorm:"primaryKey"`
+	ID        int64  // for clients, which name everything by a number
 	Standing  Standing
 	Ceiling   Ceiling
 	Label     string // what people call it: "Hillview Primary"
@@ -327,6 +328,18 @@ func Get(tx *store.Tx, host string) (Peer, error) {
 	return p, nil
 }
 
+// ByID returns the entry of that number and standing, or fault.NotFound.
+func ByID(tx *store.Tx, id int64, s Standing) (Peer, error) {
+	var p Peer
+	err := tx.Where("id = ? AND standing = ?", id, s).Take(&p).Error
+	return p, err
+}
+
+// Entries returns a page of the entries of a standing, the newest first.
+func Entries(tx *store.Tx, s Standing, page store.Page) ([]Peer, error) {
+	return store.FindOn[Peer](tx.Model(&Peer{}).Where("peers.standing = ?", s), page, "peers.id")
+}
+
 // Allow admits a server by its exact name: a name below it is another server.
 // by is who decided, 0 for the command line. It takes effect with the commit,
 // and what waited for the server goes out.
@@ -401,10 +414,10 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Peer{}, err
 	}
-	p := Peer{Host: host, Standing: s, Ceiling: e.Ceiling, Label: e.Label, Note: e.Note, Reason: e.Reason,
+	p := Peer{Host: host, ID: tx.NewShortID(), Standing: s, Ceiling: e.Ceiling, Label: e.Label, Note: e.Note, Reason: e.Reason,
 		ChangedBy: actor(by), CreatedAt: tx.Now, ChangedAt: tx.Now}
 	if before.Host != "" {
-		p.CreatedAt = before.CreatedAt
+		p.ID, p.CreatedAt = before.ID, before.CreatedAt
 	}
 	if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "host"}}, UpdateAll: true}).Create(&p).Error; err != nil {
 		return p, err

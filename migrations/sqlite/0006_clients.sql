@@ -365,7 +365,23 @@ CREATE TABLE push_lanes (
 );
 CREATE INDEX push_lanes_next ON push_lanes (next_at);
 
+-- The number by which clients name what was decided about a server, and whose
+-- eyes are on a report.
+ALTER TABLE peers ADD COLUMN id BIGINT NOT NULL DEFAULT 0;
+UPDATE peers SET id = (SELECT COUNT(*) FROM peers p WHERE p.host <= peers.host);
+CREATE UNIQUE INDEX peers_id ON peers (id);
+CREATE INDEX peers_standing_id ON peers (standing, id);
+ALTER TABLE reports ADD COLUMN assigned_to BIGINT;
+CREATE INDEX reports_account ON reports (account_id, id);
+CREATE INDEX accounts_suspended ON accounts (id) WHERE suspended_at IS NOT NULL;
+
 -- +goose Down
+DROP INDEX accounts_suspended;
+DROP INDEX reports_account;
+ALTER TABLE reports DROP COLUMN assigned_to;
+DROP INDEX peers_standing_id;
+DROP INDEX peers_id;
+ALTER TABLE peers DROP COLUMN id;
 DROP TABLE push_lanes;
 DROP TABLE pushes;
 DROP TABLE push_subscriptions;
