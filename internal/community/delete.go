@@ -105,6 +105,8 @@ func wipe(tx *store.Tx, p Post) error {
 		args []any
 	}{
 		{"DELETE FROM home_entries WHERE post_id = ?", []any{p.ID}},
+		{"DELETE FROM list_entries WHERE post_id = ?", []any{p.ID}},
+		{"DELETE FROM filter_posts WHERE post_id = ?", []any{p.ID}},
 		{"DELETE FROM notifications WHERE post_id = ?", []any{p.ID}},
 		{`INSERT INTO departed (post_id, account_id, deleted_at) SELECT m.post_id, m.account_id, ? FROM post_mentions m
 			JOIN users ON users.account_id = m.account_id WHERE m.post_id = ? ON CONFLICT DO NOTHING`, []any{tx.Now, p.ID}}, // Departed asks
@@ -122,6 +124,7 @@ func wipe(tx *store.Tx, p Post) error {
 		{"DELETE FROM quote_approvals WHERE post_id = ?", []any{p.ID}},
 		{"UPDATE posts SET quote_id = NULL, quote_state = '', quote_authorization = '' WHERE id = ?", []any{p.ID}},
 		{"DELETE FROM home_entries WHERE post_id IN (" + boosts + ")", []any{p.ID}},
+		{"DELETE FROM list_entries WHERE post_id IN (" + boosts + ")", []any{p.ID}},
 		{"DELETE FROM notifications WHERE post_id IN (" + boosts + ")", []any{p.ID}},
 		{"UPDATE posts SET deleted_at = ? WHERE boost_of_id = ? AND deleted_at IS NULL", []any{tx.Now, p.ID}},
 		{"UPDATE posts SET accepted_answer_id = NULL WHERE id = ? AND accepted_answer_id = ?", []any{p.ThreadID, p.ID}},

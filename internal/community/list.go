@@ -324,7 +324,7 @@ func bringToLists(tx *store.Tx, posts []int64) error {
 		WHERE p.id IN ?
 		AND (m.account_id = p.author_id OR EXISTS (
 			SELECT 1 FROM follows f WHERE f.follower_id = m.account_id AND f.target_id = p.author_id AND f.state = 'accepted'
-			AND (p.boost_of_id IS NULL OR NOT f.boosts_hidden)))
+			AND `+wanted("f", "p")+`))
 		AND (p.in_reply_to_author IS NULL OR p.in_reply_to_author = p.author_id OR p.in_reply_to_author = m.account_id
 			OR l.replies = 'followed' AND EXISTS (SELECT 1 FROM follows g WHERE g.follower_id = m.account_id AND g.target_id = p.in_reply_to_author AND g.state = 'accepted')
 			OR l.replies = 'list' AND EXISTS (SELECT 1 FROM list_members o WHERE o.list_id = m.list_id AND o.target_id = p.in_reply_to_author))

@@ -20,7 +20,7 @@ func Load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 	for _, p := range posts {
 		l.add(p)
 	}
-	for _, step := range []func(*store.Tx, Viewer) error{l.quotes, l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine, l.marks} {
+	for _, step := range []func(*store.Tx, Viewer) error{l.quotes, l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine, l.marks, l.filters} {
 		if err := step(tx, v); err != nil {
 			return nil, err
 		}
@@ -59,6 +59,8 @@ type loading struct {
 	passedOn map[int64]bool    // those that are boosted and that the reader may see
 	named    map[int64][]int64 // whom each mentions
 	quotable map[int64]bool    // those that are quoted and that the reader may see
+
+	filtering bool // the reader has filters
 }
 
 func (l *loading) add(p Post) {
@@ -217,12 +219,17 @@ func (l *loading) mine(tx *store.Tx, v Viewer) error {
 		UNION ALL SELECT in_reply_to_id, 'use' FROM posts WHERE +author_id = ? AND in_reply_to_id IN ? AND kind = 'acknowledgement' AND deleted_at IS NULL
 		UNION ALL SELECT post_id, 'pin' FROM pins WHERE account_id = ? AND post_id IN ?
 		UNION ALL SELECT posts.id, 'mute' FROM posts JOIN mutes ON mutes.target_id = posts.author_id
-			WHERE posts.id IN ? AND mutes.account_id = ? AND (mutes.expires_at IS NULL OR mutes.expires_at > ?)`,
-		v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, l.ids, v.ID, tx.Now).Scan(&rows).Error
+			WHERE posts.id IN ? AND mutes.account_id = ? AND (mutes.expires_at IS NULL OR mutes.expires_at > ?)
+		UNION ALL SELECT 0, 'filter' WHERE EXISTS (SELECT 1 FROM filters WHERE account_id = ?)`,
+		v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, l.ids, v.ID, tx.Now, v.ID).Scan(&rows).Error
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
+		if r.Did == "filter" {
+			l.filtering = true
+			continue
+		}
 		mine := &l.views[r.PostID].Mine
 		switch r.Did {
 		case "like":

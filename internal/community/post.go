@@ -205,6 +205,7 @@ type View struct {
 	ReplyToHost  string   // host of a parent that is not known here
 	App          *AppTag  // the app it was written with; of the reader's own
 	Mine         Mine
+	Filtered     []FilterMatch // the reader's filters that are about it
 }
 
 // Mine is what the reader of a View did with the post.

@@ -372,6 +372,9 @@ func reactedTo(tx *store.Tx, table string, v Viewer, page store.Page) ([]Post, [
 	var marks []Reaction
 	q := tx.Table(table).Select(table+".id", table+".post_id").Joins("JOIN posts ON posts.id = "+table+".post_id").
 		Where(table+".account_id = ?", v.ID).Scopes(visibleTo(v))
+	if table == "likes" {
+		q = q.Where("likes.uri = ''") // all that somebody here gave; the index of them is asked for by it
+	}
 	marks, err := store.FindOn[Reaction](q, page, table+".id")
 	if err != nil {
 		return nil, nil, err

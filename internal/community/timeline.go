@@ -1,6 +1,9 @@
 package community
 
 import (
+	"cmp"
+	"slices"
+
 	"gorm.io/gorm"
 
 	"github.com/chalkring/chalkring/internal/store"
@@ -38,17 +41,29 @@ const (
 	Elsewhere
 )
 
+// Choice narrows a list further.
+type Choice struct {
+	From      Origin
+	OnlyMedia bool // leaves out what has no pictures
+}
+
 // PublicTimeline returns a page of the listed posts of an origin, newest
 // first. A guest finds the public ones there, and a member what else they may see.
 func PublicTimeline(tx *store.Tx, v Viewer, from Origin, page store.Page) ([]Post, error) {
-	q := tx.Model(&Post{})
-	switch from { // spelt as the partial indexes have it
+	return ChosenTimeline(tx, v, Choice{From: from}, page)
+}
+
+// ChosenTimeline is PublicTimeline for a choice of its posts.
+func ChosenTimeline(tx *store.Tx, v Viewer, c Choice, page store.Page) ([]Post, error) {
+	q := tx.Model(&Post{}).Where("posts.listed") // spelt as the partial indexes have it
+	if c.OnlyMedia {
+		q = q.Where("posts.media_count > 0")
+	}
+	switch c.From {
 	case Here:
-		q = q.Where("posts.listed AND posts.author_host = ''")
+		q = q.Where("posts.author_host = ''")
 	case Elsewhere:
-		q = q.Where("posts.listed AND posts.author_host <> ''")
-	default:
-		q = q.Where("posts.listed")
+		q = q.Where("posts.author_host <> ''")
 	}
 	return store.Find[Post](q.Scopes(shown(tx, v)), page)
 }
@@ -63,6 +78,65 @@ func PracticeTimeline(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
 func TagTimeline(tx *store.Tx, v Viewer, tag string, page store.Page) ([]Post, error) {
 	q := through(tx, "post_tags", v).Where("post_tags.tag = ?", text.TagKey(tag))
 	return store.FindOn[Post](q, page, "post_tags.post_id")
+}
+
+// mostTags is how many hashtags of each kind a TagChoice takes, as Mastodon does.
+const mostTags = 4
+
+// TagChoice narrows the posts with a hashtag further.
+type TagChoice struct {
+	Choice
+	Any  []string // hashtags that count as well
+	All  []string // hashtags that a post must have besides
+	None []string // hashtags that it must not have
+}
+
+// TagsTimeline is TagTimeline for a choice of posts. Each hashtag that counts
+// is a list of its own, so that none has to be sorted whole.
+func TagsTimeline(tx *store.Tx, v Viewer, tag string, c TagChoice, page store.Page) ([]Post, error) {
+	var posts []Post
+	for _, key := range tagKeys(append([]string{tag}, c.Any[:min(len(c.Any), mostTags)]...)) {
+		q := through(tx, "post_tags", v).Where("post_tags.tag = ?", key)
+		for _, also := range tagKeys(c.All[:min(len(c.All), mostTags)]) {
+			q = q.Where("EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", also)
+		}
+		for _, not := range tagKeys(c.None[:min(len(c.None), mostTags)]) {
+			q = q.Where("NOT EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", not)
+		}
+		if c.OnlyMedia {
+			q = q.Where("posts.media_count > 0")
+		}
+		switch c.From {
+		case Here:
+			q = q.Where("posts.author_host = ''")
+		case Elsewhere:
+			q = q.Where("posts.author_host <> ''")
+		}
+		found, err := store.FindOn[Post](q, page, "post_tags.post_id")
+		if err != nil {
+			return nil, err
+		}
+		posts = append(posts, found...)
+	}
+	slices.SortFunc(posts, func(a, b Post) int { return cmp.Compare(b.ID, a.ID) })
+	posts = slices.CompactFunc(posts, func(a, b Post) bool { return a.ID == b.ID })
+	if n := page.Size(); len(posts) > n {
+		if page.MinID > 0 { // the nearest above
+			return posts[len(posts)-n:], nil
+		}
+		return posts[:n], nil
+	}
+	return posts, nil
+}
+
+func tagKeys(names []string) []string {
+	var keys []string
+	for _, name := range names {
+		if key := text.TagKey(name); key != "" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // ProfileFilter says which of somebody's posts are wanted.

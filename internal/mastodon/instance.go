@@ -20,14 +20,7 @@ func (a *API) instanceRoutes(r *routes) {
 	get("/api/v2/instance", a.open("", a.instanceV2))
 	get("/api/v1/instance/rules", a.open("", a.rules))
 	get("/api/v1/custom_emojis", a.open("", empty))
-	get("/api/v1/filters", a.members("read:filters", empty))
-	get("/api/v2/filters", a.members("read:filters", empty))
-	get("/api/v1/lists", a.members("read:lists", empty))
 	get("/api/v1/announcements", a.members("", empty))
-	get("/api/v1/followed_tags", a.members("read:follows", empty))
-	get("/api/v1/trends/tags", a.open("", empty))
-	get("/api/v1/trends/statuses", a.open("", empty))
-	get("/api/v1/trends/links", a.open("", empty))
 }
 
 // empty answers for a list of what this server does not have: filters, lists

@@ -96,6 +96,10 @@ func (a *API) Routes(r *mux.Router) {
 		api.use = append(api.use, a.Note)
 	}
 	a.timelineRoutes(api)
+	a.listRoutes(api)
+	a.tagRoutes(api)
+	a.filterRoutes(api)
+	a.markerRoutes(api)
 	a.notificationRoutes(api)
 	a.statusRoutes(api)
 	a.scheduledRoutes(api)

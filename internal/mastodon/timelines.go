@@ -14,6 +14,7 @@ func (a *API) timelineRoutes(r *routes) {
 	get("/api/v1/timelines/home", a.members("read:statuses", a.timeline(a.home)))
 	get("/api/v1/timelines/public", a.open("read:statuses", a.timeline(a.public)))
 	get("/api/v1/timelines/tag/{tag}", a.open("read:statuses", a.timeline(a.tag)))
+	get("/api/v1/timelines/link", a.open("read:statuses", a.linkTimeline))
 	get("/api/v1/bookmarks", a.members("read:bookmarks", a.kept(community.Bookmarks)))
 	get("/api/v1/favourites", a.members("read:favourites", a.kept(community.Liked)))
 }
@@ -61,22 +62,33 @@ func (a *API) home(tx *store.Tx, c *call, page store.Page) ([]community.Post, er
 	return community.Home(tx, c.viewer, page)
 }
 
-// public answers GET /api/v1/timelines/public: with local what the school
+// choice reads which posts of a list are wanted: with local what the school
 // wrote, with remote what connected schools did.
-func (a *API) public(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
-	from := community.Anywhere
+func (c *call) choice() community.Choice {
+	choice := community.Choice{OnlyMedia: c.flag("only_media", false)}
 	switch {
 	case c.flag("local", false):
-		from = community.Here
+		choice.From = community.Here
 	case c.flag("remote", false):
-		from = community.Elsewhere
+		choice.From = community.Elsewhere
 	}
-	return community.PublicTimeline(tx, c.viewer, from, page)
+	return choice
 }
 
-func (a *API) tag(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
-	return community.TagTimeline(tx, c.viewer, mux.Vars(c.r)["tag"], page)
+// public answers GET /api/v1/timelines/public.
+func (a *API) public(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
+	return community.ChosenTimeline(tx, c.viewer, c.choice(), page)
 }
+
+// tag answers GET /api/v1/timelines/tag/{tag}. What can be no hashtag has no posts.
+func (a *API) tag(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
+	return community.TagsTimeline(tx, c.viewer, mux.Vars(c.r)["tag"],
+		community.TagChoice{Choice: c.choice(), Any: c.list("any"), All: c.list("all"), None: c.list("none")}, page)
+}
+
+// linkTimeline answers GET /api/v1/timelines/link. Mastodon has posts there for links
+// that trend; nothing trends here.
+func (a *API) linkTimeline(*call) (any, error) { return nil, notFound() }
 
 // kept answers with a page of what the caller marked, paged by the marks.
 func (a *API) kept(fn func(tx *store.Tx, v community.Viewer, page store.Page) ([]community.Post, []int64, error)) endpoint {
