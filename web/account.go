@@ -28,6 +28,7 @@ func (p *Pages) accountRoutes(r *mux.Router) {
 	p.settingsRoutes(r)
 	p.moveRoutes(r)
 	get("/oauth/authorize", p.open(p.authorizeForm))
+	get("/oauth/authorize/", p.open(p.authorizeForm)) // as toot opens it
 	post("/oauth/authorize", p.members(p.authorize))
 }
 
@@ -126,7 +127,7 @@ func (p *Pages) signInView(h *here, r *http.Request) formPage {
 }
 
 func (p *Pages) signInForm(h *here, w http.ResponseWriter, r *http.Request) error {
-	if h.signedIn() {
+	if h.signedIn() && !truth(r.URL.Query().Get("again")) {
 		return seeOther(w, r, safeReturn(r.FormValue("to"), p.site))
 	}
 	return p.answerWith(h, w, p.signInView(h, r), nil)

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/chalkring/chalkring/internal/auth"
@@ -16,7 +17,9 @@ type authorizePage struct {
 	Site   string // the app's website
 	Back   string // where the browser goes afterwards
 	Me     PersonView
+	School string
 	Scopes []string
+	Admin  bool // something of it is moderation or administration
 	Fields map[string]string
 }
 
@@ -42,13 +45,25 @@ func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
-	if !h.signedIn() {
-		return seeOther(w, r, "/sign-in?to="+queryEscape(r.URL.RequestURI()))
+	// An app for several accounts has somebody sign in anew.
+	again := truth(r.URL.Query().Get("force_login"))
+	if !h.signedIn() || again {
+		back := r.URL.Query()
+		back.Del("force_login")
+		to := "/sign-in?to=" + queryEscape("/oauth/authorize?"+back.Encode())
+		if again {
+			to += "&again=1"
+		}
+		return seeOther(w, r, to)
+	}
+	if lang := r.URL.Query().Get("lang"); lang != "" && h.user.Locale == "" {
+		h.l = p.catalogue.For(lang, r.Header.Get("Accept-Language"))
 	}
 	l := h.l
-	view := authorizePage{Head: PageHead{Title: l.T("oauth.title", "App", app.Name)}, App: app.Name, Site: app.Website, Back: l.T("oauth.code_shown"),
+	view := authorizePage{School: l.T("oauth.school", "Host", p.site.Host, "School", h.school.Title()), Head: PageHead{Title: l.T("oauth.title", "App", app.Name)}, App: app.Name, Site: app.Website, Back: l.T("oauth.code_shown"),
 		Me: *h.frame.Me, Scopes: scopeWords(l, scopes), Fields: map[string]string{"response_type": q.ResponseType, "client_id": q.ClientID,
 			"redirect_uri": q.RedirectURI, "scope": q.Scope, "state": q.State, "code_challenge": q.CodeChallenge, "code_challenge_method": q.CodeChallengeMethod}}
+	view.Admin = slices.ContainsFunc(scopes, auth.Admin)
 	if target := formTarget(q.RedirectURI); target != "" {
 		h.frame.FormTargets = []string{target}
 		view.Back = l.T("oauth.goes_back", "To", target)
@@ -101,7 +116,7 @@ func (p *Pages) authorize(h *here, w http.ResponseWriter, r *http.Request) error
 func (p *Pages) leave(w http.ResponseWriter, r *http.Request, to string) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", to)
-	w.WriteHeader(http.StatusSeeOther)
+	w.WriteHeader(http.StatusFound) // clients with a scheme of their own follow no other
 	return nil
 }
 
@@ -120,37 +135,48 @@ func formTarget(redirect string) string {
 	return u.Scheme + ":"
 }
 
+// truth reads a yes in a query.
+func truth(s string) bool { return s == "1" || s == "true" }
+
 // scopeWords says in sentences what an app may do.
 func scopeWords(l *Locale, scopes auth.Scopes) []string {
-	var out, reads, writes []string
-	whole := map[string]bool{}
+	var out []string
+	parts := map[string][]string{}
 	for _, s := range scopes {
-		whole[s] = true
-	}
-	for _, s := range scopes {
-		group, part, partial := strings.Cut(s, ":")
-		switch {
-		case s == "read":
+		switch s {
+		case "read":
 			out = append(out, l.T("oauth.read"))
-		case s == "write":
+		case "write":
 			out = append(out, l.T("oauth.write"))
-		case s == "follow":
+		case "follow":
 			out = append(out, l.T("oauth.follow"))
-		case s == "push":
+		case "push":
 			out = append(out, l.T("oauth.push"))
-		case s == "profile":
+		case "profile":
 			out = append(out, l.T("oauth.profile"))
-		case partial && group == "read" && !whole["read"]:
-			reads = append(reads, scopePart(l, part))
-		case partial && group == "write" && !whole["write"]:
-			writes = append(writes, scopePart(l, part))
+		case "admin:read":
+			out = append(out, l.T("oauth.admin_read"))
+		case "admin:write":
+			out = append(out, l.T("oauth.admin_write"))
+		default:
+			i := strings.LastIndexByte(s, ':') // every other scope has a part
+			if i > 0 && !slices.Contains(scopes, s[:i]) {
+				parts[s[:i]] = append(parts[s[:i]], scopePart(l, s[i+1:]))
+			}
 		}
 	}
-	if len(reads) > 0 {
-		out = append(out, l.T("oauth.read_only", "What", strings.Join(reads, ", ")))
-	}
-	if len(writes) > 0 {
-		out = append(out, l.T("oauth.write_only", "What", strings.Join(writes, ", ")))
+	for _, some := range []struct {
+		whole string
+		say   func(what string) string
+	}{
+		{"read", func(what string) string { return l.T("oauth.read_only", "What", what) }},
+		{"write", func(what string) string { return l.T("oauth.write_only", "What", what) }},
+		{"admin:read", func(what string) string { return l.T("oauth.admin_read_only", "What", what) }},
+		{"admin:write", func(what string) string { return l.T("oauth.admin_write_only", "What", what) }},
+	} {
+		if list := parts[some.whole]; len(list) > 0 {
+			out = append(out, some.say(strings.Join(list, ", ")))
+		}
 	}
 	return out
 }
@@ -159,6 +185,16 @@ func scopePart(l *Locale, part string) string {
 	switch part {
 	case "accounts":
 		return l.T("oauth.part_accounts")
+	case "canonical_email_blocks":
+		return l.T("oauth.part_canonical_email_blocks")
+	case "domain_allows":
+		return l.T("oauth.part_domain_allows")
+	case "domain_blocks":
+		return l.T("oauth.part_domain_blocks")
+	case "email_domain_blocks":
+		return l.T("oauth.part_email_domain_blocks")
+	case "ip_blocks":
+		return l.T("oauth.part_ip_blocks")
 	case "blocks":
 		return l.T("oauth.part_blocks")
 	case "bookmarks":

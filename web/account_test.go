@@ -299,8 +299,11 @@ func TestLettingAnAppIn(t *testing.T) {
 		form := func(redirect, do string) []string {
 			return []string{"response_type", "code", "client_id", app.ClientID, "redirect_uri", redirect, "scope", "read", "state", "s1", "do", do}
 		}
-		answers(t, "no", b.post("/oauth/authorize", form("tusk://back", "decline")...), 303, "tusk://back?error=access_denied&state=s1")
-		answers(t, "yes", b.post("/oauth/authorize", form("tusk://back", "agree")...), 303, "tusk://back?code=", "state=s1")
+		answers(t, "with a slash, as toot has it", b.get(strings.Replace(asks("tusk://back", "read"), "authorize?", "authorize/?", 1)), 200, "Tusk", "oak.test")
+		answers(t, "anew", b.get(asks("tusk://back", "read")+"&force_login=true"), 303, "/sign-in?to=%2Foauth%2Fauthorize", "again=1")
+		answers(t, "the form although somebody is signed in", b.get("/sign-in?to=%2Fhome&again=1"), 200, `name="password"`)
+		answers(t, "no", b.post("/oauth/authorize", form("tusk://back", "decline")...), 302, "tusk://back?error=access_denied&error_description=The+person+said+no.&state=s1")
+		answers(t, "yes", b.post("/oauth/authorize", form("tusk://back", "agree")...), 302, "tusk://back?code=", "state=s1")
 		answers(t, "a code to copy", b.post("/oauth/authorize", form(auth.OutOfBand, "agree")...), 200, "Copy this code", `class="copy"`)
 		answers(t, "to elsewhere", b.post("/oauth/authorize", form("https://evil.test/", "agree")...), 404)
 	})
