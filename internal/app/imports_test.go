@@ -21,7 +21,7 @@ func TestArrowsPointDown(t *testing.T) {
 		t.Fatalf("found only %d packages", len(imports))
 	}
 	doors := []string{"web", "internal/mastodon", "federation"}
-	ground := []string{"internal/fault", "internal/iri", "internal/text", "internal/egress", "internal/config", "migrations"}
+	ground := []string{"internal/fault", "internal/webpush", "internal/iri", "internal/text", "internal/egress", "internal/config", "migrations"}
 	store := "internal/store"
 
 	// Who may import these libraries, and nobody else.
