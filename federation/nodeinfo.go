@@ -52,6 +52,11 @@ type nodeInfoDocument struct {
 	Metadata struct {
 		NodeName        string `json:"nodeName,omitempty"`
 		NodeDescription string `json:"nodeDescription,omitempty"`
+		// Upstream names the software whose client API is spoken here: some
+		// clients know servers by a list of names (megalodon 10).
+		Upstream struct {
+			Name string `json:"name"`
+		} `json:"upstream"`
 	} `json:"metadata"`
 }
 
@@ -73,7 +78,7 @@ func (f *Federation) getNodeInfo(w http.ResponseWriter, r *http.Request) {
 	}
 	d := nodeInfoDocument{Version: mux.Vars(r)["version"], Software: nodeInfoSoftware{Name: "chalkring", Version: f.version}, Protocols: []string{"activitypub"}}
 	d.Services.Inbound, d.Services.Outbound = []string{}, []string{}
-	d.Metadata.NodeName = site.Title()
+	d.Metadata.NodeName, d.Metadata.Upstream.Name = site.Title(), "Mastodon"
 	f.writeJSON(w, `application/json; profile="`+nodeInfoSchema+d.Version+`#"`, d)
 }
 

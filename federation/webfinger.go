@@ -128,6 +128,7 @@ func (f *Federation) getHostMeta(w http.ResponseWriter, _ *http.Request) {
 	var template strings.Builder
 	_ = xml.EscapeText(&template, []byte(f.site.URL("/.well-known/webfinger?resource={uri}"))) // a Builder takes every write
 	w.Header().Set("Content-Type", "application/xrd+xml; charset=utf-8")
+	w.Header().Set("Access-Control-Allow-Origin", "*") // clients in browsers look here for where the API is
 	_, _ = fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>
 <XRD xmlns="http://docs.oasis-open.org/ns/xri/xrd-1.0"><Link rel="lrdd" template="%s"/></XRD>
 `, template.String())

@@ -349,7 +349,7 @@ const (
 	MaxDisplayName = 100  // characters
 	MaxBio         = 2000 // characters
 	MaxFields      = 6
-	maxField       = 255 // characters
+	MaxField       = 255 // characters
 
 	MaxPictureAlt          = 1500 // characters of what a profile's picture shows
 	mostAttributionDomains = 100
@@ -367,7 +367,7 @@ func (p Profile) check() error {
 		form.Add("fields", "profile.fields_many", "There are too many lines: 6 at most.", nil)
 	}
 	for _, f := range p.Fields {
-		if utf8.RuneCountInString(f.Name) > maxField || utf8.RuneCountInString(f.Value) > maxField {
+		if utf8.RuneCountInString(f.Name) > MaxField || utf8.RuneCountInString(f.Value) > MaxField {
 			form.Add("fields", "profile.field_long", "A line of the profile is too long: 255 characters at most.", nil)
 			break
 		}
@@ -417,7 +417,7 @@ func UpdateProfile(tx *store.Tx, me Account, p Profile) (Account, error) {
 	}
 	me.Fields = []Field{}
 	for _, f := range p.Fields {
-		name, value := text.PlainLine(f.Name, 4*maxField), strings.TrimSpace(f.Value)
+		name, value := text.PlainLine(f.Name, 4*MaxField), strings.TrimSpace(f.Value)
 		if name != "" && value != "" {
 			me.Fields = append(me.Fields, Field{Name: name, Value: fieldHTML(value)})
 		}

@@ -113,9 +113,10 @@ func (a *API) Routes(r *mux.Router) {
 	a.oauthRoutes(api)
 	a.adminRoutes(api)
 	a.streamingRoutes(api)
+	a.markRoutes(r)
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)
-	for _, path := range []string{"/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/oauth-authorization-server"} {
+	for _, path := range []string{"/health", "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/oauth-authorization-server"} {
 		r.Handle(path, door)
 		r.Handle(path+"/", door)
 	}

@@ -191,7 +191,7 @@ func (a *API) request(c *call) (any, error) {
 		if err == nil {
 			out, err = a.shownRequests(tx, c, []community.NotificationRequest{r})
 		}
-		return orNotFound(err)
+		return absent(err)
 	})
 	if err != nil || len(out) == 0 {
 		return nil, orNotFound(err)
