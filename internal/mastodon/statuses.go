@@ -147,7 +147,7 @@ func (a *API) translate(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, fault.New(fault.Unavailable, "This server does not translate posts.")
+	return nil, fault.New(fault.NotFound, "This server does not translate posts.")
 }
 
 // reblog answers POST /api/v1/statuses/{id}/reblog. What is passed on reaches
