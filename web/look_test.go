@@ -74,7 +74,8 @@ func TestLook(t *testing.T) {
 
 func openBrowser(t *testing.T, path string) (context.Context, context.CancelFunc) {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-component-update", true))
+		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-back-forward-cache", true)) // the way back loads a page again, as where memory is short
 	alloc, stopAlloc := chromedp.NewExecAllocator(t.Context(), opts...)
 	ctx, stop := chromedp.NewContext(alloc)
 	if err := chromedp.Do(ctx); err != nil { // the browser lives as long as the context of its first step
@@ -91,7 +92,7 @@ func look(t *testing.T, ctx context.Context, url string, width int64, shots, axe
 	if err != nil {
 		t.Fatal(err)
 	}
-	wide, err := chromedp.Run(ctx, chromedp.Evaluate[int64](`document.fonts.ready.then(() => document.documentElement.scrollWidth)`, chromedp.EvalAwaitPromise))
+	wide, err := chromedp.Run(ctx, chromedp.Evaluate[int64](`document.fonts.ready.then(() => Math.max(...[document.documentElement, document.querySelector(".page")].map(e => e.scrollWidth)))`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +107,13 @@ func look(t *testing.T, ctx context.Context, url string, width int64, shots, axe
 		t.Errorf("the page is %d px wide on a screen of %d: %s", wide, width, widest(t, ctx, width))
 	}
 	if shots != "" {
+		tall, err := chromedp.Run(ctx, chromedp.Evaluate[int64](`(p => p.clientHeight ? Math.max(900, p.scrollHeight + 60) : 900)(document.querySelector(".page"))`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, tall)); err != nil { // a page that scrolls above the bar, whole
+			t.Fatal(err)
+		}
 		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 		if err != nil {
 			t.Fatal(err)

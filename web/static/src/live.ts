@@ -1,3 +1,4 @@
+import { scroller } from "./page";
 import { counted, tell, words } from "./words";
 
 // /live sends rendered fragments: "post" brings a post (an element with the
@@ -28,14 +29,14 @@ export function listen(): void {
 	});
 	document.querySelector("[data-new-posts] button")?.addEventListener("click", () => {
 		showWaiting();
-		scrollTo({ top: 0 });
+		scroller().scrollTo({ top: 0 });
 		document.querySelector<HTMLElement>("[data-live-list] article")?.focus({ preventScroll: true });
 	});
 	addEventListener("scroll", () => {
 		if (atTop()) {
 			showWaiting();
 		}
-	}, { passive: true });
+	}, { capture: true, passive: true }); // an element's scrolling does not bubble
 }
 
 function arrive(html: string): void {
@@ -120,7 +121,7 @@ function announce(item: HTMLElement): void {
 }
 
 function atTop(): boolean {
-	return scrollY < 120;
+	return scroller().scrollTop < 120;
 }
 
 function unread(n: number): void {
