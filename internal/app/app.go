@@ -58,6 +58,8 @@ type Server struct {
 	federation *federation.Federation
 	auth       *auth.Auth
 	pages      *web.Pages
+	api        *mastodon.API
+	words      *web.Catalogue
 	limiter    *limiter // nil: no rate limits
 	metrics    *metrics
 	handler    http.Handler
@@ -105,6 +107,10 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 	if err != nil {
 		return nil, err
 	}
+	if s.words, err = web.LoadCatalogue(time.Local); err != nil {
+		return nil, err
+	}
+	s.api = s.clients()
 	if err := s.openCertificates(); err != nil {
 		return nil, err
 	}
@@ -174,7 +180,7 @@ func (s *Server) routes() *mux.Router {
 		r.HandleFunc("/metrics", s.metricsPage).Methods(http.MethodGet, http.MethodHead)
 	}
 	s.federation.Routes(r)
-	s.clients().Routes(r)
+	s.api.Routes(r)
 	s.pages.Routes(r)
 	return r
 }
@@ -183,6 +189,8 @@ func (s *Server) routes() *mux.Router {
 func (s *Server) clients() *mastodon.API {
 	return mastodon.New(mastodon.Deps{DB: s.db, Auth: s.auth, Library: s.library, Lookup: s.federation, Log: s.log, Version: Version(),
 		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute, Metrics: s.metrics.registry,
+		Egress: s.egress, Push: mastodon.PushText(s.cfg.Push),
+		Words:   func(locale, key string, args ...any) string { return s.words.For(locale, "").T(key, args...) },
 		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
 }
 

@@ -71,6 +71,7 @@ func (s *Server) workers() map[string]func(context.Context) error {
 		"federation": s.federation.Run,
 		"sweeps":     s.runSweeps,
 		"watch":      s.watchCommands,
+		"pushes":     s.api.RunPushes,
 	}
 	if f, ok := s.certs.(*fetched); ok {
 		all["certificate"] = f.run

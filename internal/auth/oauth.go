@@ -433,7 +433,10 @@ func endTokens(tx *store.Tx, where string, args ...any) error {
 	for _, id := range ended {
 		tx.Announce(TokenEnded, id)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return community.Unsubscribe(tx, ended...)
 }
 
 // NewGrant is a token that somebody is given without an app that asks for it.

@@ -106,7 +106,7 @@ func notifyAbout(tx *store.Tx, to int64, kind NotificationKind, from, post int64
 	}
 	tx.Announce(NotificationArrived, to)
 	tx.Announce(NotificationMade, args["id"].(int64))
-	return nil
+	return queuePushes(tx, to, args["id"].(int64))
 }
 
 // unnotify takes back what from's deed told to, when the deed is undone.

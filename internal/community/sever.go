@@ -98,6 +98,10 @@ func noteSevered(tx *store.Tx, c Chore, person int64, host, column string) error
 		return res.Error
 	}
 	tx.Announce(NotificationArrived, person)
+	tx.Announce(NotificationMade, id)
+	if err := queuePushes(tx, person, id); err != nil {
+		return err
+	}
 	return tx.Exec("INSERT INTO severed (notification_id, host, "+column+") VALUES (?, ?, 1)", id, host).Error
 }
 

@@ -103,6 +103,9 @@ func EnsureSite(tx *store.Tx) error {
 			return err
 		}
 	}
+	if err := ensureVapidKey(tx); err != nil {
+		return err
+	}
 	return EnsureKeys(tx)
 }
 

@@ -32,6 +32,7 @@ type Config struct {
 
 	EgressAllow Prefixes `name:"egress-allow" env:"CHALKRING_EGRESS_ALLOW" placeholder:"RANGES" help:"Private address ranges that this server may call, such as 10.0.0.0/8. Every other private address is refused, since a stranger's link could lead there."`
 	ExtraRoots  string   `name:"extra-roots" env:"CHALKRING_EXTRA_ROOTS" placeholder:"FILE" help:"Certificates, in PEM, of authorities that are trusted besides the system's (or those in SSL_CERT_FILE) when calling other servers and the ACME directory."`
+	Push        string   `name:"push" env:"CHALKRING_PUSH" default:"words" enum:"words,bare,off" help:"What is pushed to people's devices through the push services that their apps choose: words (who did what; only the device can read it), bare (that there is something new) or off (nothing, and what apps subscribed to is forgotten)."`
 	RateLimits  bool     `name:"rate-limits" env:"CHALKRING_RATE_LIMITS" default:"true" negatable:"" help:"Limit how much one client may ask for. Turn it off only to measure."`
 	MaxUpload   Size     `name:"max-upload" env:"CHALKRING_MAX_UPLOAD" default:"16MiB" placeholder:"SIZE" help:"Largest file that people may upload, such as 16MiB."`
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
@@ -53,6 +54,11 @@ type Deps struct {
 	Address   func(r *http.Request) string    // the IP address a request came from, for limits
 	Note      func(http.Handler) http.Handler // runs where the matched route is known; nil: nothing
 	Metrics   prometheus.Registerer           // nil: figures are kept and not shown
+	Egress    *egress.Client                  // the way to push services
+	Push      PushText                        // how much is pushed; empty: PushWords
+	// Words says a message of the catalogue in a language; args are pairs of
+	// name and value.
+	Words func(locale, key string, args ...any) string
 }
 
 // API answers the client API.
@@ -113,6 +119,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.oauthRoutes(api)
 	a.adminRoutes(api)
 	a.streamingRoutes(api)
+	a.pushRoutes(api)
 	a.markRoutes(r)
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)

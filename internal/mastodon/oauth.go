@@ -51,7 +51,8 @@ func (a *API) registerApp(c *call) (any, error) {
 	}
 	out, never := application(app), 0
 	out.ClientID, out.ClientSecret, out.ClientSecretExpiresAt = app.ClientID, secret, &never
-	return out, nil
+	out.VapidKey, err = a.vapid(c)
+	return out, err
 }
 
 // verifyApp answers GET /api/v1/apps/verify_credentials.
@@ -59,7 +60,10 @@ func (a *API) verifyApp(c *call) (any, error) {
 	if c.access.App.ID == 0 {
 		return nil, fault.New(fault.Unauthorized, "The access token is invalid.")
 	}
-	return application(c.access.App), nil
+	out := application(c.access.App)
+	var err error
+	out.VapidKey, err = a.vapid(c)
+	return out, err
 }
 
 // oauth is an endpoint whose failures are told as OAuth has it.

@@ -336,12 +336,13 @@ CREATE INDEX pushes_subscription ON pushes (subscription_id);
 -- The push services that something waits for: one node at a time speaks to each.
 CREATE TABLE push_lanes (
 	host       TEXT      NOT NULL PRIMARY KEY,
+	waiting    BOOLEAN   NOT NULL DEFAULT FALSE,
 	failures   BIGINT    NOT NULL DEFAULT 0,
 	next_at    TIMESTAMP(3) NOT NULL,
 	node       TEXT      NOT NULL DEFAULT '',
 	node_until TIMESTAMP(3) NOT NULL
 );
-CREATE INDEX push_lanes_next ON push_lanes (next_at);
+CREATE INDEX push_lanes_next ON push_lanes (next_at) WHERE waiting;
 
 -- The number by which clients name what was decided about a server, and whose
 -- eyes are on a report.
