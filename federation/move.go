@@ -73,7 +73,11 @@ func (f *Federation) doMove(ctx context.Context, c community.Chore) error {
 		return f.endChore(ctx, c)
 	}
 	believed := false
-	err = f.db.Batch(ctx, func(tx *store.Tx) (err error) {
+	err = f.db.Batch(ctx, func(tx *store.Tx) error {
+		goesOn, err := community.HoldChore(tx, c, tx.Now.Add(choreLease))
+		if believed = goesOn; err != nil || !goesOn {
+			return err
+		}
 		believed, err = community.Moved(tx, old, to)
 		return err
 	})
@@ -82,11 +86,12 @@ func (f *Federation) doMove(ctx context.Context, c community.Chore) error {
 	}
 	for left := true; left && err == nil && ctx.Err() == nil; {
 		err = f.db.Batch(ctx, func(tx *store.Tx) (err error) {
-			if left, err = community.MoveMore(tx, old, to); err != nil {
+			// Whoever moves may stay after all, at any moment.
+			if left, err = community.HoldChore(tx, c, tx.Now.Add(choreLease)); err != nil || !left {
 				return err
 			}
-			if left {
-				return community.PutOff(tx, c, tx.Now.Add(choreLease), false)
+			if left, err = community.MoveMore(tx, old, to); err != nil || left {
+				return err
 			}
 			return community.EndChore(tx, c)
 		})

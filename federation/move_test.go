@@ -309,3 +309,90 @@ func TestBlockEndsFollows(t *testing.T) {
 		}
 	})
 }
+
+// What an account says of where it has moved to is shown once the other account
+// says so too, and not before.
+//
+// FEP-7628.
+func TestUnprovedMovesAreNotShown(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.still("oak.localhost"), r.still("elm.localhost")
+		oak.allow(elm.host)
+		elm.allow(oak.host)
+		mallory, bo := elm.person("mallory"), elm.person("bo")
+		amira := oak.person("amira")
+		look := func(claims string) community.Account {
+			t.Helper()
+			elm.exec("UPDATE accounts SET moved_to = ? WHERE id = ?", claims, mallory.ID)
+			got, err := oak.Fresh(t.Context(), "@mallory@elm.localhost")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		for _, claims := range []string{oak.site.Actor(amira.ID), elm.site.Actor(bo.ID), elm.site.Actor(mallory.ID), "http://nowhere.localhost/u/1"} {
+			if got := look(claims); got.MovedTo != "" {
+				t.Errorf("somebody who says they have moved to %s is shown as moved to %s", claims, got.MovedTo)
+			}
+		}
+		elm.exec(`UPDATE accounts SET also_known_as = ? WHERE id = ?`, `["`+elm.site.Actor(mallory.ID)+`"]`, bo.ID)
+		if got := look(elm.site.Actor(bo.ID)); got.MovedTo != "" {
+			t.Error("an account that is not known here is taken at the other's word")
+		}
+		if _, err := oak.Fresh(t.Context(), "@bo@elm.localhost"); err != nil {
+			t.Fatal(err)
+		}
+		if got := look(elm.site.Actor(bo.ID)); got.MovedTo != elm.site.Actor(bo.ID) {
+			t.Errorf("a move that both tell of is shown as to %q", got.MovedTo)
+		}
+		if got := look(""); got.MovedTo != "" {
+			t.Errorf("a move that was taken back is shown as to %q", got.MovedTo)
+		}
+	})
+}
+
+// Whoever stays after all keeps the followers who were not moved on yet.
+func TestStayingStopsAMove(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak := r.still("oak.localhost")
+		old, now, fan := oak.person("amira"), oak.person("amira-b"), oak.person("fan")
+		oak.write(func(tx *store.Tx) (err error) {
+			if _, err = community.Follow(tx, fan, old); err != nil {
+				return err
+			}
+			now, err = community.SetAliases(tx, now, []string{oak.site.Actor(old.ID)})
+			return err
+		})
+		if err := oak.moves(old, "@amira-b"); err != nil {
+			t.Fatal(err)
+		}
+		var chores []community.Chore
+		oak.write(func(tx *store.Tx) (err error) {
+			if chores, err = community.DueChores(tx, 10); err != nil {
+				return err
+			}
+			if old, err = community.AccountByID(tx, old.ID); err != nil {
+				return err
+			}
+			old, err = community.StayHere(tx, old)
+			return err
+		})
+		if len(chores) != 1 {
+			t.Fatalf("%d chores", len(chores))
+		}
+		if err := oak.doMove(t.Context(), chores[0]); err != nil { // who works it had begun
+			t.Fatal(err)
+		}
+		if got := oak.following(fan); !slices.Equal(got, []string{"amira"}) {
+			t.Errorf("after the move was taken back the fan follows %q", got)
+		}
+		if err := oak.moves(old, "@amira-b"); err != nil {
+			t.Fatal(err)
+		}
+		for oak.doChores(t.Context()) {
+		}
+		if got := oak.following(fan); !slices.Equal(got, []string{"amira-b"}) {
+			t.Errorf("after a move the fan follows %q", got)
+		}
+	})
+}

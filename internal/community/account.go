@@ -283,6 +283,9 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	}
 	a.AttributionDomains = []string{}
 	a.BioSource, a.SuspendedAt, a.DeletedAt, a.MovedAt = "", known.SuspendedAt, nil, known.MovedAt
+	if a.MovedTo, err = believedMove(tx, known, a); err != nil {
+		return Account{}, err
+	}
 	if known.ID == 0 {
 		a.ID = tx.NewID()
 		if a.CreatedAt.IsZero() {

@@ -62,6 +62,13 @@ func ClaimChore(tx *store.Tx, c Chore, until time.Time) (bool, error) {
 	return res.RowsAffected > 0, res.Error
 }
 
+// HoldChore keeps a chore for a while longer, and reports whether there still is
+// one: whoever charged it may have taken it back.
+func HoldChore(tx *store.Tx, c Chore, until time.Time) (bool, error) {
+	res := tx.Exec("UPDATE chores SET next_at = ? WHERE id = ?", until, c.ID)
+	return res.RowsAffected > 0, res.Error
+}
+
 // PutOff gives a chore back until later; tried says that it failed.
 func PutOff(tx *store.Tx, c Chore, until time.Time, tried bool) error {
 	tries := c.Tries

@@ -181,6 +181,31 @@ func Moved(tx *store.Tx, old, to Account) (bool, error) {
 	return true, nil
 }
 
+// believedMove returns where an account of another server has moved to, of what
+// its server says, or "": the other account must name this one as its own, as
+// far as it is known here, or must have done so when the move was received. Else
+// anybody could show themselves as gone over to somebody else.
+//
+// FEP-7628 (move actor).
+func believedMove(tx *store.Tx, known, said Account) (string, error) {
+	if said.MovedTo == "" || said.MovedTo == *said.URI {
+		return "", nil
+	}
+	if said.MovedTo == known.MovedTo && known.MovedAt != nil {
+		return said.MovedTo, nil
+	}
+	to, err := AccountByURI(tx, said.MovedTo)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return "", nil
+	case err != nil:
+		return "", err
+	case to.Gone() || !to.KnownAs(*said.URI):
+		return "", nil
+	}
+	return said.MovedTo, nil
+}
+
 // MoveMore moves some of those on who follow old from here: they follow to, or
 // ask to where it approves by hand, and old no more. It reports whether any are
 // left.
