@@ -22,6 +22,7 @@ const (
 	maxPlaces    = 4
 	maxLanguages = 8
 	maxType      = 40
+	maxRepliers  = 50
 )
 
 // extraOf is what a thing says of itself that is only shown; nil is nothing.
@@ -36,10 +37,38 @@ func extraOf(o as2.Object, p community.RemotePost) *community.Extra {
 			e.Languages = append(e.Languages, l)
 		}
 	}
-	if e.Event == nil && e.Type == "" && e.Link == "" && e.Files == nil && e.Seconds == 0 && e.Emoji == nil && e.Languages == nil {
+	e.Replies = repliesOf(o)
+	if e.Replies == nil && e.Event == nil && e.Type == "" && e.Link == "" && e.Files == nil && e.Seconds == 0 && e.Emoji == nil && e.Languages == nil {
 		return nil
 	}
 	return &e
+}
+
+// repliesOf says whom a policy lets answer, or nil where that is everybody. A
+// policy that names nobody at all says nothing: its author is always on it.
+//
+// GoToSocial's documentation, "Interaction Policy".
+func repliesOf(o as2.Object) *community.ReplyPolicy {
+	if o.InteractionPolicy == nil {
+		return nil
+	}
+	list := func(said []string) (kept []string) {
+		for _, who := range said {
+			if as2.IsPublic(who) {
+				return []string{community.AnyoneMayReply}
+			}
+			if len(kept) < maxRepliers && webAddress(who) != "" {
+				kept = append(kept, who)
+			}
+		}
+		return kept
+	}
+	may := o.InteractionPolicy.CanReply
+	p := community.ReplyPolicy{Automatic: list(may.Automatic), Manual: list(may.Manual)}
+	if p.Automatic == nil && p.Manual == nil || slices.Contains(p.Automatic, community.AnyoneMayReply) {
+		return nil
+	}
+	return &p
 }
 
 // typeOf is the word for what is more than a text with or without a title.

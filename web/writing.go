@@ -425,13 +425,16 @@ func (p *Pages) publish(h *here, w http.ResponseWriter, r *http.Request) error {
 		return p.form(h, w, http.StatusOK, t, parent, nil, p.preview(t.draft))
 	}
 	var post community.Post
+	var standing community.ReplyStanding
 	if problem == nil {
 		t.draft.To, problem = p.named(r.Context(), t.people)
 	}
 	if problem == nil {
 		p.lookUp(r.Context(), t.draft)
 		problem = p.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
-			post, err = community.Publish(tx, h.me, t.draft)
+			if post, err = community.Publish(tx, h.me, t.draft); err == nil && parent != nil {
+				standing, err = community.ReplyStandingOf(tx, h.me, parent.Post)
+			}
 			return err
 		})
 	}
@@ -440,10 +443,12 @@ func (p *Pages) publish(h *here, w http.ResponseWriter, r *http.Request) error {
 	} else if problem != nil {
 		return problem
 	}
-	switch post.Kind {
-	case community.Reply:
+	switch {
+	case standing == community.ReplyAsks:
+		p.flash(w, "flash.answered_asks")
+	case post.Kind == community.Reply:
 		p.flash(w, "flash.answered")
-	case community.Acknowledgement:
+	case post.Kind == community.Acknowledgement:
 		p.flash(w, "flash.used")
 	default:
 		p.flash(w, "flash.published")

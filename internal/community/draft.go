@@ -129,6 +129,7 @@ type setting struct {
 	ceiling Audience           // the widest audience the author's role may use
 	quotes  QuotePolicy        // who may quote what the author writes, if the draft does not say
 	parent  *Post              // what the draft answers
+	replies ReplyStanding      // what its author thinks of the answer
 	media   []media.Attachment // the pictures it names, those that were found
 	polled  bool               // there is a poll already, in an edit
 }
@@ -210,6 +211,8 @@ func (d Draft) checkAudience(c *fault.Check, in setting) {
 	switch {
 	case d.Kind.Answers() && in.parent == nil:
 		c.Add("in_reply_to", "draft.parent_missing", "The post you are answering is not there any more.", nil)
+	case in.replies == ReplyRefused:
+		c.Add("in_reply_to", "draft.reply_refused", "The author of this post has chosen who may reply to it, and you are not one of them.", nil)
 	case !d.Kind.Answers() && in.parent != nil:
 		c.Add("kind", "draft.kind_reply", "This kind of post opens a thread of its own and cannot be a reply.", nil)
 	}

@@ -24,6 +24,8 @@ type Extra struct {
 	Emoji   []Emoji `json:"emoji,omitempty"`
 	// Languages are those that the author wrote the post in besides the one shown.
 	Languages []string `json:"languages,omitempty"`
+	// Replies says who may answer, where that is not everybody.
+	Replies *ReplyPolicy `json:"replies,omitempty"`
 }
 
 // Event is when and where something happens.
@@ -80,7 +82,7 @@ func EmojiNamed(list []Emoji, name string) (Emoji, bool) {
 
 // empty reports whether there is nothing to keep.
 func (e *Extra) empty() bool {
-	return e == nil || e.Type == "" && e.Event == nil && e.Link == "" && len(e.Files) == 0 && e.Seconds == 0 && len(e.Emoji) == 0 && len(e.Languages) == 0
+	return e == nil || e.Type == "" && e.Event == nil && e.Link == "" && len(e.Files) == 0 && e.Seconds == 0 && len(e.Emoji) == 0 && len(e.Languages) == 0 && e.Replies == nil
 }
 
 // Original is the address of a post's page on its own server and that server's

@@ -21,6 +21,7 @@ type landing struct {
 	media    []media.Attachment // of other servers' posts
 	poll     *Poll
 	stamp    string // that lets another server's post show what it quotes
+	quiet    bool   // nobody is told of it
 }
 
 // landed is what became of a landing: the post as it is stored, and whether it
@@ -122,8 +123,10 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 		}
 		l := ls[i]
 		l.post = all[i].post
-		if err := notifyOfPost(tx, l); err != nil {
-			return nil, err
+		if !l.quiet {
+			if err := notifyOfPost(tx, l); err != nil {
+				return nil, err
+			}
 		}
 		tx.Announce(PostLanded, l.post.ID)
 	}

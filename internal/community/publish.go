@@ -167,6 +167,9 @@ func settingOf(tx *store.Tx, author Account, d Draft, post int64) (setting, erro
 		switch {
 		case err == nil:
 			in.parent = &parent
+			if in.replies, err = ReplyStandingOf(tx, author, parent); err != nil {
+				return in, err
+			}
 		case !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Gone):
 			return in, err
 		}
@@ -357,7 +360,8 @@ func ReceiveAll(tx *store.Tx, rs []RemotePost) ([]Received, error) {
 				mentions = append(slices.Clone(mentions), r.Parent.AuthorID)
 			}
 		}
-		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media, poll: r.Poll.bounded(tx.Now), stamp: r.QuoteAuthorization})
+		ls = append(ls, landing{post: p, author: r.Author, parent: r.Parent, mentions: mentions, tags: r.Tags, media: r.Media, poll: r.Poll.bounded(tx.Now), stamp: r.QuoteAuthorization,
+			quiet: r.Found && tx.Now.Sub(p.CreatedAt) > newsFor})
 		places = append(places, i)
 	}
 	if len(ls) == 0 {

@@ -43,7 +43,14 @@ type RemotePost struct {
 	Media              []media.Attachment // remote_url set
 	Published          time.Time
 	Edited             *time.Time
+	// Found says that it was looked up here, not sent: what is old by then is
+	// news for nobody.
+	Found bool
 }
+
+// newsFor is how old a post may be that was looked up and that people are still
+// told of. Mastodon's real-time window (v4.5) is as long.
+const newsFor = 6 * time.Hour
 
 // check refuses what no honest server says.
 //
