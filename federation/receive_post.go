@@ -134,7 +134,10 @@ func announced(a *as2.Activity) string {
 
 // receiveAnnounce lands a boost. What it passes on is known by now, or was
 // fetched from its own server; the wrapper is never believed. An Announce of a
-// Create brings the post and is no boost of it.
+// Create is a boost of the post, once, also where the post itself is announced
+// besides.
+//
+// FEP-1b12 (the Announce activity).
 func (f *Federation) receiveAnnounce(b *book, actor community.Account, row *arrived) (string, error) {
 	a := &row.activity
 	address := announced(a)
@@ -148,7 +151,9 @@ func (f *Federation) receiveAnnounce(b *book, actor community.Account, row *arri
 	if post == nil {
 		return "unknown_object", nil
 	}
-	if a.Inner != nil {
+	// Groups also pass on each answer in a thread: it stands there, and is no
+	// news for all who follow the group.
+	if a.Inner != nil && actor.ActorType == "Group" && post.InReplyToURI != "" {
 		return "done", nil
 	}
 	_, fresh, err := community.ReceiveBoost(b.tx, community.RemoteBoost{From: actor, Post: *post, URI: a.ID, Published: a.Published})

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -239,8 +240,9 @@ func TestBoostOfUnknown(t *testing.T) {
 	})
 }
 
-// What a group passes on is fetched from its own server: a post comes without
-// being a boost, and of other deeds nothing is believed.
+// What a group passes on is fetched from its own server. Its Create of a post
+// that opens a thread is a boost, once; one of an answer brings the answer, and of
+// other deeds nothing is believed.
 //
 // FEP-1b12.
 func TestGroupsPassOnAddresses(t *testing.T) {
@@ -272,8 +274,19 @@ func TestGroupsPassOnAddresses(t *testing.T) {
 				t.Errorf("after its %s was passed on the post is %+v", kind, got)
 			}
 		}
-		if n := fir.count("SELECT COUNT(*) FROM posts WHERE kind = 'boost'"); n != 0 {
-			t.Errorf("%d boosts, want none", n)
+		answer := oak.publish(amira, community.Draft{Kind: community.Reply, Source: "And more", InReplyToID: p.ID})
+		for i, object := range []any{oak.site.Post(p.ID), doc{"id": oak.site.URL("/test/answer"), "type": "Create", "actor": oak.site.Actor(amira.ID), "object": oak.site.Post(answer.ID)}} {
+			elm.say(group, fir, doc{"id": elm.site.URL(fmt.Sprint("/test/again/", i)), "type": "Announce", "actor": elm.site.Actor(group.ID), "to": public, "object": object})
+			r.settle()
+		}
+		if home := fir.home(cy); len(home) != 1 || home[0].BoostOfID == nil || *home[0].BoostOfID != fir.copyOf(p, oak).ID {
+			t.Errorf("whoever follows the group finds at home %+v", home)
+		}
+		if n := fir.count("SELECT COUNT(*) FROM posts WHERE kind = 'boost'"); n != 1 {
+			t.Errorf("%d boosts, want one", n)
+		}
+		if got := fir.copyOf(answer, oak); got.InReplyToID == nil || got.ID == 0 {
+			t.Errorf("the answer is %+v", got)
 		}
 	})
 }
