@@ -41,6 +41,15 @@ func facesOf(kind string, id int64, list []community.Emoji) Faces {
 	return faces
 }
 
+// faceOfReaction is the picture of what somebody reacted to a post with, if it is one.
+func faceOfReaction(post, by int64, given community.Given) Faces {
+	e, ok := given.Picture()
+	if !ok {
+		return nil
+	}
+	return Faces{e.Name: "/media/emoji/reaction/" + digits(post) + "/" + digits(by) + "/" + url.PathEscape(e.Name)}
+}
+
 func (f Faces) find(name string) (string, bool) {
 	src, ok := f[name]
 	return src, ok

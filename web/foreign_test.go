@@ -94,6 +94,24 @@ func TestForeignThings(t *testing.T) {
 		} {
 			answers(t, what, reader.get(path), 404)
 		}
+		// What somebody elsewhere reacted with is told as a picture, to those who
+		// may see the post.
+		_, hers := c.teacher("mele", community.Member)
+		for _, audience := range []community.Audience{community.Public, community.Followers} {
+			mine := c.publish(ana, community.Draft{Kind: community.Note, Audience: audience, Source: "Owls"})
+			c.write(func(tx *store.Tx) error {
+				_, err := community.ReceiveLike(tx, wai, mine, community.Given{URI: "https://mob.test/r/" + string(audience), Emoji: ":owl:", EmojiURL: "https://mob.test/owl.png"})
+				return err
+			})
+			face := "/media/emoji/reaction/" + digits(mine.ID) + "/" + digits(wai.ID) + "/owl"
+			answers(t, "ana's notifications", reader.get("/notifications"), 200, `src="`+face+`"`, "!mob.test/owl.png")
+			answers(t, "her picture of it", reader.get(face), 200)
+			want := map[community.Audience]int{community.Public: 200, community.Followers: 404}[audience]
+			answers(t, "a colleague's", hers.get(face), want)
+			answers(t, "a guest's", c.guest().get(face), want)
+			answers(t, "of another name", reader.get(face[:len(face)-3]+"cat"), 404)
+			answers(t, "of somebody who gave none", reader.get("/media/emoji/reaction/"+digits(mine.ID)+"/"+digits(ana.ID)+"/owl"), 404)
+		}
 		c.write(func(tx *store.Tx) error {
 			_, err := peers.Block(tx, ana.ID, "mob.test", peers.Entry{Reason: "tests"})
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -18,6 +19,7 @@ func (p *Pages) mediaRoutes(r *mux.Router) {
 	get("/media/avatar/{id:[0-9]+}", p.open(p.remoteFace("avatar")))
 	get("/media/header/{id:[0-9]+}", p.open(p.remoteFace("header")))
 	get("/media/emoji/post/{id:[0-9]+}/{name:"+emojiName+"}", p.open(p.postEmoji))
+	get("/media/emoji/reaction/{id:[0-9]+}/{by:[0-9]+}/{name:"+emojiName+"}", p.open(p.reactionEmoji))
 	get("/media/emoji/account/{id:[0-9]+}/{name:"+emojiName+"}", p.open(p.accountEmoji))
 	get("/media/{name}", p.open(p.picture))
 }
@@ -181,6 +183,36 @@ func (p *Pages) postEmoji(h *here, w http.ResponseWriter, r *http.Request) error
 		return noPicture()
 	}
 	return p.emoji(w, r, post.Extra.Emoji, public)
+}
+
+// reactionEmoji is postEmoji for what somebody elsewhere reacted to a post with.
+func (p *Pages) reactionEmoji(h *here, w http.ResponseWriter, r *http.Request) error {
+	id, err := idOf(r)
+	if err != nil {
+		return err
+	}
+	by, ok := iri.ParseID(mux.Vars(r)["by"])
+	if !ok {
+		return noPicture()
+	}
+	var post community.Post
+	var given map[[2]int64]community.Given
+	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if post, err = community.VisiblePost(tx, id, h.viewer); err != nil {
+			return err
+		}
+		given, err = community.EmojiOf(tx, []int64{id}, []int64{by})
+		return err
+	})
+	if err != nil {
+		return hidden(err)
+	}
+	public := post.Audience == community.Public
+	e, ok := given[[2]int64{id, by}].Picture()
+	if !ok || !h.signedIn() && !public {
+		return noPicture()
+	}
+	return p.emoji(w, r, []community.Emoji{e}, public)
 }
 
 // accountEmoji is postEmoji for the names and profiles of people elsewhere.

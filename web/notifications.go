@@ -106,8 +106,11 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		item.Icon, item.Words = p.sentence(h.l, n.Kind, name)
 		switch n.Kind {
 		case community.NotifyLike:
-			if n.PostID != nil && emoji[[2]int64{*n.PostID, n.FromID}] != "" {
-				item.Words = h.l.HTML("notification.react", "Name", name, "Emoji", emoji[[2]int64{*n.PostID, n.FromID}])
+			if n.PostID == nil {
+				break
+			}
+			if given, ok := emoji[[2]int64{*n.PostID, n.FromID}]; ok {
+				item.Words = h.l.HTML("notification.react", "Name", name, "Emoji", faceOfReaction(*n.PostID, n.FromID, given).line(given.Emoji))
 			}
 		case community.NotifyPoll:
 			if n.FromID == h.me.ID {

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"strings"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -287,21 +288,28 @@ func ReceiveUnreact(tx *store.Tx, from Account, p Post, uri string) (bool, error
 	return ReceiveUnlike(tx, from, p)
 }
 
+// Picture is the emoji that was given where it is one of its server's own, which
+// is shown as a picture.
+func (g Given) Picture() (Emoji, bool) {
+	e := Emoji{Name: strings.Trim(g.Emoji, ":"), URL: g.EmojiURL}
+	return e, e.URL != "" && e.Name != ""
+}
+
 // EmojiOf returns the emoji that people gave with their likes of posts, by post
 // and account. Who gave none is not in it.
-func EmojiOf(tx *store.Tx, posts, accounts []int64) (map[[2]int64]string, error) {
+func EmojiOf(tx *store.Tx, posts, accounts []int64) (map[[2]int64]Given, error) {
 	if len(posts) == 0 || len(accounts) == 0 {
 		return nil, nil
 	}
 	var rows []struct {
 		PostID, AccountID int64
-		Emoji             string
+		Given
 	}
-	err := tx.Raw("SELECT post_id, account_id, emoji FROM likes WHERE post_id IN ? AND account_id IN ? AND emoji <> ''",
+	err := tx.Raw("SELECT post_id, account_id, uri, emoji, emoji_url FROM likes WHERE post_id IN ? AND account_id IN ? AND emoji <> ''",
 		store.Even(posts), store.Even(accounts)).Scan(&rows).Error
-	given := make(map[[2]int64]string, len(rows))
+	given := make(map[[2]int64]Given, len(rows))
 	for _, r := range rows {
-		given[[2]int64{r.PostID, r.AccountID}] = r.Emoji
+		given[[2]int64{r.PostID, r.AccountID}] = r.Given
 	}
 	return given, err
 }
