@@ -18,7 +18,7 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	post := func(path string, may func(community.Role) bool, h handler) {
 		r.Handle(path, p.admin(may, h)).Methods(http.MethodPost)
 	}
-	get("/admin", community.Role.MayModerate, p.overview)
+	get("/admin", community.Role.MayAdminister, p.overview)
 
 	connections := community.Role.MayManagePeers
 	get("/admin/peers", connections, p.peers)
@@ -67,7 +67,9 @@ func (p *Pages) admin(may func(community.Role) bool, fn handler) http.HandlerFun
 // current is the address of the part that is shown.
 func (p *Pages) adminTabs(h *here, current string) Tabs {
 	tabs := Tabs{Label: h.l.T("nav.admin"), Items: []Tab{{Words: h.l.T("admin.overview"), URL: "/admin", Count: -1}}}
-	tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.reports"), URL: "/admin/reports", Count: -1})
+	if h.user.Role.MayModerate() {
+		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.reports"), URL: "/admin/reports", Count: -1})
+	}
 	if h.user.Role.MayManagePeers() {
 		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.peers"), URL: "/admin/peers", Count: -1})
 	}
@@ -152,7 +154,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		},
 		Mode: p.modeState(h), Version: p.Version,
 	}
-	if reports > 0 {
+	if h.user.Role.MayModerate() && reports > 0 {
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reports", "Count", reports), Icon: "triangle-alert", URL: "/admin/reports"})
 	}
 	if h.user.Role.MayManagePeople() && figures.Pending > 0 {

@@ -56,7 +56,7 @@ func (p *Pages) arrive(r *http.Request) (*here, error) {
 	}
 	h.frame = Frame{
 		Site: SiteView{Name: h.school.Title(), Host: p.site.Host, Mark: MarkOf(h.school.Title(), p.site.Host, "")},
-		Path: r.URL.RequestURI(), Unread: unread, Waiting: waiting, Admin: h.user.Role.MayModerate(),
+		Path: r.URL.RequestURI(), Unread: unread, Waiting: waiting, Admin: h.user.Role.MayAdminister(),
 	}
 	if c, err := r.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
 		h.frame.Theme = c.Value

@@ -137,7 +137,7 @@ func MakeReport(tx *store.Tx, me Account, d ReportDraft) (Report, error) {
 // those of their own.
 func moderatorsFor(tx *store.Tx, target int64) ([]int64, error) {
 	var moderators []int64
-	err := tx.Raw("SELECT account_id FROM users WHERE state = 'active' AND role IN ? AND account_id <> ?", []Role{Owner, ITAdmin, Moderator}, target).
+	err := tx.Raw("SELECT account_id FROM users WHERE state = 'active' AND role IN ? AND account_id <> ?", []Role{Owner, Moderator}, target).
 		Scan(&moderators).Error
 	return moderators, err
 }

@@ -19,7 +19,10 @@ func TestNobodyJudgesThemselves(t *testing.T) {
 			}
 		}
 		w.refuses(fault.Conflict, report(mo)) // there is nobody else
-		di := w.local("di", ITAdmin)
+		it := w.local("it", ITAdmin)          // who looks after the machines, and not after what people wrote
+		w.refuses(fault.Conflict, report(mo))
+		w.refuses(fault.Forbidden, func(tx *store.Tx) error { _, err := Reports(tx, it, true); return err })
+		di := w.local("di", Owner)
 		w.write(report(mo))
 		var id int64
 		for _, who := range []struct {
@@ -47,5 +50,43 @@ func TestNobodyJudgesThemselves(t *testing.T) {
 		w.refuses(fault.NotFound, func(tx *store.Tx) error { return ResolveReport(tx, mo, id) })
 		w.refuses(fault.NotFound, func(tx *store.Tx) error { _, err := RemoveReported(tx, mo, id); return err })
 		w.write(func(tx *store.Tx) error { return ResolveReport(tx, di, id) })
+	})
+}
+
+// Whoever looks after the machines is shown no report, and so no post for a few
+// that somebody reported; nor may they take one down.
+func TestReportsAreNotForITAdministrators(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, bo, it, mo := w.local("amira", Member), w.local("bo", Member), w.local("it", ITAdmin), w.local("mo", Moderator)
+		var p Post
+		var r Report
+		w.write(func(tx *store.Tx) (err error) {
+			if p, err = Publish(tx, amira, Draft{Kind: Note, Audience: People, Source: "Between us", To: []int64{bo.ID}}); err != nil {
+				return err
+			}
+			r, err = MakeReport(tx, bo, ReportDraft{TargetID: amira.ID, Posts: []int64{p.ID}, Category: ReportChild})
+			return err
+		})
+		if n := len(w.told(it)); n != 0 {
+			t.Errorf("an IT administrator is told of %d reports", n)
+		}
+		for name, door := range map[string]func(tx *store.Tx) error{
+			"one":     func(tx *store.Tx) error { _, err := ReportByID(tx, it, r.ID); return err },
+			"all":     func(tx *store.Tx) error { _, err := Reports(tx, it, true); return err },
+			"end":     func(tx *store.Tx) error { return ResolveReport(tx, it, r.ID) },
+			"remove":  func(tx *store.Tx) error { _, err := RemoveReported(tx, it, r.ID); return err },
+			"forward": func(tx *store.Tx) error { return ForwardReport(tx, it, r.ID, "Look") },
+		} {
+			if err := w.db.Write(t.Context(), door); !fault.Is(err, fault.Forbidden) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		w.read(func(tx *store.Tx) error {
+			view, err := ReportByID(tx, mo, r.ID)
+			if len(view.About) != 1 {
+				t.Errorf("a moderator is shown %d posts", len(view.About))
+			}
+			return err
+		})
 	})
 }

@@ -77,8 +77,13 @@ func (r Role) MayManagePeers() bool { return r == Owner || r == ITAdmin }
 // MayManagePeople reports whether the role invites, approves and disables people.
 func (r Role) MayManagePeople() bool { return r == Owner || r == ITAdmin }
 
-// MayModerate reports whether the role may take down what others wrote.
-func (r Role) MayModerate() bool { return r == Owner || r == ITAdmin || r == Moderator }
+// MayModerate reports whether the role looks at reports, with the posts that
+// they are about, and may take down what others wrote. Whoever looks after the
+// machines does not: what people wrote for a few is not for them to read.
+func (r Role) MayModerate() bool { return r == Owner || r == Moderator }
+
+// MayAdminister reports whether the role has any part in the administration.
+func (r Role) MayAdminister() bool { return r.MayModerate() || r.MayManagePeople() }
 
 // MayGive reports whether somebody of role r may give somebody the role other:
 // only an owner makes owners and administrators.

@@ -18,7 +18,7 @@ func TestRoles(t *testing.T) {
 		ceiling                 Audience
 	}{
 		{Owner, true, true, true, Roles(), Public},
-		{ITAdmin, true, true, true, []Role{Moderator, Member, Placement}, Public},
+		{ITAdmin, true, true, false, []Role{Moderator, Member, Placement}, Public},
 		{Moderator, false, false, true, nil, Public},
 		{Member, false, false, false, nil, Public},
 		{Placement, false, false, false, nil, Group},
