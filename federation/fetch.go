@@ -546,6 +546,7 @@ func (f *Federation) climb(ctx context.Context, address string) (community.Post,
 			if err != nil {
 				return err
 			}
+			remote.Found = true
 			if post, _, err = community.Receive(tx, remote); err != nil {
 				return err
 			}

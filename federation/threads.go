@@ -559,6 +559,7 @@ func (w *walk) land(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
+				remote.Found = true
 				if remote.Parent == nil { // it was not given what it answers
 					continue
 				}

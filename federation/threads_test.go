@@ -562,3 +562,50 @@ func TestThreadIsFilledByOne(t *testing.T) {
 		}
 	})
 }
+
+// What is found while a thread is filled is news only if it was written a short
+// while ago; whatever its age, it takes its place.
+func TestLateFoundAnswersAreNoNews(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		amira, named, bo := oak.person("amira"), oak.person("named"), elm.person("bo")
+		oak.seen("@bo@elm.localhost")
+		x := elm.foreign()
+		x.says(bo, "top", "", doc{"replies": x.url("replies")})
+		top, err := oak.ResolvePost(t.Context(), x.url("top"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine := oak.publish(amira, community.Draft{Kind: community.Reply, Source: "Mine", InReplyToID: top.ID})
+		at := func(age time.Duration) doc {
+			return doc{"published": time.Now().Add(-age).UTC().Format(time.RFC3339Nano), "tag": []doc{{"type": "Mention", "href": oak.site.Actor(named.ID)}},
+				"cc": []string{oak.site.Actor(named.ID)}}
+		}
+		x.says(bo, "old", oak.site.Post(mine.ID), at(7*time.Hour))
+		x.says(bo, "new", oak.site.Post(mine.ID), at(5*time.Hour))
+		x.serves("replies", doc{"@context": "https://www.w3.org/ns/activitystreams", "id": x.url("replies"), "type": "Collection", "items": []string{x.url("old"), x.url("new")}})
+		oak.fill(top)
+		if got := oak.thread(community.Viewer{ID: amira.ID, Local: true}, top); !strings.Contains(got, "old") || !strings.Contains(got, "new") {
+			t.Fatalf("the thread is %s", got)
+		}
+		for _, who := range []community.Account{amira, named} {
+			if n := oak.count("SELECT COUNT(*) FROM notifications n JOIN posts p ON p.id = n.post_id WHERE n.account_id = ? AND p.uri = ?", who.ID, x.url("new")); n != 1 {
+				t.Errorf("%s is told of the new answer %d times", who.Username, n)
+			}
+			if n := oak.count("SELECT COUNT(*) FROM notifications WHERE account_id = ?", who.ID); n != 1 {
+				t.Errorf("%s is told of %d answers, want the new one", who.Username, n)
+			}
+		}
+		// What its server sends, however late, is news.
+		note := elm.note(bo, "sent")
+		for k, v := range at(9 * time.Hour) {
+			note["object"].(doc)[k] = v
+		}
+		elm.say(bo, oak, note)
+		r.settle()
+		if n := oak.count("SELECT COUNT(*) FROM notifications WHERE account_id = ?", named.ID); n != 2 {
+			t.Errorf("who is named is told of %d posts, want 2", n)
+		}
+	})
+}
