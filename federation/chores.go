@@ -37,6 +37,7 @@ func (f *Federation) runChores(ctx context.Context) {
 		}
 		for f.doChores(ctx) {
 		}
+		f.eraseAgain(ctx)
 		timer.Reset(choreFallback)
 	}
 }

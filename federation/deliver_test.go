@@ -387,3 +387,68 @@ func TestPausesGrow(t *testing.T) {
 		last = d
 	}
 }
+
+// A deletion that a server refuses, or breaks on, is delivered again later, for
+// longer than anything else; other things are not.
+func TestRefusedDeletionsAreDeliveredAgain(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm, amira := r.fan()
+		answer := 202
+		var mu sync.Mutex
+		become := func(status int) {
+			mu.Lock()
+			defer mu.Unlock()
+			answer = status
+		}
+		elm.tapInbox(func(int, string) (int, http.Header) {
+			mu.Lock()
+			defer mu.Unlock()
+			return answer, nil
+		})
+		p := oak.publish(amira, community.Draft{Source: "One"})
+		become(403)
+		oak.publish(amira, community.Draft{Source: "Two"})
+		oak.write(func(tx *store.Tx) error { return community.Delete(tx, amira, p.ID) })
+		refuse := func() {
+			t.Helper()
+			for range 8 { // the pauses between the tries
+				oak.exec("UPDATE lanes SET next_at = ? WHERE waiting", oak.db.Now())
+				oak.deliveries.poke("")
+				r.settle()
+			}
+			if n := oak.count("SELECT COUNT(*) FROM deliveries WHERE state = 'refused'"); n != 2 {
+				t.Fatalf("%d deliveries are refused, want 2", n)
+			}
+		}
+		refuse()
+		again := func(age time.Duration) {
+			t.Helper()
+			oak.exec("UPDATE deliveries SET done_at = ? WHERE state = 'refused'", oak.db.Now().Add(-age))
+			oak.refetched.forget("erasures")
+			oak.eraseAgain(t.Context())
+			r.settle()
+		}
+		become(202)
+		again(time.Hour)
+		deletes := "SELECT COUNT(*) FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id WHERE o.verb = 'Delete' AND d.state = ?"
+		if n := oak.count(deletes, "refused"); n != 1 {
+			t.Errorf("a deletion that was refused an hour ago is delivered again")
+		}
+		become(500)
+		again(7 * time.Hour)
+		refuse()
+		become(202)
+		again(7 * time.Hour)
+		if n := oak.count(deletes, "delivered"); n != 1 {
+			t.Errorf("%d deletions are delivered in the end, want 1", n)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM deliveries WHERE state = 'refused'"); n != 1 {
+			t.Errorf("%d other things are refused, want 1", n)
+		}
+		oak.exec("UPDATE deliveries SET state = 'refused', status = 403, created_at = ?", oak.db.Now().Add(-31*24*time.Hour))
+		again(7 * time.Hour)
+		if n := oak.count("SELECT COUNT(*) FROM deliveries WHERE state <> 'refused'"); n != 0 {
+			t.Errorf("%d things are delivered again after a month", n)
+		}
+	})
+}

@@ -354,7 +354,11 @@ ALTER TABLE reports ADD COLUMN assigned_to BIGINT;
 CREATE INDEX reports_account ON reports (account_id, id);
 CREATE INDEX accounts_suspended ON accounts (id) WHERE suspended_at IS NOT NULL;
 
+-- Deletions that were refused are delivered again.
+CREATE INDEX deliveries_refused ON deliveries (done_at) WHERE state = 'refused';
+
 -- +goose Down
+DROP INDEX deliveries_refused;
 DROP INDEX accounts_suspended;
 DROP INDEX reports_account;
 ALTER TABLE reports DROP COLUMN assigned_to;
