@@ -99,7 +99,8 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		f.refused.note(host)
 		return "", in.notAdmitted
 	}
-	body, done, err := f.rooms.read(w, r)
+	in.proven = f.verifyHead(r, in)
+	body, done, err := f.rooms.read(w, r, in.proven, host)
 	if err != nil {
 		return "", err
 	}
@@ -167,6 +168,7 @@ type sender struct {
 	former      bool // not admitted any more, not blocked, and known
 	notAdmitted error
 	known       bool // the key is on record
+	proven      bool // and has signed the head of the request
 	key         community.AccountKey
 	account     community.Account
 	actorURI    string
@@ -232,6 +234,12 @@ const refetchEvery = 5 * time.Minute
 // authenticate verifies a request's signature. A key that is not on record is
 // fetched; one that does not fit may have been changed and is fetched once more.
 func (f *Federation) authenticate(r *http.Request, body []byte, s *sender) error {
+	if s.proven {
+		if err := s.claim.VerifyBody(r, body); err != nil {
+			return unauthorized(err)
+		}
+		return nil
+	}
 	now := f.db.Now()
 	fetched := false
 	if !s.known {
@@ -258,6 +266,16 @@ func (f *Federation) authenticate(r *http.Request, body []byte, s *sender) error
 		return unauthorized(err)
 	}
 	return nil
+}
+
+// verifyHead reports whether a key on record has signed a request for a body,
+// so that its sender is known for who it is before anything is read of it.
+func (f *Federation) verifyHead(r *http.Request, s *sender) bool {
+	if !s.known {
+		return false
+	}
+	key, err := sig.ParsePublicKey(s.key.PublicKey)
+	return err == nil && s.claim.VerifyHead(r, f.site.Base(), key, f.db.Now()) == nil
 }
 
 func (f *Federation) verify(r *http.Request, body []byte, s *sender, now time.Time) error {

@@ -1,7 +1,10 @@
 package federation
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,5 +86,79 @@ func TestUnspeakable(t *testing.T) {
 	}
 	if n := oak.count("SELECT COUNT(*) FROM outgoing WHERE state = 'spread' AND error <> ''"); n != 1 {
 		t.Error("the reason is not on record")
+	}
+}
+
+// Whoever names a key that they have not cannot keep the one who has it, nor
+// anybody else, from being heard.
+func TestNobodyFillsTheRoomInAnothersName(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm, fir := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost")
+	r.befriend()
+	bo, cy := elm.person("bo"), fir.person("cy")
+	oak.seen("@bo@elm.localhost")
+	at, _ := r.resolve(t.Context(), "oak.localhost")
+	forge := func(keyID string, length int) net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", at[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "POST /inbox HTTP/1.1\r\nHost: oak.localhost\r\nDate: %s\r\nDigest: SHA-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\r\n"+
+			"Content-Type: application/activity+json\r\nContent-Length: %d\r\n"+
+			"Signature: keyId=%q,algorithm=\"rsa-sha256\",headers=\"(request-target) host date digest\",signature=\"AAAA\"\r\n\r\n",
+			time.Now().UTC().Format(http.TimeFormat), length, keyID)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	for _, length := range []int{smallBody, maxInbox} {
+		answers := make(chan string, 40)
+		for range cap(answers) { // far more than there is room for: the rest is answered at once
+			c := forge(elm.site.Actor(bo.ID)+"#main-key", length)
+			go func() {
+				line, _ := bufio.NewReader(c).ReadString('\n')
+				answers <- line
+			}()
+		}
+		select {
+		case line := <-answers:
+			if !strings.Contains(line, " 429 ") {
+				t.Fatalf("the first answer to bodies of %d bytes is %q", length, line)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("all bodies of %d bytes are waited for", length)
+		}
+	}
+	for name, who := range map[string]*server{"whose key was named": elm, "somebody else, as yet unknown": fir} {
+		as := bo
+		if who == fir {
+			as = cy
+		}
+		if res := who.say(as, oak, who.note(as, "heard")); res.Status != http.StatusAccepted {
+			t.Errorf("%s is answered %d", name, res.Status)
+		}
+	}
+}
+
+// Of one host nothing fills a room for all.
+func TestRoomsHavePartsForHosts(t *testing.T) {
+	o := newRoom(100, 40)
+	if !o.enter(t.Context(), "elm.test", 40) || o.enter(t.Context(), "elm.test", 1) {
+		t.Error("a host may take what is its part, and no more")
+	}
+	if !o.enter(t.Context(), "fir.test", 40) {
+		t.Error("another host finds no room")
+	}
+	o.leave("elm.test", 40)
+	if !o.enter(t.Context(), "elm.test", 40) {
+		t.Error("what was left is not there again")
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if o.enter(gone, "ash.test", 30) {
+		t.Error("there is more room than there is")
+	}
+	if o.taken["ash.test"] != 0 {
+		t.Error("who found no room takes some")
 	}
 }

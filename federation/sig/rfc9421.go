@@ -289,7 +289,7 @@ func hasQuery(r *http.Request) bool { return strings.Contains(target(r), "?") }
 // verifyMessage is Verify for RFC 9421.
 //
 // RFC 9421, section 3.2.
-func (c Claim) verifyMessage(r *http.Request, body []byte, origin string, pub crypto.PublicKey, now time.Time) error {
+func (c Claim) verifyMessage(r *http.Request, body []byte, head bool, origin string, pub crypto.PublicKey, now time.Time) error {
 	hasBody := len(body) > 0 || r.Method == http.MethodPost
 	if err := c.coversMessage(r, hasBody); err != nil {
 		return err
@@ -300,7 +300,7 @@ func (c Claim) verifyMessage(r *http.Request, body []byte, origin string, pub cr
 	if !c.Expires.IsZero() && now.After(c.Expires) {
 		return fmt.Errorf("%w: the signature expired at %s", ErrDate, c.Expires.UTC().Format(time.RFC3339))
 	}
-	if hasBody || c.Covers("content-digest") {
+	if !head && (hasBody || c.Covers("content-digest")) {
 		if err := checkContentDigest(r.Header, body); err != nil {
 			return err
 		}

@@ -95,13 +95,32 @@ func Read(r *http.Request) (Claim, error) {
 // origin is this server's own public origin, as https://school.example: under
 // RFC 9421 a request is for it, whatever a proxy made of the Host.
 func (c Claim) Verify(r *http.Request, body []byte, origin string, pub crypto.PublicKey, now time.Time) error {
+	return c.verify(r, body, false, origin, pub, now)
+}
+
+// VerifyHead is Verify before the body was read: all but whether the body is the
+// one that was signed for, which VerifyBody says.
+func (c Claim) VerifyHead(r *http.Request, origin string, pub crypto.PublicKey, now time.Time) error {
+	return c.verify(r, nil, true, origin, pub, now)
+}
+
+// VerifyBody holds a body against the digest that VerifyHead has seen signed.
+func (c Claim) VerifyBody(r *http.Request, body []byte) error {
+	if c.message != nil {
+		return checkContentDigest(r.Header, body)
+	}
+	return checkDigest(r.Header, body)
+}
+
+// verify does without the body, with head set.
+func (c Claim) verify(r *http.Request, body []byte, head bool, origin string, pub crypto.PublicKey, now time.Time) error {
 	if err := checkPublic(pub); err != nil {
 		return err
 	}
 	if c.message != nil {
-		return c.verifyMessage(r, body, origin, pub, now)
+		return c.verifyMessage(r, body, head, origin, pub, now)
 	}
-	return c.verifyCavage(r, body, pub, now)
+	return c.verifyCavage(r, body, head, pub, now)
 }
 
 // Verify reads a request's signature and verifies it.
