@@ -95,9 +95,19 @@ func (s *scriptServer) send(t *testing.T, event, data string) {
 // asks about is not there yet it is false.
 func holds(t *testing.T, ctx context.Context, what, condition string) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+	ctx, stop := context.WithTimeout(ctx, 20*time.Second)
 	defer stop()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("(() => { try { return "+condition+" } catch { return false } })()")); err != nil {
+	ask := func() error { // gives up early: a document that was replaced meanwhile never answers
+		ctx, stop := context.WithTimeout(ctx, 3*time.Second)
+		defer stop()
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool]("(() => { try { return "+condition+" } catch { return false } })()"))
+		return err
+	}
+	err := ask()
+	for err != nil && ctx.Err() == nil {
+		err = ask()
+	}
+	if err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 }
