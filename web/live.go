@@ -35,6 +35,7 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 	news := p.DB.Subscribe(community.PostLanded, community.PostEdited, community.PostReacted, community.PostDeleted, community.NotificationArrived)
 	defer news.Close()
 	out := http.NewResponseController(w)
+	_ = out.SetReadDeadline(time.Time{}) // a stream outlives the time that a request has; not every writer has deadlines
 	head := w.Header()
 	head.Set("Content-Type", "text/event-stream; charset=utf-8")
 	head.Set("Cache-Control", "no-store")
@@ -91,9 +92,13 @@ func (p *Pages) stream(h *here, name string) (stream, error) {
 	s := stream{p: p, h: h, name: name}
 	if rest, ok := strings.CutPrefix(name, "thread:"); ok {
 		if s.thread, ok = iri.ParseID(rest); ok {
-			s.name = "thread"
+			s.name, h.place = "thread", community.FilterThread
 			return s, nil
 		}
+	}
+	h.place = community.FilterPublic
+	if name == "home" {
+		h.place = community.FilterHome
 	}
 	switch name {
 	case "home", "school", "connected", "practice", "notifications":
@@ -115,12 +120,27 @@ func (s stream) event(ctx context.Context, n store.News) (string, error) {
 			return "", nil // figures of a list are fresh when it is read again
 		}
 	case community.PostDeleted:
-		return "event: gone\ndata: " + strconv.FormatInt(n.ID, 10) + "\n\n", nil
+		return s.gone(ctx, n.ID)
 	}
 	if n.ID == 0 || s.name == "notifications" {
 		return "", nil
 	}
 	return s.post(ctx, n.ID)
+}
+
+// gone tells of a post that was deleted, those who could have seen it.
+func (s stream) gone(ctx context.Context, id int64) (event string, err error) {
+	err = s.p.DB.Read(ctx, func(tx *store.Tx) error {
+		_, told, err := community.Departed(tx, id, []int64{s.h.me.ID})
+		if err == nil && told[s.h.me.ID] {
+			event = "event: gone\ndata: " + strconv.FormatInt(id, 10) + "\n\n"
+		}
+		return err
+	})
+	if fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	return event, err
 }
 
 func (s stream) post(ctx context.Context, id int64) (string, error) {
@@ -175,9 +195,15 @@ func (s stream) post(ctx context.Context, id int64) (string, error) {
 		if v.ID == s.thread {
 			return s.opener(v, chosen, depth)
 		}
+		if s.h.hides(v) {
+			return "", nil
+		}
 		node := s.p.node(s.h, v, first, depth)
 		node.Post.Fresh = true
 		return s.fragment("thread-node", node.Post.ID, node)
+	}
+	if s.h.hides(v) {
+		return "", nil
 	}
 	card := s.p.card(s.h, v)
 	card.Fresh = true
@@ -259,15 +285,9 @@ func orNotFound(err error) error {
 
 // holds reports whether a post stands in the list that this stream is of.
 func (s stream) holds(tx *store.Tx, post community.Post) (bool, error) {
-	switch s.name {
-	case "home":
-		return community.InHome(tx, s.h.me.ID, post.ID)
-	case "school":
-		return post.Listed && post.Local(), nil
-	case "connected":
-		return post.Listed && !post.Local(), nil
-	case "practice":
-		return post.Listed && post.Kind == community.Practice, nil
+	if kind, ok := map[string]community.FeedKind{"home": community.FeedHome, "school": community.FeedHere, "connected": community.FeedElsewhere,
+		"practice": community.FeedPractice}[s.name]; ok {
+		return community.Holds(tx, post, community.Feed{Kind: kind, Reader: s.h.me.ID})
 	}
 	if post.ThreadID == s.thread || post.BoostOfID != nil {
 		return post.BoostOfID == nil, nil

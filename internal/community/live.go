@@ -233,3 +233,11 @@ func OwnsList(tx *store.Tx, me, list int64) (bool, error) {
 	err := tx.Raw("SELECT COUNT(*) FROM lists WHERE id = ? AND account_id = ?", list, me).Scan(&n).Error
 	return n > 0, err
 }
+
+// TalksChanged returns talks by their IDs, whosever they are. Whether that
+// person is shown them is for TalkByID to say.
+func TalksChanged(tx *store.Tx, ids []int64) ([]Talk, error) {
+	var list []Talk
+	err := tx.Where("id IN ?", store.Even(ids)).Order("id").Find(&list).Error
+	return list, err
+}

@@ -111,16 +111,19 @@ type live struct {
 	listeners map[*listener]bool
 	byAccount map[int64]int
 	news      *store.Subscription // nil: nobody listens
+
+	reactions map[int64]map[string]bool // of announcements, as told last; only run uses it
 }
 
 func newLive(a *API) *live {
-	return &live{a: a, listeners: map[*listener]bool{}, byAccount: map[int64]int{}}
+	return &live{a: a, listeners: map[*listener]bool{}, byAccount: map[int64]int{}, reactions: map[int64]map[string]bool{}}
 }
 
 // topics are what streams tell of or must know.
 var topics = []store.Topic{
 	community.PostLanded, community.PostEdited, community.PostDeleted, community.NotificationMade, community.AccountChanged,
-	community.FiltersChanged, community.NotificationsMerged, auth.TokenEnded,
+	community.FiltersChanged, community.NotificationsMerged, community.ConversationChanged, community.AnnouncementPosted,
+	community.AnnouncementReacted, community.AnnouncementGone, auth.TokenEnded,
 }
 
 // join lets somebody listen. From the moment it returns nothing is missed.
@@ -358,9 +361,10 @@ type place struct {
 	feed community.Feed
 }
 
-// places returns where posts are listened to, and where notifications are.
-func (v *live) places() (posts, told map[int64][]place) {
-	posts, told = map[int64][]place{}, map[int64][]place{}
+// places returns where posts are listened to, where notifications are, and
+// where conversations, by listener.
+func (v *live) places() (posts, told, talks map[int64][]place) {
+	posts, told, talks = map[int64][]place{}, map[int64][]place{}, map[int64][]place{}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for l := range v.listeners {
@@ -372,9 +376,12 @@ func (v *live) places() (posts, told map[int64][]place) {
 			if (ch.name == "user" || ch.name == "user:notification") && l.hears() {
 				told[me] = append(told[me], place{l: l, ch: ch})
 			}
+			if ch.name == "direct" && l.access.Scopes.Allow("read:statuses") {
+				talks[me] = append(talks[me], place{l: l, ch: ch})
+			}
 		}
 	}
-	return posts, told
+	return posts, told, talks
 }
 
 // send puts an event where it waits for its reader. Whoever has not taken what
@@ -396,7 +403,7 @@ func (v *live) send(p place, e *event) {
 // spread tells the listeners what news means to them.
 func (v *live) spread(batch []store.News) error {
 	access, tokens := map[int64]bool{}, map[int64]bool{}
-	var notifications []int64
+	var notifications, conversations []int64
 	var posts []store.News
 	for _, n := range batch {
 		switch n.Topic {
@@ -406,6 +413,8 @@ func (v *live) spread(batch []store.News) error {
 			tokens[n.ID] = true
 		case community.NotificationMade:
 			notifications = append(notifications, n.ID)
+		case community.ConversationChanged:
+			conversations = append(conversations, n.ID)
 		case community.PostLanded, community.PostEdited, community.PostDeleted:
 			posts = append(posts, n)
 		}
@@ -413,31 +422,35 @@ func (v *live) spread(batch []store.News) error {
 	if len(access)+len(tokens) > 0 { // first: who may not listen any more hears nothing of the rest
 		v.recheck(func(l *listener) bool { return access[l.account()] || tokens[l.access.Token.ID] })
 	}
-	lists, told := v.places()
+	lists, told, talks := v.places()
 	ctx := context.Background()
+	ask := func(fn func(tx *store.Tx) ([]part, error)) error {
+		var parts []part
+		err := v.a.DB.Read(ctx, func(tx *store.Tx) (err error) {
+			parts, err = fn(tx)
+			return err
+		})
+		if err == nil {
+			v.sendAll(parts)
+		}
+		return err
+	}
 	if len(posts) > 0 && len(lists) > 0 {
 		for _, n := range posts {
-			var parts []part
-			err := v.a.DB.Read(ctx, func(tx *store.Tx) (err error) {
-				parts, err = v.post(tx, n, lists)
-				return err
-			})
-			if err != nil {
+			if err := ask(func(tx *store.Tx) ([]part, error) { return v.post(tx, n, lists) }); err != nil {
 				return err
 			}
-			v.sendAll(parts)
 		}
 	}
 	if len(notifications) > 0 && len(told) > 0 {
-		var parts []part
-		err := v.a.DB.Read(ctx, func(tx *store.Tx) (err error) {
-			parts, err = v.notifications(tx, notifications, told)
-			return err
-		})
-		if err != nil {
+		if err := ask(func(tx *store.Tx) ([]part, error) { return v.notifications(tx, notifications, told) }); err != nil {
 			return err
 		}
-		v.sendAll(parts)
+	}
+	if len(conversations) > 0 && len(talks) > 0 {
+		if err := ask(func(tx *store.Tx) ([]part, error) { return v.conversations(tx, conversations, talks) }); err != nil {
+			return err
+		}
 	}
 	for _, n := range batch {
 		switch n.Topic {
@@ -445,6 +458,10 @@ func (v *live) spread(batch []store.News) error {
 			v.tellOwner(lists, n.ID, &event{name: "filters_changed"})
 		case community.NotificationsMerged:
 			v.tellOwner(told, n.ID, &event{name: "notifications_merged", payload: []byte("1")})
+		case community.AnnouncementPosted, community.AnnouncementReacted, community.AnnouncementGone:
+			if err := ask(func(tx *store.Tx) ([]part, error) { return v.announcement(tx, n, lists) }); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -608,4 +625,82 @@ func ignoreNotFound(err error) error {
 		return nil
 	}
 	return err
+}
+
+// conversations tells people of what changed in their conversations.
+func (v *live) conversations(tx *store.Tx, ids []int64, talks map[int64][]place) ([]part, error) {
+	changed, err := community.TalksChanged(tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var parts []part
+	for _, t := range changed {
+		to := talks[t.AccountID]
+		if len(to) == 0 {
+			continue
+		}
+		c := v.as(to[0].l)
+		t, err := community.TalkByID(tx, c.viewer, t.ID) // if they are shown it
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		shown, err := v.a.talks(tx, c, []community.Talk{t})
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{&event{name: "conversation", payload: encoded(shown[0])}, to})
+	}
+	return parts, nil
+}
+
+// announcement tells everybody's own streams what became of an announcement.
+// All are told the same, so that it says nothing of what each of them read.
+func (v *live) announcement(tx *store.Tx, n store.News, lists map[int64][]place) ([]part, error) {
+	var to []place
+	for _, places := range lists {
+		for _, at := range places {
+			if at.ch.name == "user" {
+				to = append(to, at)
+			}
+		}
+	}
+	if len(to) == 0 {
+		return nil, nil
+	}
+	view, err := community.CurrentAnnouncement(tx, 0, n.ID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		delete(v.reactions, n.ID)
+		return []part{{&event{name: "announcement.delete", payload: []byte(strconv.FormatInt(n.ID, 10))}, to}}, nil
+	case err != nil:
+		return nil, err
+	}
+	shown := announcement(view)
+	now := make(map[string]bool, len(shown.Reactions))
+	var parts []part
+	for _, r := range shown.Reactions {
+		now[r.Name] = true
+		parts = append(parts, part{&event{name: "announcement.reaction", payload: reactionEvent(n.ID, r.Name, r.Count)}, to})
+	}
+	for name := range v.reactions[n.ID] {
+		if !now[name] {
+			parts = append(parts, part{&event{name: "announcement.reaction", payload: reactionEvent(n.ID, name, 0)}, to})
+		}
+	}
+	v.reactions[n.ID] = now
+	if n.Topic == community.AnnouncementPosted {
+		parts = []part{{&event{name: "announcement", payload: encoded(shown)}, to}}
+	}
+	return parts, nil
+}
+
+func reactionEvent(announcement int64, name string, count int) []byte {
+	return encoded(struct {
+		Name         string `json:"name"`
+		Count        int    `json:"count"`
+		Announcement int64  `json:"announcement_id,string"`
+	}{name, count, announcement})
 }
