@@ -58,13 +58,22 @@ func plainName(a community.Account) string {
 	return cmp.Or(facesOf("account", a.ID, a.Emoji).without(a.Name()), a.Username)
 }
 
-// cards turns posts into what lists show.
+// cards turns posts into what lists show. What the reader's filters hide on
+// this page is left out.
 func (p *Pages) cards(h *here, views []community.View) []PostCard {
-	out := make([]PostCard, len(views))
-	for i, v := range views {
-		out[i] = p.card(h, v)
+	out := make([]PostCard, 0, len(views))
+	for _, v := range views {
+		if !h.hides(v) {
+			out = append(out, p.card(h, v))
+		}
 	}
 	return out
+}
+
+// hides reports whether a filter of the reader's hides a post on this page.
+func (h *here) hides(v community.View) bool {
+	action, _ := v.FilteredIn(h.place)
+	return action == community.FilterHide
 }
 
 func (p *Pages) card(h *here, v community.View) PostCard {
@@ -84,6 +93,7 @@ func (p *Pages) card(h *here, v community.View) PostCard {
 	if post.EditedAt != nil {
 		c.Edited = *post.EditedAt
 	}
+	_, c.Filtered = v.FilteredIn(h.place)
 	c.Faces, c.Thing = facesOfPost(post), p.thing(h, v)
 	if post.Kind != community.Practice {
 		c.HTML = c.Faces.prose(post.HTML)

@@ -90,6 +90,7 @@ type PostCard struct {
 	Teaser   string        // practice: two or three sentences
 	HTML     template.HTML // sanitised text; empty for practice posts in lists
 	Warning  string        // what to know before reading; the text folds behind it
+	Filtered string        // the reader's filter that all of it folds behind
 	Lang     string        // of the text, when not the page's
 	Facts    []Fact
 	Tags     []Link

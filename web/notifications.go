@@ -55,6 +55,28 @@ func (p *Pages) notifications(h *here, w http.ResponseWriter, r *http.Request) e
 	return p.render(h, w, http.StatusOK, "notifications", view.Head.Title, view)
 }
 
+// notificationFilters brings the posts with which of the reader's filters are
+// about them; none for who has no filters.
+func notificationFilters(tx *store.Tx, h *here, posts map[int64]community.Post) (map[int64]community.View, error) {
+	if len(posts) == 0 {
+		return nil, nil
+	}
+	filtering, err := community.HasFilters(tx, h.me.ID)
+	if err != nil || !filtering {
+		return nil, err
+	}
+	list := make([]community.Post, 0, len(posts))
+	for _, p := range posts {
+		list = append(list, p)
+	}
+	views, err := community.Load(tx, h.viewer, list)
+	found := make(map[int64]community.View, len(views))
+	for _, v := range views {
+		found[v.ID] = v
+	}
+	return found, err
+}
+
 // told turns notifications into sentences.
 func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read int64) ([]NotificationItem, error) {
 	var people, ids []int64
@@ -73,6 +95,10 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		return nil, err
 	}
 	posts, err := community.PostsByID(tx, h.viewer, ids)
+	if err != nil {
+		return nil, err
+	}
+	filtered, err := notificationFilters(tx, h, posts)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +126,13 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 					item.Excerpt = text.Excerpt(post.HTML, 140)
 				} else {
 					item.Excerpt = title
+				}
+				action, filter := filtered[post.ID].FilteredIn(community.FilterNotifications)
+				if action == community.FilterHide {
+					continue
+				}
+				if action != "" {
+					item.Excerpt = h.l.T("post.filtered", "Title", filter)
 				}
 			}
 		}

@@ -102,6 +102,7 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	if a.Local() && a.Username != mux.Vars(r)["handle"] { // one address for a page
 		return seeOther(w, r, at)
 	}
+	h.place = community.FilterAccount
 	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}, Pinned: p.pinned(h, pinned)}
 	if h.signedIn() && !a.Local() {
 		p.Lookup.FreshenAccount(r.Context(), a)

@@ -102,6 +102,10 @@ func (p *Pages) feed(h *here, r *http.Request, ask list) (Feed, error) {
 	if err != nil {
 		return Feed{}, err
 	}
+	h.place = community.FilterPublic
+	if h.frame.Here == Home {
+		h.place = community.FilterHome
+	}
 	f := Feed{Posts: p.cards(h, views)}
 	if n := len(posts); n > 0 {
 		f.Pager = pager(r, page, n, posts[0].ID, posts[n-1].ID)
@@ -111,13 +115,13 @@ func (p *Pages) feed(h *here, r *http.Request, ask list) (Feed, error) {
 
 // lead writes a list's page. Only its first part listens to what arrives.
 func (p *Pages) lead(h *here, w http.ResponseWriter, r *http.Request, place Place, live string, view feedPage, ask list) error {
+	h.frame.Here = place
 	feed, err := p.feed(h, r, ask)
 	if err != nil {
 		return err
 	}
 	feed.Empty, view.Feed.Empty = view.Feed.Empty, EmptyState{}
 	view.Feed = feed
-	h.frame.Here = place
 	if page := pageOf(r); page.MaxID == 0 && page.MinID == 0 {
 		h.frame.Live = live
 	}
@@ -275,6 +279,7 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 	if first.ID != post.ID && r.URL.Query().Get("answer") == "" && r.URL.Query().Get("at") == "" {
 		return seeOther(w, r, postPath(first.ID)+"?at="+digits(post.ID)+"#post-"+digits(post.ID))
 	}
+	h.place = community.FilterThread
 	view := threadPage{Above: p.above(h, tree, first), Thread: p.tree(h, tree, byID, first), About: p.aboutPost(h, first)}
 	card := p.card(h, first)
 	card.Facts = append(card.Facts, p.licence(h, first.Post)...)
@@ -328,6 +333,8 @@ func (p *Pages) tree(h *here, t community.ThreadView, byID map[int64]community.V
 		}
 		node := ThreadNode{Depth: max(1, n.Depth-base)}
 		switch {
+		case n.Missing == "" && h.hides(byID[n.Post.ID]):
+			node.Post, node.Missing = PostCard{ID: digits(n.Post.ID)}, &Missing{"eye", h.l.T("thread.filtered")}
 		case n.Missing == "":
 			node = p.node(h, byID[n.Post.ID], first, node.Depth)
 			out.Count++

@@ -104,7 +104,8 @@ type here struct {
 	session auth.Session
 	viewer  community.Viewer
 	frame   Frame
-	schools int // connected schools that a network post reaches
+	schools int                     // connected schools that a network post reaches
+	place   community.FilterContext // which of the reader's filters count on this page
 }
 
 // signedIn reports whether somebody asks who has an account here.

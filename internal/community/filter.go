@@ -169,6 +169,13 @@ func FiltersOf(tx *store.Tx, me int64) ([]Filter, error) {
 	return filters, fillFilters(tx, filters)
 }
 
+// HasFilters reports whether me has any filter.
+func HasFilters(tx *store.Tx, me int64) (bool, error) {
+	var any bool
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM filters WHERE account_id = ?)", me).Scan(&any).Error
+	return any, err
+}
+
 // fillFilters brings what filters name.
 func fillFilters(tx *store.Tx, filters []Filter) error {
 	if len(filters) == 0 {

@@ -49,7 +49,7 @@ func (w *world) local(name string, role Role) Account {
 	w.t.Helper()
 	var a Account
 	w.write(func(tx *store.Tx) error {
-		a = Account{ID: tx.NewID(), Username: name, ActorType: "Person", DisplayName: name, Fields: []Field{}, AlsoKnownAs: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
+		a = Account{ID: tx.NewID(), Username: name, ActorType: "Person", DisplayName: name, Fields: []Field{}, AlsoKnownAs: []string{}, AttributionDomains: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
 		if err := tx.Create(&a).Error; err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (w *world) remote(name, host string) Account {
 	w.write(func(tx *store.Tx) error {
 		uri := "https://" + host + "/users/" + name
 		a = Account{ID: tx.NewID(), Username: name, Host: host, ActorType: "Person", URI: &uri, Inbox: uri + "/inbox", SharedInbox: "https://" + host + "/inbox",
-			Fields: []Field{}, AlsoKnownAs: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
+			Fields: []Field{}, AlsoKnownAs: []string{}, AttributionDomains: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
 		if err := tx.Create(&a).Error; err != nil {
 			return err
 		}

@@ -19,6 +19,18 @@ func (a *API) timelineRoutes(r *routes) {
 	get("/api/v1/favourites", a.members("read:favourites", a.kept(community.Liked)))
 }
 
+// timelinesAccess says who may read which lists: guests find in them what is
+// for everybody, members what else they may see. Of links that trend there is none.
+//
+// Mastodon's documentation, "Instance" (configuration.timelines_access).
+func timelinesAccess() map[string]any {
+	type feeds struct {
+		Local  string `json:"local"`
+		Remote string `json:"remote"`
+	}
+	return map[string]any{"live_feeds": feeds{"public", "public"}, "hashtag_feeds": feeds{"public", "public"}, "trending_link_feeds": feeds{"disabled", "disabled"}}
+}
+
 // list is a question whose answer is a page of posts.
 type list func(tx *store.Tx, c *call, page store.Page) ([]community.Post, error)
 
