@@ -43,7 +43,7 @@ func (island) FillThread(community.Post)                         {}
 
 // world is a server's client API with people who use it.
 type world struct {
-	t  *testing.T
+	t  testing.TB
 	db *store.DB
 	h  http.Handler
 	a  *auth.Auth
@@ -53,21 +53,26 @@ type world struct {
 
 func eachWorld(t *testing.T, fn func(t *testing.T, w *world)) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		library, err := media.Open(t.TempDir(), 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { library.Close() })
-		w := &world{t: t, db: db, a: auth.New(db)}
-		api := New(Deps{DB: db, Auth: w.a, Library: library, Lookup: island{}, Log: slog.New(slog.DiscardHandler), Version: "test", MaxUpload: 1 << 20,
-			Address: func(*http.Request) string { return "192.0.2.1" }})
-		r := mux.NewRouter()
-		api.Routes(r)
-		w.api = api
-		w.h = r
+		w := worldOn(t, db)
 		w.write(community.EnsureSite)
 		fn(t, w)
 	})
+}
+
+// worldOn is a node on a database that others may share.
+func worldOn(t testing.TB, db *store.DB) *world {
+	library, err := media.Open(t.TempDir(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { library.Close() })
+	w := &world{t: t, db: db, a: auth.New(db)}
+	w.api = New(Deps{DB: db, Auth: w.a, Library: library, Lookup: island{}, Log: slog.New(slog.DiscardHandler), Version: "test", MaxUpload: 1 << 20,
+		Address: func(*http.Request) string { return "192.0.2.1" }})
+	r := mux.NewRouter()
+	w.api.Routes(r)
+	w.h = r
+	return w
 }
 
 func (w *world) write(fn func(tx *store.Tx) error) {
@@ -193,6 +198,7 @@ func (c *client) do(method, path, kind string, body []byte, header ...string) an
 	if method != http.MethodOptions && !strings.HasPrefix(rec.Header().Get("Content-Type"), "application/json") {
 		c.w.t.Errorf("%s %s is answered with %q", method, path, rec.Header().Get("Content-Type"))
 	}
+	theContract().check(c.w.t, r, rec.Code, rec.Header(), rec.Body.Bytes())
 	return answer{rec, c.w}
 }
 
