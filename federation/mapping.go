@@ -2,6 +2,7 @@ package federation
 
 import (
 	"html"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -316,6 +317,48 @@ func (b *book) land() error {
 	return nil
 }
 
+// meet asks at once for accounts that are not known to the book yet, ours and
+// others': a post may name many.
+func (b *book) meet(uris []string) error {
+	ours := map[int64][]string{} // one may be named in several ways
+	var others []string
+	for _, uri := range uris {
+		if _, known := b.accounts[uri]; known {
+			continue
+		}
+		b.accounts[uri] = nil
+		switch ref, local := b.tx.Site.Parse(uri); {
+		case !local:
+			others = append(others, uri)
+		case ref.Kind == iri.Actor:
+			ours[ref.ID] = append(ours[ref.ID], uri)
+		}
+	}
+	if len(others) > 0 {
+		found, err := community.AccountsByURI(b.tx, others)
+		if err != nil {
+			return err
+		}
+		for uri, a := range found {
+			b.accounts[uri] = &a
+		}
+	}
+	if len(ours) > 0 {
+		found, err := community.AccountsByID(b.tx, slices.Collect(maps.Keys(ours)))
+		if err != nil {
+			return err
+		}
+		for id, a := range found {
+			for _, uri := range ours[id] {
+				if a.Local() {
+					b.accounts[uri] = &a
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // account returns the account with an address, or nil.
 func (b *book) account(uri string) (*community.Account, error) {
 	if known, ok := b.accounts[uri]; ok {
@@ -379,7 +422,11 @@ func (b *book) complete(r reading, author community.Account) (community.RemotePo
 			}
 		}
 	}
-	for _, uri := range named[:min(len(named), maxPeople)] {
+	named = named[:min(len(named), maxPeople)]
+	if err := b.meet(named); err != nil {
+		return p, err
+	}
+	for _, uri := range named {
 		a, err := b.account(uri)
 		if err != nil {
 			return p, err

@@ -1,15 +1,20 @@
 package federation
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
 	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/store"
 )
 
 const (
@@ -290,5 +295,57 @@ func TestSearchConsent(t *testing.T) {
 		if got, err := remoteAccount(actor); err != nil || got.Indexable != author.Indexable {
 			t.Errorf("indexable %v arrives as %v, %v", author.Indexable, got.Indexable, err)
 		}
+	}
+}
+
+// heard is a gorm log that counts the statements it hears of.
+type heard struct{ n int }
+
+func (h *heard) LogMode(logger.LogLevel) logger.Interface                        { return h }
+func (h *heard) Info(context.Context, string, ...any)                            {}
+func (h *heard) Warn(context.Context, string, ...any)                            {}
+func (h *heard) Error(context.Context, string, ...any)                           {}
+func (h *heard) Trace(context.Context, time.Time, func() (string, int64), error) { h.n++ }
+
+// Whoever names many people has them looked up in as few questions as whoever
+// names two, ours and others'.
+func TestThoseNamedAreLookedUpTogether(t *testing.T) {
+	r := &ring{t: t, at: map[string]addrPort{}}
+	oak, elm := r.still("oak.localhost"), r.still("elm.localhost")
+	oak.allow(elm.host)
+	elm.allow(oak.host)
+	amira, bee := oak.person("amira"), oak.person("bee")
+	elm.person("bo")
+	author := oak.seen("@bo@elm.localhost")
+	questions := func(more int) (asked int, named []int64) {
+		note := as2.Object{ID: *author.URI + "/notes/1", Type: "Note", AttributedTo: *author.URI, Content: "<p>Hello</p>", To: []string{as2.Public}}
+		add := func(uri string) { note.Tags = append(note.Tags, as2.Tag{Type: "Mention", Href: uri}) }
+		add(oak.site.Actor(amira.ID))
+		for i := range more {
+			add(oak.site.Actor(int64(1000 + i)))
+			add(elm.site.Actor(int64(1000 + i)))
+		}
+		add(oak.site.Actor(bee.ID))
+		read, err := readObject(note)
+		if err != nil {
+			t.Fatal(err)
+		}
+		oak.read(func(tx *store.Tx) error {
+			var h heard
+			listening := *tx
+			listening.DB = tx.DB.Session(&gorm.Session{Logger: &h})
+			remote, err := newBook(&listening).complete(read, author)
+			asked, named = h.n, remote.Mentions
+			return err
+		})
+		return asked, named
+	}
+	few, _ := questions(1)
+	many, named := questions(90)
+	if few != many || many > 2 {
+		t.Errorf("%d questions for 4 people, %d for 182", few, many)
+	}
+	if !slices.Equal(named, []int64{amira.ID, bee.ID}) {
+		t.Errorf("named are %v", named)
 	}
 }
