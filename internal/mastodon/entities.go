@@ -192,6 +192,10 @@ type Notification struct {
 	Event     *Severance `json:"event,omitempty"`
 	Report    *Report    `json:"report,omitempty"`
 	Fallback  *Fallback  `json:"fallback,omitempty"`
+	// With what somebody elsewhere reacted, as Pleroma and Akkoma tell it: the
+	// emoji or :name:, and the picture of the latter.
+	Emoji    string `json:"emoji,omitempty"`
+	EmojiURL string `json:"emoji_url,omitempty"`
 }
 
 // Severance is what ended when a server was blocked

@@ -140,6 +140,7 @@ type tale struct {
 	statuses map[int64]*Status
 	severed  map[int64]community.Severed
 	reports  map[int64]*Report
+	given    map[[2]int64]community.Given // with which likes were given, by post and account
 	role     community.Role
 	known    []string // the kinds that the client says it knows; nil: all
 }
@@ -153,9 +154,12 @@ func (a *API) tale(tx *store.Tx, c *call, list []community.Notification, people 
 			t.known = c.list("supported_types")
 		}
 	}
-	var about, ended, reported []int64
+	var about, ended, reported, liked, likers []int64
 	for _, n := range list {
 		people = append(people, n.FromID)
+		if n.PostID != nil && n.Kind == community.NotifyLike {
+			liked, likers = append(liked, *n.PostID), append(likers, n.FromID)
+		}
 		if n.PostID != nil {
 			about = append(about, *n.PostID)
 		}
@@ -191,6 +195,9 @@ func (a *API) tale(tx *store.Tx, c *call, list []community.Notification, people 
 		t.statuses[v.ID] = &status
 	}
 	if t.severed, err = community.SeveredBy(tx, ended); err != nil {
+		return t, err
+	}
+	if t.given, err = community.EmojiOf(tx, unique(liked), unique(likers)); err != nil {
 		return t, err
 	}
 	return t, a.reported(tx, c, &t, unique(reported))
@@ -280,6 +287,15 @@ func (t tale) fallback(n community.Notification) *Fallback {
 	return &Fallback{Title: strings.ReplaceAll(strings.TrimPrefix(name, "admin."), "_", " "), Summary: text("@" + t.accounts[n.FromID].Acct)}
 }
 
+// reaction is what somebody reacted to a post with, and where its picture is.
+func (t tale) reaction(s shape, post, by int64) (emoji, picture string) {
+	given := t.given[[2]int64{post, by}]
+	if e, ok := given.Picture(); ok {
+		picture = s.emoji("reaction/"+strconv.FormatInt(post, 10), by, []community.Emoji{e})[0].URL
+	}
+	return given.Emoji, picture
+}
+
 // told brings what notifications are about.
 func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Notification, error) {
 	t, err := a.tale(tx, c, list, nil)
@@ -295,6 +311,9 @@ func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Noti
 			Event: t.event(n), Report: t.report(n), Fallback: t.fallback(n)}
 		if n.PostID != nil {
 			told.Status = t.statuses[*n.PostID]
+			if n.Kind == community.NotifyLike {
+				told.Emoji, told.EmojiURL = t.reaction(a.shape(c), *n.PostID, n.FromID)
+			}
 		}
 		out = append(out, told)
 	}
