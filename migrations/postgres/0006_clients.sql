@@ -204,6 +204,32 @@ CREATE TABLE conversation_posts (
 );
 CREATE INDEX conversation_posts_conversation ON conversation_posts (conversation_id, post_id);
 CREATE INDEX conversation_posts_post ON conversation_posts (post_id);
+-- What was written before.
+WITH part AS (
+	SELECT p.id AS post_id, p.thread_id, a.id AS account_id, a.host FROM posts p JOIN accounts a ON a.id = p.author_id
+	WHERE p.audience IN ('me', 'people') AND p.deleted_at IS NULL AND a.deleted_at IS NULL
+	UNION
+	SELECT p.id, p.thread_id, a.id, a.host FROM posts p JOIN post_mentions m ON m.post_id = p.id JOIN accounts a ON a.id = m.account_id
+	WHERE p.audience IN ('me', 'people') AND p.deleted_at IS NULL AND a.deleted_at IS NULL),
+together AS (SELECT post_id, string_agg(CAST(account_id AS TEXT), ',' ORDER BY account_id) AS everyone FROM part GROUP BY post_id),
+read_by AS (SELECT part.account_id, part.thread_id, part.post_id,
+	trim(replace(',' || everyone || ',', ',' || CAST(part.account_id AS TEXT) || ',', ','), ',') AS people
+	FROM part JOIN together ON together.post_id = part.post_id WHERE part.host = '')
+INSERT INTO conversations (id, account_id, thread_id, people, last_post_id)
+	SELECT row_number() OVER (ORDER BY MAX(post_id), account_id), account_id, thread_id, people, MAX(post_id) FROM read_by GROUP BY account_id, thread_id, people;
+WITH part AS (
+	SELECT p.id AS post_id, p.thread_id, a.id AS account_id, a.host FROM posts p JOIN accounts a ON a.id = p.author_id
+	WHERE p.audience IN ('me', 'people') AND p.deleted_at IS NULL AND a.deleted_at IS NULL
+	UNION
+	SELECT p.id, p.thread_id, a.id, a.host FROM posts p JOIN post_mentions m ON m.post_id = p.id JOIN accounts a ON a.id = m.account_id
+	WHERE p.audience IN ('me', 'people') AND p.deleted_at IS NULL AND a.deleted_at IS NULL),
+together AS (SELECT post_id, string_agg(CAST(account_id AS TEXT), ',' ORDER BY account_id) AS everyone FROM part GROUP BY post_id),
+read_by AS (SELECT part.account_id, part.thread_id, part.post_id,
+	trim(replace(',' || everyone || ',', ',' || CAST(part.account_id AS TEXT) || ',', ','), ',') AS people
+	FROM part JOIN together ON together.post_id = part.post_id WHERE part.host = '')
+INSERT INTO conversation_posts (account_id, post_id, conversation_id)
+	SELECT read_by.account_id, read_by.post_id, conversations.id FROM read_by JOIN conversations ON conversations.account_id = read_by.account_id
+	AND conversations.thread_id = read_by.thread_id AND conversations.people = read_by.people;
 
 -- People whom somebody here reads apart. replies says which answers of theirs to
 -- others stand in the list; what an exclusive one holds does not stand at home.
