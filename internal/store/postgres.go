@@ -24,6 +24,10 @@ func pgConfig(database string) (*pgx.ConnConfig, error) {
 	// Planning a list anew for each reader costs more than running it, and no
 	// value of ours changes which plan is right.
 	config.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	// What is asked often is in memory, and disks have no arms any more. At the
+	// default of 4 a plan made while tables are small reads them whole, and is
+	// kept until they are next analysed.
+	config.RuntimeParams["random_page_cost"] = "1.1"
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "chalkring"
 	}
