@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
@@ -40,21 +40,28 @@ const notConnected = "delivery.not_connected"
 
 const activityJSON = "application/activity+json"
 
-// delivery is a row of the queue, with the document and who signs it.
+// delivery is a row of the queue.
 type delivery struct {
 	ID           int64
 	Host         string
 	Inbox        string
 	Attempts     int64
 	CreatedAt    time.Time
-	ActorID      int64
-	Audience     community.Audience // of the post that it carries, or none
-	Digest       string             // of the followers whom the host should know
-	Retired      string             // the keys that sign it, where they are not the actor's any more
-	Body         []byte
+	OutgoingID   int64
+	Digest       string           // of the followers whom the host should know
 	Signatures   peers.Signatures // which its host is known to accept
 	SignaturesAt *time.Time
-	keys         signer
+	*document    // which is shared with other rows
+}
+
+// document is what is delivered, and who signs it.
+type document struct {
+	ID       int64
+	ActorID  int64
+	Audience community.Audience // of the post that it carries, or none
+	Retired  string             // the keys that sign it, where they are not the actor's any more
+	Body     []byte
+	keys     signer
 }
 
 // answered is what an attempt came to.
@@ -97,57 +104,39 @@ type load struct {
 	err  error
 }
 
-// loadAll reads what waits in lanes that ask at the same moment.
+// nextOf is what waits first for each of a list of hosts. The two databases
+// have no words in common that read each host's rows by the index alone, however
+// many wait for it or others.
+var nextOf = map[store.Dialect]string{
+	store.SQLite: `SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, d.outgoing_id, COALESCE(h.signatures, '') AS signatures, h.signatures_at
+		FROM ? w LEFT JOIN hosts h ON h.host = w.value
+		JOIN deliveries d ON d.id IN (SELECT n.id FROM deliveries n WHERE n.host = w.value AND n.state = 'waiting' ORDER BY n.id LIMIT ?)`,
+	store.Postgres: `SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, d.outgoing_id, COALESCE(h.signatures, '') AS signatures, h.signatures_at
+		FROM ? w (value) LEFT JOIN hosts h ON h.host = w.value
+		CROSS JOIN LATERAL (SELECT * FROM deliveries n WHERE n.host = w.value AND n.state = 'waiting' ORDER BY n.id LIMIT ?) d`,
+}
+
+// loadAll reads what waits in lanes that ask at the same moment. What is told
+// to many hosts is read once.
 func (f *Federation) loadAll(lot []*load) {
+	lanes := make(map[string]*load, len(lot))
+	for _, l := range lot {
+		lanes[l.host] = l
+	}
 	err := f.db.Ask(context.Background(), func(tx *store.Tx) error {
-		hosts := make([]string, len(lot))
-		for i, l := range lot {
-			hosts[i] = l.host
-		}
-		hosts = store.Even(hosts)
-		var sql strings.Builder
-		args := make([]any, 0, 2*len(hosts))
-		for i, host := range hosts {
-			if i >= len(lot) {
-				host = "" // to fill up: nothing waits for it
-			}
-			if i > 0 {
-				sql.WriteString(" UNION ALL ")
-			}
-			sql.WriteString(`SELECT * FROM (SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, o.actor_id, o.body,
-				CASE WHEN o.verb = 'UpdateActor' THEN o.object_uri ELSE '' END AS retired, COALESCE(h.signatures, '') AS signatures, h.signatures_at,
-				CASE WHEN o.verb IN ('Create', 'Update', 'Forward') THEN o.audience ELSE '' END AS audience
-				FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id LEFT JOIN hosts h ON h.host = d.host WHERE d.host = ? AND d.state = 'waiting' ORDER BY d.id LIMIT ?) r`)
-			args = append(args, host, mostDeliveries)
-		}
 		var rows []*delivery
-		if err := tx.Raw(sql.String(), args...).Scan(&rows).Error; err != nil {
+		err := tx.Raw(nextOf[tx.Dialect()], store.List[string](slices.Collect(maps.Keys(lanes))), mostDeliveries).Scan(&rows).Error
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		type by struct {
-			actor   int64
-			retired string
+		documents, err := f.documents(tx, rows)
+		if err != nil {
+			return err
 		}
-		keys := map[by]signer{}
 		for _, row := range rows {
-			who := by{row.ActorID, row.Retired}
-			key, ok := keys[who]
-			if !ok {
-				var err error
-				key, err = f.keysFor(tx, row)
-				if err != nil && !fault.Is(err, fault.NotFound) {
-					return err // not to be taken for an account that has gone
-				}
-				if err != nil {
-					f.log.Error("no key to sign with", "account", row.ActorID, "err", err)
-				}
-				keys[who] = key
-			}
-			row.keys = key
-			for _, l := range lot {
-				if l.host == row.Host {
-					l.rows = append(l.rows, row)
-				}
+			var ok bool
+			if row.document, ok = documents[row.OutgoingID]; ok { // else it has just been deleted, and the row with it
+				lanes[row.Host].rows = append(lanes[row.Host].rows, row)
 			}
 		}
 		return nil
@@ -156,6 +145,46 @@ func (f *Federation) loadAll(lot []*load) {
 		slices.SortFunc(l.rows, func(a, b *delivery) int { return cmp.Compare(a.ID, b.ID) })
 		l.err = err
 	}
+}
+
+// documents reads what the rows deliver, and with which keys it is signed.
+func (f *Federation) documents(tx *store.Tx, rows []*delivery) (map[int64]*document, error) {
+	ids := make([]int64, len(rows))
+	for i, row := range rows {
+		ids[i] = row.OutgoingID
+	}
+	slices.Sort(ids)
+	var found []*document
+	err := tx.Raw(`SELECT o.id, o.actor_id, o.body,
+		CASE WHEN o.verb = 'UpdateActor' THEN o.object_uri ELSE '' END AS retired,
+		CASE WHEN o.verb IN ('Create', 'Update', 'Forward') THEN o.audience ELSE '' END AS audience
+		FROM outgoing o WHERE ?`, store.In[int64]{Column: "o.id", List: slices.Compact(ids)}).Scan(&found).Error
+	if err != nil {
+		return nil, err
+	}
+	type by struct {
+		actor   int64
+		retired string
+	}
+	keys := map[by]signer{}
+	documents := make(map[int64]*document, len(found))
+	for _, d := range found {
+		who := by{d.ActorID, d.Retired}
+		key, ok := keys[who]
+		if !ok {
+			key, err = f.keysFor(tx, d)
+			if err != nil && !fault.Is(err, fault.NotFound) {
+				return nil, err // not to be taken for an account that has gone
+			}
+			if err != nil {
+				f.log.Error("no key to sign with", "account", d.ActorID, "err", err)
+			}
+			keys[who] = key
+		}
+		d.keys = key
+		documents[d.ID] = d
+	}
+	return documents, nil
 }
 
 // deliverLane delivers what waits for a host, in order, one at a time. What a
@@ -284,9 +313,9 @@ func (f *Federation) recordAll(lot []*receipt) {
 				return err
 			}
 		}
-		for part := range slices.Chunk(took, deliveryBatch) {
-			err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE id IN ? AND state || '' = 'waiting'",
-				tx.Now, store.Even(part)).Error
+		if len(took) > 0 {
+			err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE ? AND state || '' = 'waiting'",
+				tx.Now, store.In[int64]{Column: "id", List: took}).Error
 			if err != nil {
 				return err
 			}

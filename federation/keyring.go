@@ -117,9 +117,9 @@ func (f *Federation) keysOf(tx *store.Tx, account int64) (signer, error) {
 	return f.signerOf(account, keys)
 }
 
-// keysFor is keysOf for one delivery: what tells of new keys is signed with the
+// keysFor is keysOf for one document: what tells of new keys is signed with the
 // old ones, which its readers have on record.
-func (f *Federation) keysFor(tx *store.Tx, d *delivery) (signer, error) {
+func (f *Federation) keysFor(tx *store.Tx, d *document) (signer, error) {
 	if d.Retired == "" {
 		return f.keysOf(tx, d.ActorID)
 	}

@@ -282,8 +282,8 @@ func (q *lanes) leave(tx *store.Tx, lanes ...*lane) (left []*lane, err error) {
 	}
 	var empty []string
 	err = tx.Raw(`UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
-		WHERE queue = ? AND host IN ? AND NOT EXISTS (SELECT 1 FROM `+q.queue+` w WHERE w.host = lanes.host AND w.state = 'waiting') RETURNING host`,
-		noLease, q.queue, store.Even(hosts)).Scan(&empty).Error
+		WHERE queue = ? AND ? AND (SELECT w.id FROM `+q.queue+` w WHERE w.host = lanes.host AND w.state = 'waiting' ORDER BY w.id LIMIT 1) IS NULL RETURNING host`,
+		noLease, q.queue, store.In[string]{Column: "host", List: hosts}).Scan(&empty).Error
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (q *lanes) holds(tx *store.Tx, lanes ...*lane) ([]*lane, error) {
 		hosts[i] = l.Host
 	}
 	var held []string
-	err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND host IN ? AND node = ? ORDER BY host FOR UPDATE", q.queue, store.Even(hosts), tx.Node()).Scan(&held).Error
+	err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND ? AND node = ? ORDER BY host FOR UPDATE", q.queue, store.In[string]{Column: "host", List: hosts}, tx.Node()).Scan(&held).Error
 	if err != nil {
 		return nil, err
 	}

@@ -224,41 +224,18 @@ func judge(tx *store.Tx, found []Target, carries Audience) ([]Target, error) {
 			hosts = append(hosts, t.Host)
 		}
 	}
-	admitted, err := peers.Admitted(tx, hosts)
-	if err != nil {
-		return nil, err
-	}
-	ceilings, err := ceilingsOf(tx, hosts)
+	decided, err := peers.Decide(tx, hosts)
 	if err != nil {
 		return nil, err
 	}
 	for i := range found {
 		t := &found[i]
-		switch {
-		case !admitted[t.Host]:
+		switch d := decided[t.Host]; {
+		case !d.Admitted:
 			t.Withheld = withheldPeer
 		case t.Withheld == "":
-			t.Withheld = Beyond(carries, ceilings[t.Host])
+			t.Withheld = Beyond(carries, d.Ceiling)
 		}
 	}
 	return found, nil
-}
-
-// ceilingsOf is peers.CeilingOf for many hosts.
-func ceilingsOf(tx *store.Tx, hosts []string) (map[string]peers.Ceiling, error) {
-	ceilings := make(map[string]peers.Ceiling, len(hosts))
-	for _, h := range hosts {
-		ceilings[h] = peers.CeilingPublic
-	}
-	var rows []peers.Peer
-	if err := tx.Select("host", "standing", "ceiling").Where("host IN ?", hosts).Find(&rows).Error; err != nil {
-		return nil, err
-	}
-	for _, p := range rows {
-		ceilings[p.Host] = p.Ceiling
-		if p.Standing != peers.Allowed {
-			ceilings[p.Host] = peers.CeilingNone
-		}
-	}
-	return ceilings, nil
 }

@@ -147,7 +147,7 @@ func decisions(tx *store.Tx, hosts []string, into map[string]Standing, ceilings 
 		Ceiling  Ceiling
 	}
 	err := tx.Raw(`SELECT site.mode, COALESCE(peers.host, '') AS host, COALESCE(peers.standing, '') AS standing,
-		COALESCE(peers.ceiling, '') AS ceiling FROM site LEFT JOIN peers ON peers.host IN ? WHERE site.id = 1`, store.Even(hosts)).Scan(&rows).Error
+		COALESCE(peers.ceiling, '') AS ceiling FROM site LEFT JOIN peers ON ? WHERE site.id = 1`, store.In[string]{Column: "peers.host", List: hosts}).Scan(&rows).Error
 	if err != nil || len(rows) == 0 { // no site yet: closed
 		return Allowlist, err
 	}
