@@ -1,6 +1,9 @@
 package federation
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // mostGathered is how many things are done together at most.
 const mostGathered = 64
@@ -37,6 +40,7 @@ func (g *gatherer[T]) wait(thing T) {
 
 func (g *gatherer[T]) run() {
 	for {
+		runtime.Gosched() // whoever is about to ask, on a busy machine, comes along
 		g.mu.Lock()
 		n := min(len(g.waiting), mostGathered)
 		if n == 0 {
