@@ -196,6 +196,7 @@ func Departed(tx *store.Tx, id int64, readers []int64) (Post, map[int64]bool, er
 		WHERE readers.account_id IN @readers AND (readers.account_id = posts.author_id
 		OR NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = readers.account_id AND blocks.target_id = posts.author_id)
 		AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = posts.author_id AND blocks.target_id = readers.account_id)
+		AND (posts.author_host = '' OR NOT EXISTS (SELECT 1 FROM host_blocks WHERE host_blocks.account_id = readers.account_id AND host_blocks.host = posts.author_host))
 		AND (posts.audience IN ('public', 'network') OR posts.audience = 'school' AND posts.author_host = ''
 			OR posts.audience IN ('people', 'followers') AND EXISTS (SELECT 1 FROM departed WHERE departed.post_id = posts.id AND departed.account_id = readers.account_id)
 			OR posts.audience = 'followers' AND EXISTS (SELECT 1 FROM follows WHERE follows.follower_id = readers.account_id

@@ -115,7 +115,10 @@ func (a *API) subscription(c *call) (any, error) {
 		}
 		return err
 	})
-	return out, orNotFound(err)
+	if fault.Is(err, fault.NotFound) {
+		err = notFound()
+	}
+	return out, err
 }
 
 // changeAlerts answers PUT /api/v1/push/subscription.
@@ -132,6 +135,9 @@ func (a *API) changeAlerts(c *call) (any, error) {
 		}
 		return err
 	})
+	if fault.Is(err, fault.NotFound) {
+		err = notFound()
+	}
 	return out, err
 }
 

@@ -187,8 +187,14 @@ func TestPushSubscription(t *testing.T) {
 			!first.Alerts["mention"] || first.Alerts["follow"] || len(first.Alerts) != len(alertNames) || first.ServerKey == "" {
 			t.Errorf("%d %s", res.Code, res.Body)
 		}
-		bo.subscribe(p, "two", false, "", "mention").into(&second)
-		bo.get("/api/v1/push/subscription").into(&got)
+		if res = bo.subscribe(p, "two", false, "", "mention"); res.Code != http.StatusOK {
+			t.Errorf("two: %d %s", res.Code, res.Body)
+		}
+		res.into(&second)
+		res = bo.get("/api/v1/push/subscription")
+		if res.into(&got); res.Code != http.StatusOK {
+			t.Errorf("got: %d %s", res.Code, res.Body)
+		}
 		if got.ID != second.ID || got.ID == first.ID || got.Standard || got.Policy != "all" {
 			t.Errorf("one replaces the other as %+v", got)
 		}
@@ -260,7 +266,7 @@ func TestPush(t *testing.T) {
 		old := &client{w: w, me: bo.me, token: w.signIn(bo.me, "read push")}
 		old.subscribe(p, "old", false, "all", "mention")
 		w.pushing(p)
-		amira.post(map[string]any{"status": "@bo Exit <b>tickets</b>", "visibility": "direct"})
+		amira.post(map[string]any{"status": "@bo Exit tickets & more", "visibility": "direct"})
 		heard := map[string]pushed{}
 		for range 2 {
 			m := p.next()
@@ -270,7 +276,7 @@ func TestPush(t *testing.T) {
 		for path, c := range map[string]*client{"/modern": bo, "/old": old} {
 			m := heard[path]
 			if got := m.payload; got.AccessToken != c.token || path == "" || got.NotificationType != "mention" || got.PreferredLocale != "en" ||
-				string(encoded(got.NotificationID)) != notification || !strings.Contains(got.Body, "Exit tickets") || !strings.HasPrefix(got.Icon, "https://") {
+				string(encoded(got.NotificationID)) != notification || !strings.Contains(got.Body, "Exit tickets & more") || !strings.HasPrefix(got.Icon, "https://") {
 				t.Errorf("%s: %+v", path, got)
 			}
 			if m.header.Get("TTL") != "172800" || m.header.Get("Urgency") != "normal" || m.header.Get("Authorization") == "" {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
 )
 
 // heard is one event of a stream, or what a WebSocket answers.
@@ -669,4 +671,122 @@ func FuzzAsked(f *testing.F) {
 			t.Errorf("%q is a channel %+v (%v)", message, ch, err)
 		}
 	})
+}
+
+// What happens on one node is heard on the other, and access that ends there
+// ends here.
+func TestStreamsOfTwoNodes(t *testing.T) {
+	server := os.Getenv("CHALKRING_TEST_POSTGRES")
+	if server == "" {
+		t.Skip("two nodes need PostgreSQL")
+	}
+	database := storetest.Postgres(t)
+	here, there := worldOn(t, storetest.OpenURL(t, database)), worldOn(t, storetest.OpenURL(t, database))
+	here.write(community.EnsureSite)
+	amira, bo := there.person("amira", community.Member), here.person("bo", community.Member)
+	bo.follow(amira)
+	s := here.serve()
+	home, ends := bo.hear(s, "user"), (&client{w: here, me: bo.me, token: here.signIn(bo.me, "read")}).socket(s, "?stream=user")
+	ends.settle()
+	p := amira.post(map[string]any{"status": "From the other node, @bo", "visibility": "private"})
+	heard := map[string]bool{home.next().Event: true, home.next().Event: true}
+	if !heard["update"] || !heard["notification"] {
+		t.Errorf("heard %v of %s", heard, p.ID)
+	}
+	there.write(func(tx *store.Tx) error {
+		tokens, err := auth.Grants(tx, bo.me.ID)
+		if err != nil {
+			return err
+		}
+		return auth.EndGrant(tx, bo.me.ID, tokens[0].Token.ID)
+	})
+	ends.wantEnd()
+}
+
+// Conversations are told to those who take part, announcements to everybody.
+func TestStreamsOfConversationsAndAnnouncements(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		s := w.serve()
+		olga := w.person("olga", community.Owner)
+		amira, bo := w.person("amira", community.Member), w.person("bo", community.Member)
+		direct, other, home := bo.hear(s, "direct"), olga.hear(s, "direct"), olga.hear(s, "user")
+		p := amira.post(map[string]any{"status": "@bo about Tom", "visibility": "direct"})
+		var talk struct {
+			Unread bool
+			Last   said `json:"last_status"`
+		}
+		h := direct.want("conversation", "")
+		if err := json.Unmarshal([]byte(h.Payload), &talk); err != nil || !talk.Unread || talk.Last.ID != p.ID {
+			t.Errorf("heard %s (%v)", h.Payload, err)
+		}
+		second := amira.post(map[string]any{"status": "@olga and this", "visibility": "direct"})
+		if h := other.want("conversation", ""); !strings.Contains(h.Payload, second.ID) || strings.Contains(h.Payload, p.ID) {
+			t.Errorf("somebody else hears %s", h.Payload)
+		}
+		home.want("notification", "")
+		var a community.Announcement
+		w.write(func(tx *store.Tx) (err error) {
+			a, err = community.WriteAnnouncement(tx, olga.me, 0, community.AnnouncementDraft{Source: "School starts at ten tomorrow"})
+			return err
+		})
+		home.want("announcement", path(a.ID))
+		w.write(func(tx *store.Tx) error { return community.ReactToAnnouncement(tx, bo.me.ID, a.ID, "👍") })
+		if h := home.want("announcement.reaction", ""); !strings.Contains(h.Payload, `"count":1`) {
+			t.Errorf("heard %s", h.Payload)
+		}
+		w.write(func(tx *store.Tx) error { return community.UnreactToAnnouncement(tx, bo.me.ID, a.ID, "👍") })
+		if h := home.want("announcement.reaction", ""); !strings.Contains(h.Payload, `"count":0`) {
+			t.Errorf("heard %s", h.Payload)
+		}
+		w.write(func(tx *store.Tx) error { return community.EndAnnouncement(tx, olga.me, a.ID) })
+		if h := home.want("announcement.delete", ""); h.Payload != path(a.ID) {
+			t.Errorf("heard %s", h.Payload)
+		}
+	})
+}
+
+// BenchmarkLiveThousand measures what one post costs with a thousand listeners.
+func BenchmarkLiveThousand(b *testing.B) {
+	w := worldOn(b, storetest.Open(b))
+	w.write(community.EnsureSite)
+	amira := w.person("amira", community.Member)
+	const listeners = 1000
+	w.write(func(tx *store.Tx) error {
+		for i := range listeners {
+			id := tx.NewID()
+			for _, row := range []any{
+				&community.Account{ID: id, Username: "r" + strconv.Itoa(i), ActorType: "Person", Fields: []community.Field{}, AlsoKnownAs: []string{}, AttributionDomains: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now},
+				&community.User{AccountID: id, PasswordHash: "x", Role: community.Member, State: community.Active, DefaultAudience: community.School, CreatedAt: tx.Now},
+				&community.FollowRow{ID: tx.NewID(), FollowerID: id, TargetID: amira.me.ID, FollowerLocal: true, State: community.FollowAccepted, CreatedAt: tx.Now},
+			} {
+				if err := tx.Create(row).Error; err != nil {
+					return err
+				}
+			}
+			l, err := w.api.live.join(auth.Access{Token: auth.Token{ID: id}, Scopes: auth.Scopes{"read"}, Person: community.Person{Account: community.Account{ID: id}}}, true)
+			if err == nil {
+				err = w.api.live.listen(context.Background(), l, channel{name: "user"})
+			}
+			if err != nil {
+				return err
+			}
+			go func() {
+				for range l.out {
+				}
+			}()
+		}
+		return nil
+	})
+	w.api.live.mu.Lock()
+	w.api.live.news.Close() // the benchmark spreads by itself
+	w.api.live.mu.Unlock()
+	p := amira.post(map[string]any{"status": "Exit tickets in five minutes", "visibility": "private"})
+	id, _ := strconv.ParseInt(p.ID, 10, 64)
+	b.ResetTimer()
+	for b.Loop() {
+		if err := w.api.live.spread([]store.News{{Topic: community.PostLanded, ID: id}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/listeners, "us/event")
 }
