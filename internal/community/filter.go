@@ -194,7 +194,7 @@ func fillFilters(tx *store.Tx, filters []Filter) error {
 		at[k.FilterID].Keywords = append(at[k.FilterID].Keywords, k)
 	}
 	var posts []FilterPost
-	if err := tx.Where("filter_id IN ?", store.Even(ids)).Order("filter_id, id").Find(&posts).Error; err != nil {
+	if err := tx.Where("filter_id IN ?", store.Even(ids)).Order("filter_id, post_id").Find(&posts).Error; err != nil {
 		return err
 	}
 	for _, p := range posts {

@@ -63,6 +63,13 @@ func TestListsAreServedByIndexes(t *testing.T) {
 	}
 	some := w.count("SELECT id FROM posts ORDER BY id LIMIT 1 OFFSET 10000")
 	author := w.count("SELECT author_id FROM posts ORDER BY id LIMIT 1 OFFSET 10000")
+	l := w.list(reader, ListForm{})
+	w.exec("INSERT INTO list_members (list_id, target_id, account_id, id) SELECT ?, target_id, follower_id, id FROM follows", l.ID)
+	w.exec("INSERT INTO list_entries (list_id, post_id) SELECT ?, post_id FROM home_entries", l.ID)
+	for _, table := range []string{"likes", "bookmarks"} {
+		w.exec("INSERT INTO "+table+" (account_id, post_id, id, created_at) SELECT ?, id, id, created_at FROM posts WHERE id % 7 = 0", reader.ID)
+	}
+	w.filter(reader, FilterForm{}, "zebra")
 	for _, analysed := range []bool{false, true} {
 		if analysed {
 			w.exec("ANALYZE")
@@ -85,6 +92,37 @@ func TestListsAreServedByIndexes(t *testing.T) {
 			"tag": func(tx *store.Tx, v Viewer, page store.Page) error {
 				_, err := TagTimeline(tx, v, "maths", page)
 				return err
+			},
+			"media": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := ChosenTimeline(tx, v, Choice{OnlyMedia: true}, page)
+				_, err2 := ChosenTimeline(tx, v, Choice{From: Here, OnlyMedia: true}, page)
+				return cmpErr(err, err2)
+			},
+			"tags": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := TagsTimeline(tx, v, "maths", TagChoice{Any: []string{"science"}, All: []string{"year3"}, None: []string{"sport"}}, page)
+				return err
+			},
+			"list": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := ListTimeline(tx, v, l.ID, page)
+				_, err2 := ListMembers(tx, l.ID, page)
+				_, err3 := ListsOf(tx, reader.ID)
+				_, err4 := ListsWith(tx, reader.ID, int64(author))
+				return cmpErr(err, err2, err3, err4)
+			},
+			"bookmarks": func(tx *store.Tx, v Viewer, page store.Page) error { _, _, err := Bookmarks(tx, v, page); return err },
+			"liked":     func(tx *store.Tx, v Viewer, page store.Page) error { _, _, err := Liked(tx, v, page); return err },
+			"hashtags": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := FollowedTags(tx, reader.ID, page)
+				_, err2 := TiesToTags(tx, reader.ID, []string{"maths"})
+				_, err3 := DaysOf(tx, "maths")
+				_, err4 := FeaturedBy(tx, reader.ID)
+				_, err5 := SuggestedTags(tx, int64(author))
+				return cmpErr(err, err2, err3, err4, err5)
+			},
+			"filters": func(tx *store.Tx, v Viewer, page store.Page) error {
+				_, err := FiltersOf(tx, reader.ID)
+				_, err2 := MarkersOf(tx, reader.ID)
+				return cmpErr(err, err2)
 			},
 			"profile": func(tx *store.Tx, v Viewer, page store.Page) error {
 				_, err := ProfileTimeline(tx, v, int64(author), ProfileFilter{WithoutReplies: true, Kind: Note}, page)
@@ -146,6 +184,7 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 	bo := w.remote("bo", "elm.test")
 	w.follows(bo, reader)
 	pic := w.picture(reader, "A")
+	follows := int64(w.count("SELECT target_id FROM follows WHERE follower_id = ? ORDER BY id LIMIT 1", reader.ID))
 	for _, analysed := range []bool{false, true} {
 		if analysed {
 			w.exec("ANALYZE")
@@ -172,12 +211,20 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 			_, err14 := InboxesFor(tx, Outgoing{Verb: VerbForward, ActorID: reader.ID, Audience: Public})
 			_, err15 := FeaturedTagsOf(tx, reader.ID)
 			_, err16 := PinsOf(tx, w.viewer(reader), reader.ID)
+			made, err17 := CreateList(tx, reader, ListForm{Title: "x", Replies: RepliesFollowed, Exclusive: true})
+			_, err18 := FollowTag(tx, reader, "maths")
+			other := Account{ID: follows}
+			err19 := cmpErr(AddToList(tx, reader, made.ID, []int64{other.ID}), DeleteList(tx, reader, made.ID), MarkHomeRead(tx, reader.ID, p.ID))
+			_, err20 := UnfollowTag(tx, reader, "maths")
+			f, err21 := CreateFilter(tx, reader, FilterForm{Title: "x", Action: FilterHide, Contexts: FilterContexts(), Keywords: []KeywordForm{{Keyword: "x"}}})
+			_, err22 := FilterOut(tx, reader, f.ID, reply.ID)
+			err23 := cmpErr(DeleteFilter(tx, reader, f.ID), unlist(tx, reader.ID, other.ID), homeDrop(tx, reader.ID, other.ID))
 			_, err9 := Unlike(tx, reader, reply.ID)
 			_, err10 := UnboostPost(tx, reader, reply.ID)
 			_, err11 := ReceiveDelete(tx, r.Author, r.URI)
 			err12 := tx.Exec("UPDATE attachments SET post_id = NULL WHERE post_id = ?", p.ID).Error
 			_, err13 := Sweep(tx)
-			return cmpErr(err, err1, err2, err3, err4, err5, err6, err7, err8, err14, err15, err16, err9, err10, err11, err12, err13, Delete(tx, reader, p.ID))
+			return cmpErr(err, err1, err2, err3, err4, err5, err6, err7, err8, err14, err15, err16, err17, err18, err19, err20, err21, err22, err23, err9, err10, err11, err12, err13, Delete(tx, reader, p.ID))
 		})
 		w.read(func(tx *store.Tx) error {
 			for _, sql := range s.sql {
@@ -186,7 +233,8 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 					t.Errorf("%v\n%s", err, sql)
 				}
 				for _, step := range steps {
-					for _, table := range []string{"posts", "follows", "likes", "accounts", "notifications", "home_entries", "post_tags", "post_mentions", "attachments", "deliveries", "outgoing", "ghosts", "pins", "featured_tags"} {
+					for _, table := range []string{"posts", "follows", "likes", "accounts", "notifications", "home_entries", "post_tags", "post_mentions", "attachments", "deliveries", "outgoing", "ghosts", "pins", "featured_tags",
+						"lists", "list_members", "list_entries", "tag_follows", "filters", "filter_keywords", "filter_posts", "markers"} {
 						if step.Detail == "SCAN "+table {
 							t.Errorf("analysed %v: %s\n%s", analysed, step.Detail, sql)
 						}

@@ -84,6 +84,38 @@ func TestListsByApp(t *testing.T) {
 	})
 }
 
+// A list and a hashtag bring nobody what they may not see, also when that
+// changes after it was brought.
+func TestListsDoNotLeak(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, fan := w.person("amira", community.Member), w.person("fan", community.Member)
+		fan.act("/api/v1/accounts/" + path(amira.me.ID) + "/follow")
+		fan.act("/api/v1/tags/maths/follow")
+		var l struct{ ID string }
+		fan.json(http.MethodPost, "/api/v1/lists", map[string]any{"title": "x"}).into(&l)
+		fan.form("/api/v1/lists/"+l.ID+"/accounts", url.Values{"account_ids[]": {path(amira.me.ID)}}).wants("add", 200)
+		seen := map[community.Audience]string{}
+		for _, audience := range []community.Audience{community.Me, community.School, community.Followers, community.Network, community.Public} {
+			seen[audience] = path(w.publish(amira, community.Draft{Audience: audience, Source: "for " + string(audience) + " #maths", FormID: string(audience)}).ID)
+		}
+		list := "/api/v1/timelines/list/" + l.ID
+		for _, at := range []string{list, "/api/v1/timelines/home"} {
+			got := fan.get(at).ids()
+			for audience, id := range seen {
+				if slices.Contains(got, id) != (audience != community.Me) {
+					t.Errorf("%s has what is for %s: %v", at, audience, slices.Contains(got, id))
+				}
+			}
+		}
+		amira.act("/api/v1/accounts/"+path(fan.me.ID)+"/block").wants("block", 200)
+		for _, at := range []string{list, "/api/v1/timelines/home", "/api/v1/lists/" + l.ID + "/accounts"} {
+			if got := fan.get(at).wants(at, 200).ids(); len(got) != 0 {
+				t.Errorf("%s still has %v for somebody who is blocked", at, got)
+			}
+		}
+	})
+}
+
 type filterSeen struct {
 	ID, Title, Phrase string
 	Context           []string
@@ -322,7 +354,9 @@ func TestNarrowedTimelines(t *testing.T) {
 		for _, name := range []string{"one", "one two", "one three", "two", "four"} {
 			ids[name] = amira.post(map[string]any{"status": "#" + strings.ReplaceAll(name, " ", " #"), "visibility": "public"}).ID
 		}
-		w.write(func(tx *store.Tx) error { return tx.Exec("UPDATE posts SET media_count = 1 WHERE id = ?", ids["one two"]).Error })
+		w.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE posts SET media_count = 1 WHERE id = ?", ids["one two"]).Error
+		})
 		for query, want := range map[string][]string{
 			"tag/one": {"one three", "one two", "one"}, "tag/ONE?any[]=four": {"four", "one three", "one two", "one"}, "tag/one?all[]=two": {"one two"},
 			"tag/one?none[]=two&none[]=three": {"one"}, "tag/one?any[]=two&any[]=four&none[]=three": {"four", "two", "one two", "one"}, "tag/one?only_media=true": {"one two"},
