@@ -108,7 +108,7 @@ func (p *Pages) addressOf(r *http.Request) string {
 
 func (p *Pages) signInView(h *here, r *http.Request) formPage {
 	l := h.l
-	h.frame.Shape, h.frame.Robots = Alone, "noindex"
+	h.frame.Shape, h.frame.Robots, h.frame.Opened = Alone, "noindex", true
 	view := formPage{
 		Head:   PageHead{Title: l.T("sign_in.title")},
 		Action: "/sign-in", Submit: l.T("nav.sign_in"),

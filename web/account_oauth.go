@@ -35,7 +35,7 @@ func asked(get func(string) string) auth.Authorization {
 // RFC 6749, section 4.1.1; RFC 9700, section 4.11.2.
 func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) error {
 	q := asked(r.URL.Query().Get)
-	h.frame.Shape, h.frame.Robots = Alone, "noindex"
+	h.frame.Shape, h.frame.Robots, h.frame.Opened = Alone, "noindex", true
 	var app auth.App
 	var scopes auth.Scopes
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
@@ -77,7 +77,7 @@ func (p *Pages) authorize(h *here, w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	q := asked(r.PostFormValue)
-	h.frame.Shape, h.frame.Robots = Alone, "noindex"
+	h.frame.Shape, h.frame.Robots, h.frame.Opened = Alone, "noindex", true
 	var app auth.App
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		app, _, err = auth.CheckAuthorization(tx, q)

@@ -296,6 +296,11 @@ func TestLettingAnAppIn(t *testing.T) {
 		if policy := b.get(asks("tusk://back", "read")).Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' tusk:;") {
 			t.Errorf("the question's policy is %q", policy)
 		}
+		for path, want := range map[string]string{asks("tusk://back", "read"): "", "/sign-in?again=1": "", "/home": "same-origin"} {
+			if got := b.get(path).Header().Get("Cross-Origin-Opener-Policy"); got != want {
+				t.Errorf("%s is cut off from what opened it by %q", path, got)
+			}
+		}
 		form := func(redirect, do string) []string {
 			return []string{"response_type", "code", "client_id", app.ClientID, "redirect_uri", redirect, "scope", "read", "state", "s1", "do", do}
 		}

@@ -26,6 +26,9 @@ type Frame struct {
 	Links   []HeadLink
 
 	FormTargets []string // where a form of this page may end besides here: origins, or schemes with their colon
+	// Opened is whether an app may have opened the page in a window of its own and
+	// waits for where that goes (Phanpy): cut off from it, it takes it for closed.
+	Opened bool
 }
 
 // SiteView is this instance as its pages name it.

@@ -62,6 +62,9 @@ func (ts *Templates) Page(w http.ResponseWriter, status int, l *Locale, name str
 	}
 	h := w.Header()
 	SecurityHeaders(h, p.Frame.FormTargets...)
+	if p.Frame.Opened {
+		h.Del("Cross-Origin-Opener-Policy")
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", l.Tag.String())
 	if h.Get("Cache-Control") == "" {
