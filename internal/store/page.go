@@ -60,6 +60,22 @@ func (p Page) on(column clause.Column) func(*gorm.DB) *gorm.DB {
 	}
 }
 
+// SQL is On for a query that is written by hand: a condition, which begins with
+// AND or is empty, with its values, and what stands at the query's end.
+func (p Page) SQL(column string) (where string, args []any, end string) {
+	if p.MaxID > 0 {
+		where, args = where+" AND "+column+" < ?", append(args, p.MaxID)
+	}
+	if after := max(p.SinceID, p.MinID); after > 0 {
+		where, args = where+" AND "+column+" > ?", append(args, after)
+	}
+	order := " DESC"
+	if p.MinID > 0 {
+		order = ""
+	}
+	return where, args, " ORDER BY " + column + order + " LIMIT " + strconv.Itoa(p.Size())
+}
+
 // limit is a LIMIT whose number stands in the statement. Postgres plans a
 // statement once for all its parameters; were the number one of them, it would
 // reckon with a tenth of the table and sort it.

@@ -73,15 +73,14 @@ func (db *DB) openPostgres(ctx, background context.Context, o Options, log *ormL
 	return nil
 }
 
-// beginPostgres begins a transaction. A reader sees one state of the database
-// throughout, as on SQLite.
+// beginPostgres begins a transaction.
 func (db *DB) beginPostgres(ctx context.Context, write bool) (session, error) {
-	if !write {
-		return db.pg.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	}
 	conn, err := db.pg.Conn(ctx) // waiting for a connection may be given up,
 	if err != nil {
 		return nil, err
+	}
+	if !write {
+		return &pgRead{ctx: ctx, conn: conn, snapshot: true}, nil
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
 	tx, err := conn.BeginTx(limited, nil) // the transaction not

@@ -45,7 +45,7 @@ func (p *sqlitePool) acquire(ctx context.Context) (*sqliteConn, error) {
 			<-p.slots
 			return nil, err
 		}
-		return &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+		return &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, raw: map[string]driver.Stmt{}}, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a database connection: %w", ctx.Err())
 	}
@@ -96,6 +96,10 @@ func (p *sqlitePool) close(ctx context.Context) error {
 type sqliteConn struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+
+	raw    map[string]driver.Stmt // for questions, as the driver has them
+	named  []driver.NamedValue    // what questions reuse
+	values []driver.Value
 }
 
 // How many statements a connection keeps, and how long their text may be.
@@ -173,18 +177,28 @@ func (c *sqliteConn) QueryRowContext(_ context.Context, query string, args ...an
 }
 
 func (c *sqliteConn) close() {
+	c.closeStmts()
+	c.conn.Close()
+}
+
+func (c *sqliteConn) closeStmts() {
 	for _, s := range c.stmts {
 		s.Close()
 	}
-	c.conn.Close()
+	c.conn.Raw(func(any) error {
+		for _, s := range c.raw {
+			s.Close()
+		}
+		return nil
+	})
+	clear(c.stmts)
+	clear(c.raw)
 }
 
 // discard closes the connection for good instead of giving it back to
 // database/sql.
 func (c *sqliteConn) discard() {
-	for _, s := range c.stmts {
-		s.Close()
-	}
+	c.closeStmts()
 	c.conn.Raw(func(any) error { return driver.ErrBadConn })
 	c.conn.Close()
 }

@@ -63,7 +63,13 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 func (db *DB) Ask(ctx context.Context, fn func(tx *Tx) error) error {
 	db.reads.Add(1)
 	if db.dialect == Postgres {
-		return db.wrap(fn(db.newTx(ctx, db.pg)))
+		conn, err := db.pg.Conn(ctx)
+		if err != nil {
+			return db.wrap(err)
+		}
+		s := &pgRead{ctx: ctx, conn: conn}
+		defer func() { _ = s.Rollback() }() // nothing was begun: gives the connection back
+		return db.wrap(fn(db.newTx(ctx, s)))
 	}
 	c, err := db.readers.acquire(ctx)
 	if err != nil {
