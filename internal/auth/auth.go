@@ -68,16 +68,25 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // enter now.
 func entering(tx *store.Tx, id int64) (community.Person, error) {
 	p, err := community.PersonByID(tx, id)
-	if err != nil {
-		return p, err
+	if err == nil {
+		err = mayEnter(tx, p, true)
+	}
+	return p, err
+}
+
+// mayEnter fails unless the person whom an authentic secret belongs to, if there
+// is one, may enter now.
+func mayEnter(tx *store.Tx, p community.Person, known bool) error {
+	if !known {
+		return fault.Keyed(fault.NotFound, "account.none", "There is no such account.", nil)
 	}
 	if err := p.User.MayEnter(tx.Now); err != nil {
-		return p, err
+		return err
 	}
 	if p.Gone() {
-		return p, fault.Keyed(fault.Forbidden, "user.suspended", "This account has been suspended. Ask an administrator of your school.", nil)
+		return fault.Keyed(fault.Forbidden, "user.suspended", "This account has been suspended. Ask an administrator of your school.", nil)
 	}
-	return p, nil
+	return nil
 }
 
 func signedOut() error {

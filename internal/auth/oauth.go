@@ -60,6 +60,11 @@ type Token struct {
 // TableName names the table of tokens.
 func (Token) TableName() string { return "oauth_tokens" }
 
+var (
+	tokenColumns = store.ColumnsOf[Token]()
+	appColumns   = store.ColumnsOf[App]()
+)
+
 const (
 	// OutOfBand is the redirect URI of an app that has none: the code is shown
 	// to be copied, as Mastodon does it.
@@ -373,27 +378,37 @@ func (a *Auth) Bearer(ctx context.Context, token string) (Access, error) {
 		return acc, invalid
 	}
 	stale := false
-	err := a.db.Read(ctx, func(tx *store.Tx) error {
+	err := a.db.Ask(ctx, func(tx *store.Tx) error {
 		acc = Access{}
-		if err := tx.Where("token_hash = ? AND revoked_at IS NULL", digest(token)).Limit(1).Find(&acc.Token).Error; err != nil {
+		known := false
+		d := tx.Dialect()
+		err := tx.Ask(store.Question{
+			SQL: "SELECT " + tokenColumns.In(d) + ", " + appColumns.In(d) + ", " + community.PersonColumns(d) + ` FROM oauth_tokens
+				LEFT JOIN oauth_apps ON oauth_apps.id = oauth_tokens.app_id ` + community.JoinPerson("oauth_tokens.account_id") + `
+				WHERE oauth_tokens.token_hash = ? AND oauth_tokens.revoked_at IS NULL`,
+			Args: []any{digest(token)},
+			Row: func(r *store.Row) {
+				tokenColumns.Read(r, &acc.Token)
+				if r.Null() {
+					appColumns.Skip(r)
+				} else {
+					appColumns.Read(r, &acc.App)
+				}
+				acc.Person, known = community.ReadPerson(r)
+			},
+		})
+		if err != nil {
 			return err
 		}
 		if acc.Token.ID == 0 {
 			return invalid
 		}
 		acc.Scopes = strings.Fields(acc.Token.Scopes)
-		if acc.Token.AppID != nil {
-			if err := tx.Where("id = ?", *acc.Token.AppID).Take(&acc.App).Error; err != nil {
-				return err
-			}
-		}
 		stale = acc.Token.UsedOn == nil || day(tx.Now).After(*acc.Token.UsedOn)
 		if acc.Token.AccountID == nil {
 			return nil
 		}
-		var err error
-		acc.Person, err = entering(tx, *acc.Token.AccountID)
-		return err
+		return mayEnter(tx, acc.Person, known)
 	})
 	if err != nil || !stale {
 		return acc, err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/text"
 )
@@ -21,6 +20,8 @@ type Session struct {
 	UsedOn    time.Time // to the day: when somebody reads is nobody's business
 	ExpiresAt time.Time
 }
+
+var sessionColumns = store.ColumnsOf[Session]()
 
 // sessionLasts is how long a session lasts that is not used.
 const sessionLasts = 60 * 24 * time.Hour
@@ -74,19 +75,26 @@ func (a *Auth) Signed(ctx context.Context, token string) (Session, community.Per
 	var s Session
 	var p community.Person
 	stale := false
-	err := a.db.Read(ctx, func(tx *store.Tx) (err error) {
-		if err := tx.Where("token_hash = ?", digest(token)).Take(&s).Error; err != nil {
-			if fault.Is(err, fault.NotFound) {
-				return signedOut()
-			}
+	err := a.db.Ask(ctx, func(tx *store.Tx) error {
+		found, known := false, false
+		err := tx.Ask(store.Question{
+			SQL: "SELECT " + sessionColumns.In(tx.Dialect()) + ", " + community.PersonColumns(tx.Dialect()) + " FROM sessions " +
+				community.JoinPerson("sessions.account_id") + " WHERE sessions.token_hash = ?",
+			Args: []any{digest(token)},
+			Row: func(r *store.Row) {
+				sessionColumns.Read(r, &s)
+				p, known = community.ReadPerson(r)
+				found = true
+			},
+		})
+		if err != nil {
 			return err
 		}
-		if !s.ExpiresAt.After(tx.Now) {
+		if !found || !s.ExpiresAt.After(tx.Now) {
 			return signedOut()
 		}
 		stale = day(tx.Now).After(s.UsedOn)
-		p, err = entering(tx, s.AccountID)
-		return err
+		return mayEnter(tx, p, known)
 	})
 	if err != nil || !stale {
 		return s, p, err

@@ -168,15 +168,22 @@ func oneAccount(q *gorm.DB) (Account, error) {
 
 // AccountByID returns an account, also one that is suspended or gone.
 func AccountByID(tx *store.Tx, id int64) (Account, error) {
-	return oneAccount(tx.Where("id = ?", id))
+	found, err := askAccounts(tx, "accounts.id = ?", id)
+	if err == nil && len(found) == 0 {
+		err = noAccount()
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return found[0], nil
 }
 
 // AccountsByID returns those accounts that exist, by ID.
 func AccountsByID(tx *store.Tx, ids []int64) (map[int64]Account, error) {
 	found := make(map[int64]Account, len(ids))
 	for part := range slices.Chunk(ids, 400) {
-		var rows []Account
-		if err := tx.Where("id IN ?", part).Find(&rows).Error; err != nil {
+		rows, err := askAccounts(tx, "accounts.id IN ?", part)
+		if err != nil {
 			return nil, err
 		}
 		for _, a := range rows {
@@ -232,12 +239,14 @@ func AccountsByURI(tx *store.Tx, uris []string) (map[string]Account, error) {
 func CountsOf(tx *store.Tx, ids []int64) (map[int64]AccountCounts, error) {
 	found := make(map[int64]AccountCounts, len(ids))
 	for part := range slices.Chunk(ids, 400) {
-		var rows []AccountCounts
-		if err := tx.Where("account_id IN ?", part).Find(&rows).Error; err != nil {
+		err := tx.Ask(store.Question{SQL: "SELECT " + countColumns.In(tx.Dialect()) + " FROM account_counts WHERE account_id IN ?", Args: []any{part},
+			Row: func(r *store.Row) {
+				var c AccountCounts
+				countColumns.Read(r, &c)
+				found[c.AccountID] = c
+			}})
+		if err != nil {
 			return nil, err
-		}
-		for _, c := range rows {
-			found[c.AccountID] = c
 		}
 	}
 	return found, nil

@@ -269,16 +269,14 @@ func visibleAlone(posts string, v Viewer) (string, []any) {
 	return strings.ReplaceAll(where, "$", posts), args
 }
 
-// unmuted narrows a query on posts to authors whom the reader has not muted,
-// boosts of them included. Only lists ask it: a thread shows everybody.
-func unmuted(v Viewer, now time.Time) func(*gorm.DB) *gorm.DB {
-	return func(q *gorm.DB) *gorm.DB {
-		return q.Where(`NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = posts.author_id
+// unmutedSQL is the condition that a row of posts is by nobody whom the reader
+// has muted, nor a boost of theirs. Only lists ask it: a thread shows everybody.
+func unmutedSQL(v Viewer, now time.Time) (string, []any) {
+	return `NOT EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = posts.author_id
 				AND (mutes.expires_at IS NULL OR mutes.expires_at > ?))
 			AND (posts.boost_of_id IS NULL OR NOT EXISTS (SELECT 1 FROM posts boosted JOIN mutes ON mutes.target_id = boosted.author_id
 				WHERE boosted.id = posts.boost_of_id AND mutes.account_id = ? AND (mutes.expires_at IS NULL OR mutes.expires_at > ?)))`,
-			v.who(), now, v.who(), now)
-	}
+		[]any{v.who(), now, v.who(), now}
 }
 
 // CanSee answers MaySee for one post by looking up what ties the viewer to it.

@@ -226,6 +226,5 @@ func DropTalk(tx *store.Tx, me, id int64) error {
 // DirectTimeline returns a page of what v wrote to chosen people or was written
 // by them, newest first.
 func DirectTimeline(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
-	q := through(tx, "conversation_posts", v).Where("conversation_posts.account_id = ?", v.ID)
-	return store.FindOn[Post](q, page, "conversation_posts.post_id")
+	return pageThrough(tx, "conversation_posts", v, page, "conversation_posts.account_id = ?", v.ID)
 }

@@ -1,8 +1,8 @@
 package community
 
 import (
-	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/peers"
@@ -47,14 +47,15 @@ func ReplaceGhosts(tx *store.Tx, under []int64, ghosts []Ghost) error {
 	return nil
 }
 
-// ghostsOf returns what is known to be missing from a thread. What has come
+// ghostsOf asks for what is known to be missing from a thread. What has come
 // meanwhile is no ghost any more.
-func ghostsOf(tx *store.Tx, root int64) ([]Ghost, error) {
-	var ghosts []Ghost
-	err := tx.Raw(`SELECT ghosts.* FROM posts JOIN ghosts ON ghosts.post_id = posts.id WHERE posts.thread_id = ?
-		AND NOT EXISTS (SELECT 1 FROM posts here WHERE here.uri = ghosts.uri) LIMIT ?`, root, MaxGhosts).Scan(&ghosts).Error
-	slices.SortFunc(ghosts, func(a, b Ghost) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.URI, b.URI)) })
-	return ghosts, err
+func ghostsOf(tx *store.Tx, root int64, into *[]Ghost) store.Question {
+	return store.Question{SQL: "SELECT " + ghostColumns.In(tx.Dialect()) + ` FROM posts JOIN ghosts ON ghosts.post_id = posts.id WHERE posts.thread_id = ?
+		AND NOT EXISTS (SELECT 1 FROM posts here WHERE here.uri = ghosts.uri) LIMIT ` + strconv.Itoa(MaxGhosts), Args: []any{root},
+		Row: func(r *store.Row) {
+			*into = append(*into, Ghost{})
+			ghostColumns.Read(r, &(*into)[len(*into)-1])
+		}}
 }
 
 // estranged says for places that are empty because nobody could ask for what

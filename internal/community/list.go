@@ -112,8 +112,7 @@ func AllListMembers(tx *store.Tx, list int64) ([]int64, error) {
 // ListTimeline returns a page of what the people in a list wrote, newest first.
 // Whoever calls has made sure that the list is v's.
 func ListTimeline(tx *store.Tx, v Viewer, list int64, page store.Page) ([]Post, error) {
-	q := through(tx, "list_entries", v).Where("list_entries.list_id = ?", list)
-	return store.FindOn[Post](q, page, "list_entries.post_id")
+	return pageThrough(tx, "list_entries", v, page, "list_entries.list_id = ?", list)
 }
 
 // CreateList makes an empty list.

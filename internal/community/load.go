@@ -1,6 +1,9 @@
 package community
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/store"
@@ -20,10 +23,11 @@ func Load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 	for _, p := range posts {
 		l.add(p)
 	}
-	for _, step := range []func(*store.Tx, Viewer) error{l.quotes, l.mentions, l.tags, l.media, l.polls, l.accounts, l.schools, l.mine, l.marks, l.filters} {
-		if err := step(tx, v); err != nil {
-			return nil, err
-		}
+	if err := l.quotes(tx, v); err != nil {
+		return nil, err
+	}
+	if err := l.rest(tx, v); err != nil {
+		return nil, err
 	}
 	for _, view := range l.views {
 		if view.QuoteID != nil && view.QuoteState == QuoteAccepted && l.quotable[*view.QuoteID] {
@@ -52,15 +56,23 @@ func LoadOne(tx *store.Tx, v Viewer, p Post) (View, error) {
 	return views[0], nil
 }
 
-// loading gathers views: of the posts asked for, and of those they boost.
+// loading gathers views: of the posts asked for, and of those they boost and quote.
 type loading struct {
 	views    map[int64]*View
-	ids      []int64           // of all of them
-	passedOn map[int64]bool    // those that are boosted and that the reader may see
-	named    map[int64][]int64 // whom each mentions
-	quotable map[int64]bool    // those that are quoted and that the reader may see
+	ids      []int64          // of all of them
+	passedOn map[int64]bool   // those that are boosted and that the reader may see
+	quotable map[int64]bool   // those that are quoted and that the reader may see
+	people   map[int64]person // the authors and those they answer
+	schools  map[string]string
 
 	filtering bool // the reader has filters
+}
+
+// person is an account with what is shown beside it.
+type person struct {
+	Account
+	counts AccountCounts
+	muted  bool // by the reader
 }
 
 func (l *loading) add(p Post) {
@@ -77,177 +89,176 @@ func (l *loading) boosted(tx *store.Tx, v Viewer, posts []Post) error {
 			ids = append(ids, *p.BoostOfID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	var found []Post
-	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
-		return err
-	}
+	found, err := visiblePosts(tx, v, ids)
 	l.passedOn = make(map[int64]bool, len(found))
 	for _, p := range found {
 		l.passedOn[p.ID] = true
 		l.add(p)
 	}
-	return nil
+	return err
 }
 
-func (l *loading) mentions(tx *store.Tx, _ Viewer) error {
-	var rows []struct{ PostID, AccountID int64 }
-	if err := tx.Raw("SELECT post_id, account_id FROM post_mentions WHERE post_id IN ?", l.ids).Scan(&rows).Error; err != nil {
+// rest brings all that hangs on the posts, in one round.
+func (l *loading) rest(tx *store.Tx, v Viewer) error {
+	polls := map[int64]*PollView{}
+	questions := []store.Question{l.accounts(tx, v), l.mentions(tx), l.polls(tx, v, polls)}
+	questions = append(questions, l.marks(v))
+	told, done := l.told(v)
+	questions = append(questions, told...)
+	if q, ok := l.media(tx); ok {
+		questions = append(questions, q)
+	}
+	if err := tx.Ask(questions...); err != nil {
 		return err
 	}
-	l.named = make(map[int64][]int64, len(rows))
-	for _, r := range rows {
-		l.named[r.PostID] = append(l.named[r.PostID], r.AccountID)
-	}
-	return nil
-}
-
-func (l *loading) tags(tx *store.Tx, _ Viewer) error {
-	var rows []struct {
-		PostID    int64
-		Tag, Name string
-	}
-	if err := tx.Raw("SELECT post_id, tag, name FROM post_tags WHERE post_id IN ? ORDER BY post_id, tag", l.ids).Scan(&rows).Error; err != nil {
-		return err
-	}
-	for _, r := range rows {
-		view := l.views[r.PostID]
-		view.Tags = append(view.Tags, Tag{Tag: r.Tag, Name: r.Name})
-	}
-	return nil
-}
-
-func (l *loading) media(tx *store.Tx, _ Viewer) error {
-	var rows []media.Attachment
-	if err := tx.Where("post_id IN ?", l.ids).Order("post_id, position").Find(&rows).Error; err != nil {
-		return err
-	}
-	for _, a := range rows {
-		view := l.views[*a.PostID]
-		view.Media = append(view.Media, a)
-	}
-	return nil
-}
-
-// accounts brings the authors with their figures, whom they answer and whom they name.
-func (l *loading) accounts(tx *store.Tx, _ Viewer) error {
-	var authors, all []int64
-	seen := map[int64]bool{}
-	want := func(id int64) {
-		if !seen[id] {
-			seen[id] = true
-			all = append(all, id)
-		}
-	}
+	done()
 	for _, view := range l.views {
-		want(view.AuthorID)
-	}
-	authors = all
-	for _, view := range l.views {
+		author := l.people[view.AuthorID]
+		view.Author, view.AuthorCounts = author.Account, author.counts
+		view.Mine.Author, view.Mine.Muted = v.Local && view.AuthorID == v.ID, author.muted
 		if view.InReplyToAuthor != nil {
-			want(*view.InReplyToAuthor)
-		}
-		for _, id := range l.named[view.ID] {
-			want(id)
-		}
-	}
-	known, err := AccountsByID(tx, all)
-	if err != nil {
-		return err
-	}
-	counts, err := CountsOf(tx, authors)
-	if err != nil {
-		return err
-	}
-	for _, view := range l.views {
-		view.Author, view.AuthorCounts = known[view.AuthorID], counts[view.AuthorID]
-		if view.InReplyToAuthor != nil {
-			if a, ok := known[*view.InReplyToAuthor]; ok {
-				view.ReplyTo = &a
+			if a, ok := l.people[*view.InReplyToAuthor]; ok {
+				view.ReplyTo = &a.Account
 			}
 		}
 		if view.ReplyTo == nil && view.InReplyToURI != "" {
 			view.ReplyToHost, _ = iri.HostOf(view.InReplyToURI)
 		}
-		for _, id := range l.named[view.ID] {
-			if a, ok := known[id]; ok {
-				view.Mentions = append(view.Mentions, a)
+		school, ok := l.schools[view.AuthorHost]
+		if !ok {
+			school = view.AuthorHost
+		}
+		view.School, view.Schools = school, l.schools
+		slices.SortFunc(view.Mentions, func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(view.Tags, func(a, b Tag) int { return cmp.Compare(a.Tag, b.Tag) })
+	}
+	if err := l.chosen(tx, v, polls); err != nil {
+		return err
+	}
+	return l.filters(tx, v)
+}
+
+// accounts brings the authors and whom they answer, with their figures and
+// their schools.
+func (l *loading) accounts(tx *store.Tx, v Viewer) store.Question {
+	seen := make(map[int64]bool, len(l.views))
+	var ids []int64
+	want := func(id int64) {
+		if !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range l.ids {
+		want(l.views[id].AuthorID)
+		if to := l.views[id].InReplyToAuthor; to != nil {
+			want(*to)
+		}
+	}
+	l.people, l.schools = make(map[int64]person, len(ids)), map[string]string{}
+	muted, args := "FALSE", []any(nil)
+	if v.Local {
+		muted = "EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = accounts.id AND (mutes.expires_at IS NULL OR mutes.expires_at > ?))"
+		args = []any{v.ID, tx.Now}
+	}
+	return store.Question{
+		SQL: "SELECT " + accountColumns.In(tx.Dialect()) + ", " + schoolSQL + ", " + muted + ", " + countColumns.In(tx.Dialect()) +
+			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id " + schoolJoins + " WHERE accounts.id IN ?",
+		Args: append(args, ids),
+		Row: func(r *store.Row) {
+			var p person
+			accountColumns.Read(r, &p.Account)
+			l.schools[p.Host] = r.Text()
+			p.muted = r.Bool()
+			if !r.Null() {
+				countColumns.Read(r, &p.counts)
 			}
-		}
+			l.people[p.ID] = p
+		},
 	}
-	return nil
 }
 
-// schools brings what the servers are called, of the authors and of those they
-// answer and name.
-func (l *loading) schools(tx *store.Tx, _ Viewer) error {
-	hosts := make([]string, 0, 2*len(l.views))
-	for _, view := range l.views {
-		hosts = append(hosts, view.AuthorHost)
-		if view.ReplyTo != nil {
-			hosts = append(hosts, view.ReplyTo.Host)
-		}
-		for _, a := range view.Mentions {
-			hosts = append(hosts, a.Host)
-		}
+// mentions brings those who are named.
+func (l *loading) mentions(tx *store.Tx) store.Question {
+	return store.Question{
+		SQL: "SELECT post_mentions.post_id, " + accountColumns.In(tx.Dialect()) + ", " + schoolSQL +
+			" FROM post_mentions JOIN accounts ON accounts.id = post_mentions.account_id " + schoolJoins + " WHERE post_mentions.post_id IN ?",
+		Args: []any{l.ids},
+		Row: func(r *store.Row) {
+			view := l.views[r.Int()]
+			view.Mentions = append(view.Mentions, Account{})
+			a := &view.Mentions[len(view.Mentions)-1]
+			accountColumns.Read(r, a)
+			l.schools[a.Host] = r.Text()
+		},
 	}
-	names, err := hostNames(tx, hosts)
-	if err != nil {
-		return err
-	}
-	for _, view := range l.views {
-		view.School, view.Schools = names[view.AuthorHost], names
-	}
-	return nil
 }
 
-// mine brings what the reader did with the posts.
-func (l *loading) mine(tx *store.Tx, v Viewer) error {
-	if !v.Local {
-		return nil
+// media brings the pictures of the posts that have some.
+func (l *loading) media(tx *store.Tx) (store.Question, bool) {
+	ids := l.where(func(p *View) bool { return p.MediaCount > 0 })
+	return store.Question{
+		SQL:  "SELECT " + attachmentColumns.In(tx.Dialect()) + " FROM attachments WHERE attachments.post_id IN ? ORDER BY attachments.post_id, attachments.position",
+		Args: []any{ids},
+		Row: func(r *store.Row) {
+			var a media.Attachment
+			attachmentColumns.Read(r, &a)
+			view := l.views[*a.PostID]
+			view.Media = append(view.Media, a)
+		},
+	}, len(ids) > 0
+}
+
+// where returns those of the posts that are so.
+func (l *loading) where(so func(p *View) bool) []int64 {
+	var ids []int64
+	for _, id := range l.ids {
+		if so(l.views[id]) {
+			ids = append(ids, id)
+		}
 	}
-	var rows []struct {
-		PostID int64
-		Did    string
+	return ids
+}
+
+// marks brings the hashtags, and what the reader did with the posts. What a
+// post counts none of is not looked for.
+func (l *loading) marks(v Viewer) store.Question {
+	sql, args := "SELECT post_id, 'tag' AS did, tag, name FROM post_tags WHERE post_id IN ?", []any{l.ids}
+	arm := func(ids []int64, more string, these ...any) {
+		if len(ids) > 0 {
+			sql, args = sql+" UNION ALL "+more, append(args, these...)
+		}
 	}
-	// The plus keeps SQLite from walking all that the reader ever wrote.
-	err := tx.Raw(`SELECT post_id, 'like' AS did FROM likes WHERE account_id = ? AND post_id IN ?
-		UNION ALL SELECT post_id, 'bookmark' FROM bookmarks WHERE account_id = ? AND post_id IN ?
-		UNION ALL SELECT boost_of_id, 'boost' FROM posts WHERE author_id = ? AND boost_of_id IN ? AND deleted_at IS NULL
-		UNION ALL SELECT in_reply_to_id, 'use' FROM posts WHERE +author_id = ? AND in_reply_to_id IN ? AND kind = 'acknowledgement' AND deleted_at IS NULL
-		UNION ALL SELECT post_id, 'pin' FROM pins WHERE account_id = ? AND post_id IN ?
-		UNION ALL SELECT posts.id, 'mute' FROM posts JOIN mutes ON mutes.target_id = posts.author_id
-			WHERE posts.id IN ? AND mutes.account_id = ? AND (mutes.expires_at IS NULL OR mutes.expires_at > ?)
-		UNION ALL SELECT 0, 'filter' WHERE EXISTS (SELECT 1 FROM filters WHERE account_id = ?)`,
-		v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, v.ID, l.ids, l.ids, v.ID, tx.Now, v.ID).Scan(&rows).Error
-	if err != nil {
-		return err
+	if v.Local {
+		arm(l.ids, "SELECT 0, 'filter', '', '' WHERE EXISTS (SELECT 1 FROM filters WHERE account_id = ?)", v.ID)
+		arm(l.ids, "SELECT post_id, 'bookmark', '', '' FROM bookmarks WHERE account_id = ? AND post_id IN ?", v.ID, l.ids)
+		liked := l.where(func(p *View) bool { return p.LikesCount > 0 })
+		arm(liked, "SELECT post_id, 'like', '', '' FROM likes WHERE account_id = ? AND post_id IN ?", v.ID, liked)
+		boosted := l.where(func(p *View) bool { return p.BoostsCount > 0 })
+		arm(boosted, "SELECT boost_of_id, 'boost', '', '' FROM posts WHERE author_id = ? AND boost_of_id IN ? AND deleted_at IS NULL", v.ID, boosted)
+		// The plus keeps SQLite from walking all that the reader ever wrote.
+		used := l.where(func(p *View) bool { return p.UsesCount > 0 })
+		arm(used, "SELECT in_reply_to_id, 'use', '', '' FROM posts WHERE +author_id = ? AND in_reply_to_id IN ? AND kind = 'acknowledgement' AND deleted_at IS NULL", v.ID, used)
+		own := l.where(func(p *View) bool { return p.AuthorID == v.ID })
+		arm(own, "SELECT post_id, 'pin', '', '' FROM pins WHERE account_id = ? AND post_id IN ?", v.ID, own)
 	}
-	for _, r := range rows {
-		if r.Did == "filter" {
+	return store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
+		view := l.views[r.Int()]
+		switch did, tag, name := r.Text(), r.Text(), r.Text(); did {
+		case "filter":
 			l.filtering = true
-			continue
-		}
-		mine := &l.views[r.PostID].Mine
-		switch r.Did {
+		case "tag":
+			view.Tags = append(view.Tags, Tag{Tag: tag, Name: name})
 		case "like":
-			mine.Liked = true
+			view.Mine.Liked = true
 		case "bookmark":
-			mine.Bookmarked = true
+			view.Mine.Bookmarked = true
 		case "boost":
-			mine.Boosted = true
+			view.Mine.Boosted = true
 		case "pin":
-			mine.Pinned = true
+			view.Mine.Pinned = true
 		case "use":
-			mine.Used = true
-		case "mute":
-			mine.Muted = true
+			view.Mine.Used = true
 		}
-	}
-	for _, view := range l.views {
-		view.Mine.Author = view.AuthorID == v.ID
-	}
-	return nil
+	}}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // filters brings which of the reader's filters are about the posts. It is asked
-// only of those who have any: see mine. What the reader wrote is filtered for
+// only of those who have any: see marks. What the reader wrote is filtered for
 // them by nothing.
 func (l *loading) filters(tx *store.Tx, v Viewer) error {
 	if !l.filtering {

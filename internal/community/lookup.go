@@ -50,8 +50,8 @@ func PostsByID(tx *store.Tx, v Viewer, ids []int64) (map[int64]Post, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	var found []Post
-	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
+	found, err := visiblePosts(tx, v, ids)
+	if err != nil {
 		return nil, err
 	}
 	posts := make(map[int64]Post, len(found))

@@ -2,6 +2,7 @@ package community
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -260,29 +261,40 @@ func PollsOf(tx *store.Tx, posts []int64) (map[int64]Poll, error) {
 	return polls, nil
 }
 
-// polls brings the polls, and what the reader chose.
-func (l *loading) polls(tx *store.Tx, v Viewer) error {
-	polls, err := PollsOf(tx, l.ids)
-	if err != nil || len(polls) == 0 {
-		return err
-	}
-	var mine []struct{ PostID, Position int64 }
-	if v.Local {
-		err := tx.Raw("SELECT post_id, position FROM poll_votes WHERE account_id = ? AND post_id IN ? ORDER BY position", v.ID, l.ids).Scan(&mine).Error
-		if err != nil {
-			return err
-		}
-	}
-	for id, p := range polls {
-		view := l.views[id]
-		view.Poll = &PollView{Poll: p, Over: p.Closed(tx.Now), Asked: v.Local && view.AuthorID == v.ID}
-		for _, m := range mine {
-			if m.PostID == id {
-				view.Poll.Chosen = append(view.Poll.Chosen, m.Position)
+// polls brings the polls.
+func (l *loading) polls(tx *store.Tx, v Viewer, polls map[int64]*PollView) store.Question {
+	return store.Question{
+		SQL: "SELECT " + pollColumns.In(tx.Dialect()) + ", " + optionColumns.In(tx.Dialect()) +
+			" FROM polls JOIN poll_options ON poll_options.post_id = polls.post_id WHERE polls.post_id IN ? ORDER BY polls.post_id, poll_options.position",
+		Args: []any{l.ids},
+		Row: func(r *store.Row) {
+			var p Poll
+			pollColumns.Read(r, &p)
+			if polls[p.PostID] == nil {
+				view := l.views[p.PostID]
+				view.Poll = &PollView{Poll: p, Over: p.Closed(tx.Now), Asked: v.Local && view.AuthorID == v.ID}
+				polls[p.PostID] = view.Poll
 			}
-		}
+			poll := polls[p.PostID]
+			poll.Options = append(poll.Options, PollOption{})
+			optionColumns.Read(r, &poll.Options[len(poll.Options)-1])
+		},
 	}
-	return nil
+}
+
+// chosen brings what the reader chose of the polls.
+func (l *loading) chosen(tx *store.Tx, v Viewer, polls map[int64]*PollView) error {
+	if !v.Local || len(polls) == 0 {
+		return nil
+	}
+	return tx.Ask(store.Question{
+		SQL:  "SELECT post_id, position FROM poll_votes WHERE account_id = ? AND post_id IN ? ORDER BY position",
+		Args: []any{v.ID, slices.Collect(maps.Keys(polls))},
+		Row: func(r *store.Row) {
+			p := polls[r.Int()]
+			p.Chosen = append(p.Chosen, r.Int())
+		},
+	})
 }
 
 // attachPoll stores the poll of a post that was just landed.

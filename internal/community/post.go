@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
@@ -243,8 +245,10 @@ func (p Post) counts() bool { return p.Kind != Boost && p.Audience != Me && p.Au
 // PostByID returns the post, also when it is deleted: see DeletedAt. It says
 // nothing of who may see it: see VisiblePost.
 func PostByID(tx *store.Tx, id int64) (Post, error) {
-	var p Post
-	err := tx.Where("id = ?", id).Take(&p).Error
+	p, known, err := onePost(tx, "posts.id = ?", id)
+	if err == nil && !known {
+		err = store.Wrap(gorm.ErrRecordNotFound)
+	}
 	return p, err
 }
 
@@ -311,9 +315,9 @@ func noSuchPost() error {
 // VisiblePost returns the post if v may see it. A deleted post is Gone for
 // whoever could have seen it, and everything else NotFound.
 func VisiblePost(tx *store.Tx, id int64, v Viewer) (Post, error) {
-	var p Post
-	err := tx.Scopes(visibleTo(v)).Where("posts.id = ?", id).Take(&p).Error
-	if !fault.Is(err, fault.NotFound) {
+	where, args := visibleSQL("posts", v)
+	p, seen, err := onePost(tx, "posts.id = ? AND "+where, append([]any{id}, args...)...)
+	if err != nil || seen {
 		return p, err
 	}
 	p, err = PostByID(tx, id)
@@ -331,8 +335,8 @@ func VisiblePosts(tx *store.Tx, ids []int64, v Viewer) ([]Post, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	var found []Post
-	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", store.Even(ids)).Find(&found).Error; err != nil {
+	found, err := visiblePosts(tx, v, ids)
+	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })

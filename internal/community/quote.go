@@ -488,22 +488,16 @@ func QuotesOf(tx *store.Tx, v Viewer, post int64, page store.Page) ([]Post, erro
 // and that the reader may see.
 func (l *loading) quotes(tx *store.Tx, v Viewer) error {
 	var ids []int64
-	for _, view := range l.views {
-		if view.QuoteID != nil && view.QuoteState == QuoteAccepted {
+	for _, id := range l.ids {
+		if view := l.views[id]; view.QuoteID != nil && view.QuoteState == QuoteAccepted {
 			ids = append(ids, *view.QuoteID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	var found []Post
-	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
-		return err
-	}
+	found, err := visiblePosts(tx, v, ids)
 	l.quotable = make(map[int64]bool, len(found))
 	for _, p := range found {
 		l.quotable[p.ID] = true
 		l.add(p)
 	}
-	return nil
+	return err
 }

@@ -3,6 +3,7 @@ package community
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
@@ -56,11 +57,30 @@ type bone struct {
 func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
 	root := p.ThreadID
 	var posts []Post
-	err := tx.Where("posts.thread_id = ?", root).Where("posts.boost_of_id IS NULL").Scopes(visibleTo(v)).
-		Order("posts.id DESC").Limit(ThreadSize + 1).Find(&posts).Error
-	if err != nil {
+	var bones []bone
+	var ghosts []Ghost
+	where, args := visibleSQL("posts", v)
+	questions := []store.Question{{
+		SQL: "SELECT " + postColumns.In(tx.Dialect()) + " FROM posts WHERE posts.thread_id = ? AND posts.boost_of_id IS NULL AND " + where +
+			" ORDER BY posts.id DESC LIMIT " + strconv.Itoa(ThreadSize+1),
+		Args: append([]any{root}, args...),
+		Row: func(r *store.Row) {
+			posts = append(posts, Post{})
+			postColumns.Read(r, &posts[len(posts)-1])
+		},
+	}, {
+		SQL: "SELECT id, in_reply_to_id, deleted_at IS NOT NULL FROM posts WHERE thread_id = ? ORDER BY id DESC LIMIT " + strconv.Itoa(skeletonSize), Args: []any{root},
+		Row: func(r *store.Row) {
+			bones = append(bones, bone{ID: r.Int(), InReplyToID: r.IntPtr(), Deleted: r.Bool()})
+		},
+	}}
+	if v.Local { // what another server tells of is passed on to nobody
+		questions = append(questions, ghostsOf(tx, root, &ghosts))
+	}
+	if err := tx.Ask(questions...); err != nil {
 		return ThreadView{}, err
 	}
+	slices.SortFunc(ghosts, func(a, b Ghost) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.URI, b.URI)) })
 	var t ThreadView
 	if len(posts) > ThreadSize {
 		posts, t.Earlier = posts[:ThreadSize], true
@@ -83,18 +103,6 @@ func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
 		}
 	}
 	shown[p.ID] = p
-	var bones []bone
-	err = tx.Raw("SELECT id, in_reply_to_id, deleted_at IS NOT NULL AS deleted FROM posts WHERE thread_id = ? ORDER BY id DESC LIMIT ?",
-		root, skeletonSize).Scan(&bones).Error
-	if err != nil {
-		return ThreadView{}, err
-	}
-	var ghosts []Ghost
-	if v.Local { // what another server tells of is passed on to nobody
-		if ghosts, err = ghostsOf(tx, root); err != nil {
-			return ThreadView{}, err
-		}
-	}
 	t.Nodes = weave(tx.Site, root, shown, bones, oldest, ghosts)
 	return t, estranged(tx, t.Nodes)
 }
@@ -186,16 +194,20 @@ func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest
 // may see them.
 func Above(tx *store.Tx, v Viewer, p Post) ([]Post, error) {
 	const most = 100
+	if p.InReplyToID == nil {
+		return nil, nil
+	}
 	var ids []int64
-	err := tx.Raw(`WITH RECURSIVE up (id, parent, height) AS (
+	err := tx.Ask(store.Question{SQL: `WITH RECURSIVE up (id, parent, height) AS (
 			SELECT id, in_reply_to_id, 0 FROM posts WHERE id = ?
 			UNION ALL SELECT posts.id, posts.in_reply_to_id, up.height + 1 FROM up JOIN posts ON posts.id = up.parent WHERE up.height < ?)
-		SELECT id FROM up WHERE height > 0 ORDER BY height DESC`, p.ID, most).Scan(&ids).Error
+		SELECT id FROM up WHERE height > 0 ORDER BY height DESC`, Args: []any{p.ID, most},
+		Row: func(r *store.Row) { ids = append(ids, r.Int()) }})
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	var found []Post
-	if err := tx.Scopes(visibleTo(v)).Where("posts.id IN ?", ids).Find(&found).Error; err != nil {
+	found, err := visiblePosts(tx, v, ids)
+	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })

@@ -3,6 +3,7 @@ package community
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -15,8 +16,7 @@ import (
 
 // Home returns a page of what v follows, with v's own posts, newest first.
 func Home(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
-	q := through(tx, "home_entries", v).Where("home_entries.account_id = ?", v.ID)
-	return store.FindOn[Post](q, page, "home_entries.post_id")
+	return pageThrough(tx, "home_entries", v, page, "home_entries.account_id = ?", v.ID)
 }
 
 // SchoolTimeline returns a page of what was written here for all of the school
@@ -47,6 +47,21 @@ type Choice struct {
 	OnlyMedia bool // leaves out what has no pictures
 }
 
+// sql is the condition that a row of posts is chosen, behind others.
+func (c Choice) sql() string {
+	where := ""
+	switch c.From {
+	case Here:
+		where = " AND posts.author_host = ''"
+	case Elsewhere:
+		where = " AND posts.author_host <> ''"
+	}
+	if c.OnlyMedia {
+		where += " AND posts.media_count > 0"
+	}
+	return where
+}
+
 // PublicTimeline returns a page of the listed posts of an origin, newest
 // first. A guest finds the public ones there, and a member what else they may see.
 func PublicTimeline(tx *store.Tx, v Viewer, from Origin, page store.Page) ([]Post, error) {
@@ -55,29 +70,17 @@ func PublicTimeline(tx *store.Tx, v Viewer, from Origin, page store.Page) ([]Pos
 
 // ChosenTimeline is PublicTimeline for a choice of its posts.
 func ChosenTimeline(tx *store.Tx, v Viewer, c Choice, page store.Page) ([]Post, error) {
-	q := tx.Model(&Post{}).Where("posts.listed") // spelt as the partial indexes have it
-	if c.OnlyMedia {
-		q = q.Where("posts.media_count > 0")
-	}
-	switch c.From {
-	case Here:
-		q = q.Where("posts.author_host = ''")
-	case Elsewhere:
-		q = q.Where("posts.author_host <> ''")
-	}
-	return store.Find[Post](q.Scopes(shown(tx, v)), page)
+	return pageShown(tx, v, page, "posts.listed"+c.sql()) // spelt as the partial indexes have it
 }
 
 // PracticeTimeline returns a page of listed practice posts, newest first.
 func PracticeTimeline(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
-	q := tx.Model(&Post{}).Where("posts.listed AND posts.kind = 'practice'")
-	return store.Find[Post](q.Scopes(shown(tx, v)), page)
+	return pageShown(tx, v, page, "posts.listed AND posts.kind = 'practice'")
 }
 
 // TagTimeline returns a page of the posts with a hashtag, newest first.
 func TagTimeline(tx *store.Tx, v Viewer, tag string, page store.Page) ([]Post, error) {
-	q := through(tx, "post_tags", v).Where("post_tags.tag = ?", text.TagKey(tag))
-	return store.FindOn[Post](q, page, "post_tags.post_id")
+	return pageThrough(tx, "post_tags", v, page, "post_tags.tag = ?", text.TagKey(tag))
 }
 
 // mostTags is how many hashtags of each kind a TagChoice takes, as Mastodon does.
@@ -96,23 +99,14 @@ type TagChoice struct {
 func TagsTimeline(tx *store.Tx, v Viewer, tag string, c TagChoice, page store.Page) ([]Post, error) {
 	var posts []Post
 	for _, key := range tagKeys(append([]string{tag}, c.Any[:min(len(c.Any), mostTags)]...)) {
-		q := through(tx, "post_tags", v).Where("post_tags.tag = ?", key)
+		where, args := "post_tags.tag = ?", []any{key}
 		for _, also := range tagKeys(c.All[:min(len(c.All), mostTags)]) {
-			q = q.Where("EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", also)
+			where, args = where+" AND EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", append(args, also)
 		}
 		for _, not := range tagKeys(c.None[:min(len(c.None), mostTags)]) {
-			q = q.Where("NOT EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", not)
+			where, args = where+" AND NOT EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", append(args, not)
 		}
-		if c.OnlyMedia {
-			q = q.Where("posts.media_count > 0")
-		}
-		switch c.From {
-		case Here:
-			q = q.Where("posts.author_host = ''")
-		case Elsewhere:
-			q = q.Where("posts.author_host <> ''")
-		}
-		found, err := store.FindOn[Post](q, page, "post_tags.post_id")
+		found, err := pageThrough(tx, "post_tags", v, page, where+c.sql(), args...)
 		if err != nil {
 			return nil, err
 		}
@@ -149,43 +143,58 @@ type ProfileFilter struct {
 
 // ProfileTimeline returns a page of an account's posts, newest first.
 func ProfileTimeline(tx *store.Tx, v Viewer, account int64, only ProfileFilter, page store.Page) ([]Post, error) {
-	q := tx.Model(&Post{}).Where("posts.author_id = ?", account)
+	where, args := "posts.author_id = ?", []any{account}
 	if only.WithoutReplies {
-		q = q.Where("(posts.in_reply_to_uri = '' OR posts.in_reply_to_author = posts.author_id)")
+		where += " AND (posts.in_reply_to_uri = '' OR posts.in_reply_to_author = posts.author_id)"
 	}
 	if only.WithoutBoosts {
-		q = q.Where("posts.boost_of_id IS NULL")
+		where += " AND posts.boost_of_id IS NULL"
 	}
 	if only.OnlyMedia {
-		q = q.Where("posts.media_count > 0")
+		where += " AND posts.media_count > 0"
 	}
 	if only.Kind != "" {
-		q = q.Where("posts.kind = ?", only.Kind)
+		where, args = where+" AND posts.kind = ?", append(args, only.Kind)
 	}
-	return store.Find[Post](q.Scopes(visibleTo(v)), page)
+	visible, more := visibleSQL("posts", v)
+	return pageOfPosts(tx, page, "posts.id", "posts WHERE "+where+" AND "+visible, append(args, more...)...)
+}
+
+// shownSQL is the condition that a list shows v a row of posts.
+func shownSQL(v Viewer, now time.Time) (string, []any) {
+	where, args := visibleSQL("posts", v)
+	if v.Local {
+		unmuted, more := unmutedSQL(v, now)
+		where, args = where+" AND "+unmuted, append(args, more...)
+	}
+	return where, args
 }
 
 // shown narrows a query on posts to what a list shows v.
 func shown(tx *store.Tx, v Viewer) func(*gorm.DB) *gorm.DB {
-	return func(q *gorm.DB) *gorm.DB {
-		q = q.Scopes(visibleTo(v))
-		if v.Local {
-			q = q.Scopes(unmuted(v, tx.Now))
-		}
-		return q
-	}
+	where, args := shownSQL(v, tx.Now)
+	return func(q *gorm.DB) *gorm.DB { return q.Where(where, args...) }
 }
 
-// through is a query for the posts that a list shows v, by way of a table that
-// lists them. CROSS JOIN keeps SQLite from walking the posts instead. Postgres
-// is kept from it by a subquery that cannot be pulled up, which LIMIT 1 makes
-// of it: its estimates for small tables, which nothing ever analyses, would
-// have it judge and sort the whole list for one page.
-func through(tx *store.Tx, list string, v Viewer) *gorm.DB {
-	q := tx.Table(list).Select("posts.*")
+// pageShown is a page of the posts for which a condition holds, as a list shows
+// them to v.
+func pageShown(tx *store.Tx, v Viewer, page store.Page, where string) ([]Post, error) {
+	shown, args := shownSQL(v, tx.Now)
+	return pageOfPosts(tx, page, "posts.id", "posts WHERE "+where+" AND "+shown, args...)
+}
+
+// pageThrough is a page of posts as a list shows them to v, by way of a table
+// that lists them. CROSS JOIN keeps SQLite from walking the posts instead.
+// Postgres is kept from it by a subquery that cannot be pulled up, which LIMIT 1
+// makes of it: its estimates for small tables, which nothing ever analyses,
+// would have it judge and sort the whole list for one page.
+func pageThrough(tx *store.Tx, list string, v Viewer, page store.Page, where string, these ...any) ([]Post, error) {
+	shown, args := shownSQL(v, tx.Now)
+	column := list + ".post_id"
 	if tx.Dialect() == store.Postgres {
-		one := tx.Model(&Post{}).Where("posts.id = " + list + ".post_id").Scopes(shown(tx, v)).Limit(1)
-		return q.Joins("CROSS JOIN LATERAL (?) posts", one)
+		from := list + " CROSS JOIN LATERAL (SELECT * FROM posts WHERE posts.id = " + column + " AND " + shown + " LIMIT 1) posts WHERE " + where
+		return pageOfPosts(tx, page, column, from, append(args, these...)...)
 	}
-	return q.Joins("CROSS JOIN posts").Where("posts.id = " + list + ".post_id").Scopes(shown(tx, v))
+	from := list + " CROSS JOIN posts WHERE posts.id = " + column + " AND " + where + " AND " + shown
+	return pageOfPosts(tx, page, column, from, append(these, args...)...)
 }
