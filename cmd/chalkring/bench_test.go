@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -344,22 +343,16 @@ func (b *bench) mix(first map[string]time.Duration, size int, pat community.Acco
 		if !b.only.MatchString(read.what) {
 			continue
 		}
-		const warm = 100
-		before := b.cpu()
-		b.get(read.path, warm)
-		n := time.Duration(warm) // or as many as make half a second, since the clock's tick is 10 ms
-		if spent := b.cpu() - before; spent < time.Second/2 {
-			n = min(time.Second*warm/(2*max(spent, time.Millisecond)), 5000)
+		b.get(read.path, 100)
+		b.toggleProfile()
+		each := time.Duration(math.MaxInt64)
+		for range 30 { // whatever else the machine does is in some rounds only
+			const n = 25
+			before := b.spent()
+			b.get(read.path, n)
+			each = min(each, (b.spent()-before)/n)
 		}
 		b.toggleProfile()
-		rounds := []time.Duration{}
-		for range 3 { // whatever else the machine does is in some rounds only
-			before := b.cpu()
-			b.get(read.path, int(n))
-			rounds = append(rounds, (b.cpu()-before)/n)
-		}
-		b.toggleProfile()
-		each := slices.Min(rounds)
 		if first[read.what] == 0 {
 			first[read.what] = each
 		}
@@ -462,6 +455,37 @@ func (b *bench) cpu() time.Duration {
 		ticks += familyCPU(b.t, parentOf(b.t, backend))
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
+}
+
+// spent is cpu to the nanosecond, for what is short: of the process, and of
+// those of Postgres's that serve it.
+func (b *bench) spent() (sum time.Duration) {
+	b.t.Helper()
+	pids := []int{b.cmd.Process.Pid}
+	if b.db.Dialect() == store.Postgres {
+		var backends []int
+		b.read(func(tx *store.Tx) error {
+			return tx.Raw("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(&backends).Error
+		})
+		pids = append(pids, backends...)
+	}
+	for _, pid := range pids {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		for _, thread := range threads {
+			text, err := os.ReadFile(thread)
+			if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) { // it has ended
+				continue
+			}
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			sum += time.Duration(number(b.t, strings.Fields(string(text))[0]))
+		}
+	}
+	return sum
 }
 
 // stat reads /proc/PID/stat behind the name, which may hold spaces. See proc(5).
