@@ -3,11 +3,13 @@ package federation
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -435,7 +437,12 @@ func TestActorsChangeAndGo(t *testing.T) {
 // at the same moment is there, and what it said itself comes in its order.
 func TestSlowThirdServer(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
-		oak, elm, fir, yew := r.start("oak.localhost"), r.start("elm.localhost"), r.start("fir.localhost"), r.start("yew.localhost")
+		patient := func(d *Deps) { // yew is to be slow, not silent
+			d.Egress = egress.New(egress.Options{UserAgent: "test", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AnyPort: true,
+				PlainHTTP: true, Resolve: r.resolve, Timeout: 30 * time.Second})
+			t.Cleanup(d.Egress.Close)
+		}
+		oak, elm, fir, yew := r.start("oak.localhost", patient), r.start("elm.localhost"), r.start("fir.localhost"), r.start("yew.localhost")
 		r.befriend()
 		amira, who, mal := yew.person("amira"), elm.person("bo"), fir.person("mal")
 		p := yew.publish(amira, community.Draft{Source: "Far away"})
@@ -452,7 +459,7 @@ func TestSlowThirdServer(t *testing.T) {
 			fir.say(mal, oak, fir.note(mal, name))
 		}
 		oak.run()
-		deadline := time.Now().Add(4 * time.Second)
+		deadline := time.Now().Add(fetchRound - 2*time.Second)
 		for oak.count("SELECT COUNT(*) FROM posts WHERE author_host = 'fir.localhost'") < 4 {
 			if time.Now().After(deadline) {
 				t.Fatal("fir's posts wait for yew")

@@ -154,7 +154,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		},
 		Mode: p.modeState(h), Version: p.Version,
 	}
-	if h.user.Role.MayModerate() && reports > 0 {
+	if reports > 0 {
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reports", "Count", reports), Icon: "triangle-alert", URL: "/admin/reports"})
 	}
 	if h.user.Role.MayManagePeople() && figures.Pending > 0 {

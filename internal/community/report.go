@@ -355,9 +355,14 @@ func ForwardReport(tx *store.Tx, by Account, id int64, words string) error {
 	return enqueue(tx, Outgoing{Verb: VerbFlag, ActorID: InstanceActor, AccountID: &view.Target.ID, Audience: People, Facts: facts})
 }
 
-// CountOpenReports is how many reports wait for a moderator.
+// CountOpenReports is how many reports wait for a moderator; for nobody else do
+// any wait.
 func CountOpenReports(tx *store.Tx, by Account) (int, error) {
+	role, err := roleOf(tx, by.ID)
+	if err != nil || !role.MayModerate() {
+		return 0, err
+	}
 	var n int
-	err := tx.Raw("SELECT COUNT(*) FROM reports WHERE state = 'open' AND target_id <> ?", by.ID).Scan(&n).Error
+	err = tx.Raw("SELECT COUNT(*) FROM reports WHERE state = 'open' AND target_id <> ?", by.ID).Scan(&n).Error
 	return n, err
 }

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -71,6 +72,12 @@ func TestReportsAreNotForITAdministrators(t *testing.T) {
 			t.Errorf("an IT administrator is told of %d reports", n)
 		}
 		for name, door := range map[string]func(tx *store.Tx) error{
+			"count": func(tx *store.Tx) error {
+				if n, err := CountOpenReports(tx, it); err != nil || n != 0 {
+					return fmt.Errorf("%d are counted: %v", n, err)
+				}
+				return fault.New(fault.Forbidden, "none")
+			},
 			"one":     func(tx *store.Tx) error { _, err := ReportByID(tx, it, r.ID); return err },
 			"all":     func(tx *store.Tx) error { _, err := Reports(tx, it, true); return err },
 			"end":     func(tx *store.Tx) error { return ResolveReport(tx, it, r.ID) },
