@@ -114,7 +114,7 @@ func draw(rt *rapid.T, tx *store.Tx) *scene {
 	}
 	past := tx.Now.Add(-time.Hour)
 	for i, host := range []string{"", "", "", "elm.test", "elm.test", "ash.test"} {
-		a := Account{ID: tx.NewID(), Username: fmt.Sprintf("p%d", i), Host: host, Fields: []Field{}, AlsoKnownAs: []string{}, ActorType: "Person", CreatedAt: tx.Now, UpdatedAt: tx.Now}
+		a := Account{ID: tx.NewID(), Username: fmt.Sprintf("p%d", i), Host: host, Fields: []Field{}, AlsoKnownAs: []string{}, AttributionDomains: []string{}, ActorType: "Person", CreatedAt: tx.Now, UpdatedAt: tx.Now}
 		if host != "" {
 			uri := fmt.Sprintf("https://%s/%d", host, i)
 			a.URI = &uri
@@ -217,6 +217,24 @@ func TestAudienceTwins(t *testing.T) {
 					signed := peer
 					signed.ID = a.ID
 					viewers = append(viewers, peer, signed)
+				}
+				for _, p := range s.posts { // the twin for many people at once
+					var got []int64
+					err := tx.Raw("SELECT readers.id FROM accounts readers WHERE readers.host = '' AND EXISTS (?)",
+						tx.Model(&Post{}).Select("1").Where("posts.id = ?", p.ID).Scopes(visibleTo(eachOf("readers.id")))).Scan(&got).Error
+					if err != nil {
+						return err
+					}
+					for _, v := range viewers {
+						if !v.Local {
+							continue
+						}
+						ruled := v
+						ruled.Regards = s.regards(p, v)
+						if want := MaySee(p, ruled); slices.Contains(got, v.ID) != want {
+							rt.Errorf("viewer %+v, post %+v: the rule says %v, SQL for many %v", ruled, p, want, !want)
+						}
+					}
 				}
 				looked := rapid.SampledFrom(viewers).Draw(rt, "looked up")
 				for _, v := range viewers {
