@@ -17,7 +17,6 @@ type authorizePage struct {
 	Site   string // the app's website
 	Back   string // where the browser goes afterwards
 	Me     PersonView
-	School string
 	Scopes []string
 	Admin  bool // something of it is moderation or administration
 	Fields map[string]string
@@ -60,7 +59,7 @@ func (p *Pages) authorizeForm(h *here, w http.ResponseWriter, r *http.Request) e
 		h.l = p.catalogue.For(lang, r.Header.Get("Accept-Language"))
 	}
 	l := h.l
-	view := authorizePage{School: l.T("oauth.school", "Host", p.site.Host, "School", h.school.Title()), Head: PageHead{Title: l.T("oauth.title", "App", app.Name)}, App: app.Name, Site: app.Website, Back: l.T("oauth.code_shown"),
+	view := authorizePage{Head: PageHead{Title: l.T("oauth.title", "App", app.Name)}, App: app.Name, Site: app.Website, Back: l.T("oauth.code_shown"),
 		Me: *h.frame.Me, Scopes: scopeWords(l, scopes), Fields: map[string]string{"response_type": q.ResponseType, "client_id": q.ClientID,
 			"redirect_uri": q.RedirectURI, "scope": q.Scope, "state": q.State, "code_challenge": q.CodeChallenge, "code_challenge_method": q.CodeChallengeMethod}}
 	view.Admin = slices.ContainsFunc(scopes, auth.Admin)
