@@ -62,6 +62,16 @@ func (p *Pages) profileView(h *here, f community.Profile) formPage {
 	if h.me.Avatar != "" {
 		picture.Fields = append(picture.Fields, FormField{Name: "drop_avatar", Kind: "checkbox", Label: l.T("settings.picture_drop")})
 	}
+	banner := formPart{Title: l.T("settings.banner"), Hint: l.T("settings.banner_hint"), Fields: []FormField{
+		{Name: "header", Kind: "file", Label: l.T("settings.picture_file"), Accept: "image/jpeg,image/png,image/webp,image/gif"},
+	}}
+	if h.me.Avatar != "" {
+		picture.Fields = append(picture.Fields, FormField{Name: "avatar_alt", Label: l.T("settings.picture_alt"), Value: f.AvatarAlt, Max: community.MaxPictureAlt, Optional: true})
+	}
+	if h.me.Header != "" {
+		banner.Fields = append(banner.Fields, FormField{Name: "drop_header", Kind: "checkbox", Label: l.T("settings.banner_drop")},
+			FormField{Name: "header_alt", Label: l.T("settings.picture_alt"), Value: f.HeaderAlt, Max: community.MaxPictureAlt, Optional: true})
+	}
 	lines := formPart{Title: l.T("settings.lines"), Hint: l.T("settings.lines_hint"), Pairs: true}
 	for n := 1; n <= community.MaxFields; n++ {
 		var line community.Field
@@ -79,7 +89,7 @@ func (p *Pages) profileView(h *here, f community.Profile) formPage {
 		{Name: "discoverable", Kind: "checkbox", Label: l.T("settings.discoverable"), Hint: l.T("settings.discoverable_hint"), Checked: f.Discoverable},
 		{Name: "indexable", Kind: "checkbox", Label: l.T("settings.indexable"), Hint: l.T("settings.indexable_hint"), Checked: f.Indexable},
 	}}
-	view.Parts = []formPart{picture, about, lines, seen}
+	view.Parts = []formPart{picture, banner, about, lines, seen}
 	view.Foot = []Action{{Words: l.T("nav.my_page"), Icon: "file-text", URL: personPath(h.me)}}
 	return view
 }
@@ -98,8 +108,15 @@ func (p *Pages) saveProfile(h *here, w http.ResponseWriter, r *http.Request) err
 		}
 		return fault.Wrap(fault.Invalid, err, "The form did not arrive whole. Please send it again.").WithKey("error.form", nil)
 	}
-	f := community.Profile{DisplayName: r.PostFormValue("display_name"), Bio: r.PostFormValue("bio"), Locked: r.PostFormValue("locked") != "",
-		Discoverable: r.PostFormValue("discoverable") != "", Indexable: r.PostFormValue("indexable") != "", Avatar: h.me.Avatar, Header: h.me.Header}
+	f := community.ProfileOf(h.me) // what the form does not ask stays
+	f.DisplayName, f.Bio, f.Fields = r.PostFormValue("display_name"), r.PostFormValue("bio"), nil
+	f.Locked, f.Discoverable, f.Indexable = r.PostFormValue("locked") != "", r.PostFormValue("discoverable") != "", r.PostFormValue("indexable") != ""
+	if _, asked := r.PostForm["avatar_alt"]; asked {
+		f.AvatarAlt = r.PostFormValue("avatar_alt")
+	}
+	if _, asked := r.PostForm["header_alt"]; asked {
+		f.HeaderAlt = r.PostFormValue("header_alt")
+	}
 	for n := 1; n <= community.MaxFields; n++ {
 		no := "line-" + strconv.Itoa(n)
 		line := community.Field{Name: strings.TrimSpace(r.PostFormValue(no + "-name")), Value: strings.TrimSpace(r.PostFormValue(no + "-value"))}
@@ -107,7 +124,12 @@ func (p *Pages) saveProfile(h *here, w http.ResponseWriter, r *http.Request) err
 			f.Fields = append(f.Fields, line)
 		}
 	}
-	err := p.takeFace(r, &f)
+	where := "avatar"
+	err := p.takePicture(r, "avatar", media.Portraits(), &f.Avatar)
+	if err == nil {
+		where = "header"
+		err = p.takePicture(r, "header", media.Pictures(), &f.Header)
+	}
 	if err == nil {
 		err = p.DB.Write(r.Context(), func(tx *store.Tx) error {
 			me, err := community.AccountByID(tx, h.me.ID)
@@ -128,7 +150,7 @@ func (p *Pages) saveProfile(h *here, w http.ResponseWriter, r *http.Request) err
 			case "fields":
 				problem.Fields[i].Name = "line-1-name"
 			case "file":
-				problem.Fields[i].Name = "avatar"
+				problem.Fields[i].Name = where
 			}
 		}
 		return p.answerWith(h, w, p.profileView(h, f), problem)
@@ -137,12 +159,12 @@ func (p *Pages) saveProfile(h *here, w http.ResponseWriter, r *http.Request) err
 	return seeOther(w, r, "/settings/profile")
 }
 
-// takeFace stores the portrait that was sent, if one was.
-func (p *Pages) takeFace(r *http.Request, f *community.Profile) error {
-	if r.PostFormValue("drop_avatar") != "" {
-		f.Avatar = ""
+// takePicture stores the picture of the profile that was sent, if one was.
+func (p *Pages) takePicture(r *http.Request, name string, limits media.Limits, into *string) error {
+	if r.PostFormValue("drop_"+name) != "" {
+		*into = ""
 	}
-	sent := fileOf(r, "avatar")
+	sent := fileOf(r, name)
 	if sent == nil {
 		return nil
 	}
@@ -151,11 +173,11 @@ func (p *Pages) takeFace(r *http.Request, f *community.Profile) error {
 		return err
 	}
 	defer file.Close()
-	stored, err := p.Library.Store(r.Context(), file, media.Portraits())
+	stored, err := p.Library.Store(r.Context(), file, limits)
 	if err != nil {
 		return err
 	}
-	f.Avatar = stored.Name
+	*into = stored.Name
 	return nil
 }
 

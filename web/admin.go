@@ -46,6 +46,11 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	post("/admin/people/{id:[0-9]+}/delete", people, p.erasePerson)
 	get("/admin/people/{id:[0-9]+}/password", people, p.passwordForm)
 	post("/admin/people/{id:[0-9]+}/password", people, p.setPassword)
+	get("/admin/announcements", people, p.announcements)
+	post("/admin/announcements", people, p.writeAnnouncement)
+	get("/admin/announcements/{id:[0-9]+}", people, p.announcement)
+	post("/admin/announcements/{id:[0-9]+}", people, p.writeAnnouncement)
+	post("/admin/announcements/{id:[0-9]+}/end", people, p.endAnnouncement)
 	get("/admin/invites", people, p.invites)
 	post("/admin/invites", people, p.newInvite)
 	post("/admin/invites/{id:[0-9]+}/revoke", people, p.revokeInvite)
@@ -77,7 +82,8 @@ func (p *Pages) adminTabs(h *here, current string) Tabs {
 		tabs.Items = append(tabs.Items,
 			Tab{Words: h.l.T("admin.people"), URL: "/admin/people", Count: -1},
 			Tab{Words: h.l.T("admin.invites"), URL: "/admin/invites", Count: -1},
-			Tab{Words: h.l.T("admin.requests"), URL: "/admin/requests", Count: -1})
+			Tab{Words: h.l.T("admin.requests"), URL: "/admin/requests", Count: -1},
+			Tab{Words: h.l.T("admin.announcements"), URL: "/admin/announcements", Count: -1})
 	}
 	if h.user.Role.MayManagePeers() {
 		tabs.Items = append(tabs.Items,

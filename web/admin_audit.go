@@ -139,6 +139,12 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 		return l.T("audit.keys", "Handle", line.Subject), ""
 	case "person.delete":
 		return l.T("audit.delete", "Handle", line.Subject), ""
+	case "announcement.write":
+		return l.T("audit.announcement_write"), line.Subject
+	case "announcement.change":
+		return l.T("audit.announcement_change"), line.Subject
+	case "announcement.end":
+		return l.T("audit.announcement_end"), line.Subject
 	case "invite.create":
 		return l.T("audit.invite"), ""
 	case "invite.revoke":

@@ -209,6 +209,10 @@ func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name templa
 		return "ban", ""
 	case community.NotifyEdit:
 		return "pencil", l.HTML("notification.edit", "Name", name)
+	case community.NotifyPost:
+		return "pen-line", l.HTML("notification.post", "Name", name)
+	case community.NotifyQuotedEdit:
+		return "pencil", l.HTML("notification.quoted_edit", "Name", name)
 	}
 	return "user-plus", l.HTML("notification.request", "Name", name)
 }

@@ -29,6 +29,7 @@ func (p *Pages) readingRoutes(r *mux.Router) {
 	get("/posts/{id:[0-9]+}/delivery", p.members(p.delivery))
 	get("/notifications", p.members(p.notifications))
 	get("/live", p.members(p.live))
+	r.Handle("/announcements/{id:[0-9]+}/read", p.members(p.putAway)).Methods(http.MethodPost)
 }
 
 // front is the first page: home for those who are signed in, and for guests
@@ -78,6 +79,7 @@ func pager(r *http.Request, page store.Page, n int, first, last int64) Pager {
 // feedPage is a page that is a list of posts.
 type feedPage struct {
 	Head PageHead
+	News []News
 	Tabs *Tabs
 	Feed Feed
 	Note *AsideCard
@@ -130,7 +132,12 @@ func (p *Pages) lead(h *here, w http.ResponseWriter, r *http.Request, place Plac
 
 func (p *Pages) home(h *here, w http.ResponseWriter, r *http.Request) error {
 	l := h.l
+	news, err := p.news(h, r)
+	if err != nil {
+		return err
+	}
 	return p.lead(h, w, r, Home, "home", feedPage{
+		News: news,
 		Head: PageHead{Title: l.T("nav.home"), Lead: l.T("home.lead")},
 		Feed: Feed{Empty: EmptyState{Icon: "house", Title: l.T("home.empty_title"), Words: l.T("home.empty"),
 			Action: &Action{Words: l.T("home.find_people"), Icon: "users", URL: "/people", Main: true}}},
