@@ -255,16 +255,17 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(maxAsk)
-	// The request's context may end with the handshake; the server's stop must
-	// still reach the stream.
-	ctx, cancel := context.WithCancel(r.Context())
+	// A context that ends breaks the connection off. The server's stop must
+	// leave time to say goodbye.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
+	left := make(chan struct{})
 	q := r.URL.Query()
 	if name := q.Get("stream"); name != "" {
 		a.ask(ctx, l, asked{Type: "subscribe", Stream: name, Tag: q.Get("tag"), List: looseText(q.Get("list"))})
 	}
 	go func() {
-		defer cancel()
+		defer close(left)
 		for {
 			kind, message, err := conn.Read(ctx)
 			if err != nil {
@@ -281,16 +282,19 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request) {
 			a.ask(ctx, l, q)
 		}
 	}()
-	a.pour(ctx, conn, l)
+	a.pour(ctx, conn, l, left, r.Context().Done())
 }
 
-// pour writes what waits for a listener until one side ends.
-func (a *API) pour(ctx context.Context, conn *websocket.Conn, l *listener) {
+// pour writes what waits for a listener until it left, is sent away, or the
+// server stops.
+func (a *API) pour(ctx context.Context, conn *websocket.Conn, l *listener, left, stop <-chan struct{}) {
 	beat := time.NewTicker(ping)
 	defer beat.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-left:
+			return
+		case <-stop:
 			_ = conn.Close(websocket.StatusGoingAway, "")
 			return
 		case <-l.gone:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -777,9 +778,6 @@ func BenchmarkLiveThousand(b *testing.B) {
 		}
 		return nil
 	})
-	w.api.live.mu.Lock()
-	w.api.live.news.Close() // the benchmark spreads by itself
-	w.api.live.mu.Unlock()
 	p := amira.post(map[string]any{"status": "Exit tickets in five minutes", "visibility": "private"})
 	id, _ := strconv.ParseInt(p.ID, 10, 64)
 	b.ResetTimer()
@@ -788,5 +786,38 @@ func BenchmarkLiveThousand(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	if n := len(w.api.live.those(func(*listener) bool { return true })); n != listeners {
+		b.Errorf("%d of the listeners are left", n)
+	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/listeners, "us/event")
+}
+
+// A stream outlives the time that the server gives a request, and ends when the
+// server stops.
+func TestStreamsOutliveRequestsAndEndWithTheServer(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		const limit = 100 * time.Millisecond
+		base, stop := context.WithCancel(t.Context())
+		s := httptest.NewUnstartedServer(w.h)
+		s.Config.ReadTimeout, s.Config.WriteTimeout = limit, limit
+		s.Config.BaseContext = func(net.Listener) context.Context { return base }
+		s.Start()
+		t.Cleanup(s.Close)
+		bo := w.person("bo", community.Member)
+		e, f := bo.hear(s, "user"), bo.socket(s, "?stream=user")
+		f.settle()
+		select {
+		case _, open := <-e.events:
+			t.Fatalf("heard something, or the stream ended (%v)", open)
+		case <-time.After(3 * limit):
+		}
+		p := bo.post(map[string]any{"status": "Still listening", "visibility": "public"})
+		e.want("update", p.ID)
+		f.want("update", p.ID)
+		stop()
+		e.wantEnd()
+		if err := f.wantEnd(); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+			t.Errorf("the WebSocket ends with %v", err)
+		}
+	})
 }
