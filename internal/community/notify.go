@@ -1,6 +1,7 @@
 package community
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -122,15 +123,23 @@ type NotificationFilter struct {
 	Filtered bool               // also those that the policy keeps apart
 }
 
-func (f NotificationFilter) scope(q *gorm.DB) *gorm.DB {
+// sql is the condition that a row of notifications is wanted, behind others.
+func (f NotificationFilter) sql() (where string, args []any) {
 	if len(f.Kinds) > 0 {
-		q = q.Where("notifications.kind IN ?", f.Kinds)
+		where, args = " AND notifications.kind IN ?", append(args, f.Kinds)
 	}
 	if f.From != 0 {
-		q = q.Where("notifications.from_id = ?", f.From)
+		where, args = where+" AND notifications.from_id = ?", append(args, f.From)
 	}
 	if !f.Filtered {
-		q = q.Where("NOT notifications.filtered")
+		where += " AND NOT notifications.filtered"
+	}
+	return where, args
+}
+
+func (f NotificationFilter) scope(q *gorm.DB) *gorm.DB {
+	if where, args := f.sql(); where != "" {
+		q = q.Where(strings.TrimPrefix(where, " AND "), args...)
 	}
 	return q
 }
@@ -144,7 +153,22 @@ func Notifications(tx *store.Tx, me int64, page store.Page, kinds ...Notificatio
 
 // NotificationsWith is Notifications for those that the filter wants.
 func NotificationsWith(tx *store.Tx, me int64, f NotificationFilter, page store.Page) ([]Notification, error) {
-	return store.Find[Notification](tx.Model(&Notification{}).Scopes(notificationsFor(me, tx.Now), f.scope), page)
+	where, args := notificationsSQL(me, tx.Now)
+	wanted, more := f.sql()
+	edge, most, end := page.SQL("notifications.id")
+	var list []Notification
+	err := tx.Ask(store.Question{
+		SQL:  "SELECT " + notificationColumns.In(tx.Dialect()) + " FROM notifications WHERE " + where + wanted + edge + end,
+		Args: slices.Concat(args, more, most),
+		Row: func(r *store.Row) {
+			list = append(list, Notification{})
+			notificationColumns.Read(r, &list[len(list)-1])
+		},
+	})
+	if page.MinID > 0 { // the nearest above came lowest first
+		slices.Reverse(list)
+	}
+	return list, err
 }
 
 // NotificationByID returns one notification of me's, or fault.NotFound.
@@ -203,12 +227,17 @@ func Dismiss(tx *store.Tx, me, id int64) error {
 
 // notificationsFor narrows a query on notifications to those that me is shown.
 func notificationsFor(me int64, now time.Time) func(*gorm.DB) *gorm.DB {
+	where, args := notificationsSQL(me, now)
+	return func(q *gorm.DB) *gorm.DB { return q.Where(where, args...) }
+}
+
+// notificationsSQL is the condition that me is shown a row of notifications.
+func notificationsSQL(me int64, now time.Time) (string, []any) {
 	visible, args := visibleSQL("posts", Viewer{ID: me, Local: true})
 	heard, more := heardSQL("notifications", me, now)
 	where := "notifications.account_id = ? AND " + heard +
 		" AND (notifications.post_id IS NULL OR EXISTS (SELECT 1 FROM posts WHERE posts.id = notifications.post_id AND " + visible + "))"
-	args = append(append([]any{me}, more...), args...)
-	return func(q *gorm.DB) *gorm.DB { return q.Where(where, args...) }
+	return where, append(append([]any{me}, more...), args...)
 }
 
 // heardSQL is the condition that me wants to hear of whoever a row of

@@ -9,14 +9,16 @@ import (
 
 // What pages are made of.
 var (
-	postColumns       = store.ColumnsOf[Post]()
-	accountColumns    = store.ColumnsOf[Account]()
-	countColumns      = store.ColumnsOf[AccountCounts]()
-	attachmentColumns = store.ColumnsOf[media.Attachment]()
-	pollColumns       = store.ColumnsOf[Poll]()
-	ghostColumns      = store.ColumnsOf[Ghost]()
-	userColumns       = store.ColumnsOf[User]()
-	optionColumns     = store.ColumnsOf[PollOption]()
+	postColumns         = store.ColumnsOf[Post]()
+	accountColumns      = store.ColumnsOf[Account]()
+	countColumns        = store.ColumnsOf[AccountCounts]()
+	attachmentColumns   = store.ColumnsOf[media.Attachment]()
+	pollColumns         = store.ColumnsOf[Poll]()
+	ghostColumns        = store.ColumnsOf[Ghost]()
+	siteColumns         = store.ColumnsOf[Site]()
+	userColumns         = store.ColumnsOf[User]()
+	notificationColumns = store.ColumnsOf[Notification]()
+	optionColumns       = store.ColumnsOf[PollOption]()
 )
 
 // schoolSQL is what the server of a row of accounts is called, where

@@ -28,7 +28,7 @@ func TestQuestionsReadWhatGormReads(t *testing.T) {
 		})
 		w.read(func(tx *store.Tx) error {
 			return cmpErr(same(t, tx, postColumns), same(t, tx, accountColumns), same(t, tx, countColumns), same(t, tx, attachmentColumns),
-				same(t, tx, pollColumns), same(t, tx, optionColumns), same(t, tx, userColumns))
+				same(t, tx, pollColumns), same(t, tx, optionColumns), same(t, tx, userColumns), same(t, tx, notificationColumns))
 		})
 	})
 }

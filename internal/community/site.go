@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -67,7 +69,11 @@ func (s Site) RuleList() []string {
 // SiteOf returns what this server says of itself.
 func SiteOf(tx *store.Tx) (Site, error) {
 	var s Site
-	err := tx.Where("id = 1").Take(&s).Error
+	err := tx.Ask(store.Question{SQL: "SELECT " + siteColumns.In(tx.Dialect()) + " FROM site WHERE id = 1",
+		Row: func(r *store.Row) { siteColumns.Read(r, &s) }})
+	if err == nil && s.ID == 0 {
+		err = store.Wrap(gorm.ErrRecordNotFound)
+	}
 	return s, err
 }
 
