@@ -98,12 +98,13 @@ func (q *queueFigures) Collect(ch chan<- prometheus.Metric) {
 	gauge(q.waiting, float64(lengths.Incoming), "incoming")
 	gauge(q.waiting, float64(lengths.Outgoing), "outgoing")
 	gauge(q.waiting, float64(lengths.Deliveries), "deliveries")
+	gauge(q.waiting, float64(lengths.Pushes), "pushes")
 	gauge(q.parked, float64(lengths.Parked))
 }
 
-type lengths struct{ Incoming, Outgoing, Deliveries, Parked int64 }
+type lengths struct{ Incoming, Outgoing, Deliveries, Pushes, Parked int64 }
 
-// queueLengths counts what waits in the three queues.
+// queueLengths counts what waits in the queues.
 func queueLengths(ctx context.Context, db *store.DB) (lengths, error) {
 	var l lengths
 	err := db.Read(ctx, func(tx *store.Tx) error {
@@ -111,6 +112,7 @@ func queueLengths(ctx context.Context, db *store.DB) (lengths, error) {
 			(SELECT count(*) FROM incoming WHERE state = 'waiting') AS incoming,
 			(SELECT count(*) FROM outgoing WHERE state = 'waiting') AS outgoing,
 			(SELECT count(*) FROM deliveries WHERE state = 'waiting') AS deliveries,
+			(SELECT count(*) FROM pushes) AS pushes,
 			(SELECT count(*) FROM lanes WHERE parked_at IS NOT NULL) AS parked`).Scan(&l).Error
 	})
 	return l, err
