@@ -45,7 +45,7 @@ func land(tx *store.Tx, l landing) (Post, bool, error) {
 // landAll is land for posts that came together; their order is kept.
 //
 // This is the path that every delivery takes, so it asks for as few statements
-// as it can: posts that name and answer nobody take five, however many they are.
+// as it can: posts that name and answer nobody take six, however many they are.
 func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 	all := make([]landed, len(ls))
 	posts := make([]*Post, len(ls))

@@ -217,7 +217,7 @@ func TestStatementsOfALanding(t *testing.T) {
 			name  string
 			posts []RemotePost
 			most  int
-		}{{"a plain note", []RemotePost{plain}, 5}, {"a reply that names its parent's author", []RemotePost{reply}, 8}, {"as many notes as land at once", many, 5}} {
+		}{{"a plain note", []RemotePost{plain}, 6}, {"a reply that names its parent's author", []RemotePost{reply}, 9}, {"as many notes as land at once", many, 6}} {
 			w.write(func(tx *store.Tx) error {
 				var s statements
 				_, err := ReceiveAll(s.listening(tx), tt.posts)
