@@ -78,12 +78,19 @@ func TestAudiencesAreOrdered(t *testing.T) {
 	}
 }
 
+// shutting is who shuts out which server.
+type shutting struct {
+	who  int64
+	host string
+}
+
 // scene is a small random community, kept beside what is in the tables.
 type scene struct {
 	accounts []Account
 	hosts    map[string]bool // blocked?
 	follows  map[[2]int64]FollowState
 	blocks   map[[2]int64]bool
+	shut     map[shutting]bool // who sees nothing of which server
 	posts    []Post
 	mentions map[int64][]int64
 }
@@ -102,7 +109,7 @@ func (s *scene) post(id int64) (Post, bool) {
 
 // draw makes up a scene and writes it into the tables.
 func draw(rt *rapid.T, tx *store.Tx) *scene {
-	s := &scene{hosts: map[string]bool{}, follows: map[[2]int64]FollowState{}, blocks: map[[2]int64]bool{}, mentions: map[int64][]int64{}}
+	s := &scene{hosts: map[string]bool{}, shut: map[shutting]bool{}, follows: map[[2]int64]FollowState{}, blocks: map[[2]int64]bool{}, mentions: map[int64][]int64{}}
 	must := func(err error) {
 		if err != nil {
 			rt.Fatalf("set the scene: %v", err)
@@ -144,6 +151,13 @@ func draw(rt *rapid.T, tx *store.Tx) *scene {
 			must(tx.Create(&BlockRow{AccountID: a.ID, TargetID: b.ID, ID: tx.NewID(), CreatedAt: tx.Now}).Error)
 		}
 	}
+	for range rapid.IntRange(0, 2).Draw(rt, "shut out") {
+		a, host := rapid.SampledFrom(s.accounts[:3]).Draw(rt, "who"), rapid.SampledFrom([]string{"elm.test", "ash.test"}).Draw(rt, "whom")
+		if out := (shutting{a.ID, host}); !s.shut[out] {
+			s.shut[out] = true
+			must(tx.Create(&HostBlock{AccountID: a.ID, Host: host, ID: tx.NewID(), CreatedAt: tx.Now}).Error)
+		}
+	}
 	boosts := map[[2]int64]bool{}
 	for range rapid.IntRange(1, 12).Draw(rt, "posts") {
 		author := someone.Draw(rt, "author")
@@ -177,7 +191,7 @@ func (s *scene) regards(p Post, v Viewer) Regards {
 	var r Regards
 	author := s.account(p.AuthorID)
 	r.Withdrawn = author.Gone() || s.hosts[author.Host]
-	r.Blocked = s.blocks[[2]int64{v.ID, author.ID}] || s.blocks[[2]int64{author.ID, v.ID}]
+	r.Blocked = s.blocks[[2]int64{v.ID, author.ID}] || s.blocks[[2]int64{author.ID, v.ID}] || v.Local && s.shut[shutting{v.ID, author.Host}]
 	theirs := func(id int64) bool { // is the account the viewer, or one of the peer's people?
 		return v.Local && id == v.ID || v.Host != "" && s.account(id).Host == v.Host
 	}

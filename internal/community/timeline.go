@@ -138,7 +138,8 @@ type ProfileFilter struct {
 	WithoutReplies bool // leaves out answers to others
 	WithoutBoosts  bool
 	OnlyMedia      bool
-	Kind           Kind // only this kind; empty for all
+	Kind           Kind   // only this kind; empty for all
+	Tag            string // only with this hashtag
 }
 
 // ProfileTimeline returns a page of an account's posts, newest first.
@@ -152,6 +153,10 @@ func ProfileTimeline(tx *store.Tx, v Viewer, account int64, only ProfileFilter, 
 	}
 	if only.OnlyMedia {
 		where += " AND posts.media_count > 0"
+	}
+	if only.Tag != "" {
+		where += " AND EXISTS (SELECT 1 FROM post_tags WHERE post_tags.tag = ? AND post_tags.post_id = posts.id)"
+		args = append(args, text.TagKey(only.Tag))
 	}
 	if only.Kind != "" {
 		where, args = where+" AND posts.kind = ?", append(args, only.Kind)

@@ -193,7 +193,7 @@ func (a *API) profile(tx *store.Tx, c *call, page store.Page) ([]community.Post,
 		return community.PinsOf(tx, c.viewer, id)
 	}
 	return community.ProfileTimeline(tx, c.viewer, id, community.ProfileFilter{WithoutReplies: c.flag("exclude_replies", false),
-		WithoutBoosts: c.flag("exclude_reblogs", false), OnlyMedia: c.flag("only_media", false)}, page)
+		WithoutBoosts: c.flag("exclude_reblogs", false), OnlyMedia: c.flag("only_media", false), Tag: c.Get("tagged")}, page)
 }
 
 // listed is a question for people in a list.

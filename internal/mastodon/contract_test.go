@@ -164,6 +164,9 @@ func (c *contract) check(t testing.TB, r *http.Request, status int, header http.
 	if err != nil || row != nil && shapeOf(route.Path) != shapeOf(row.path) {
 		return // the description has no such endpoint
 	}
+	if row != nil && strings.Count(route.Path, "{") > strings.Count(row.path, "{") {
+		return // nor this one, and takes it for another: /notifications/policy for one notification
+	}
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: plain, PathParams: params, Route: route},
 		Status:                 status, Header: header,

@@ -565,6 +565,11 @@ func TestFindingPeople(t *testing.T) {
 		if me.get("/api/v2/search?q=frac").into(&found); !slices.Equal(names(), []string{"fractions"}) {
 			t.Errorf("hashtags: %v", names())
 		}
+		for query, want := range map[string]int{"": 1, "?tagged=Fractions": 1, "?tagged=fractionsecret": 0, "?tagged=other": 0} {
+			if got := me.get("/api/v1/accounts/" + path(amira.me.ID) + "/statuses" + query).ids(); len(got) != want {
+				t.Errorf("posts%s: %v", query, got)
+			}
+		}
 		if amira.get("/api/v1/search?q=frac&type=hashtags").into(&found); !slices.Equal(names(), []string{"frac", "fractions", "fractionsecret"}) {
 			t.Errorf("hashtags of who wrote them: %v", names())
 		}
