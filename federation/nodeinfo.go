@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	nodeInfoKept   = "public, max-age=600" // the same for everyone; RFC 9111, section 5.2.2
 	nodeInfoSchema = "http://nodeinfo.diaspora.software/ns/schema/"
 	// applicationRel leads from NodeInfo to a server's own actor.
 	//
@@ -27,6 +28,7 @@ const (
 //
 // NodeInfo protocol, section "Discovery"; FEP-2677.
 func (f *Federation) getNodeInfoLinks(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", nodeInfoKept)
 	f.writeJSON(w, "application/json", map[string]any{"links": []jrdLink{
 		{Rel: nodeInfoSchema + "2.1", Href: f.site.URL("/nodeinfo/2.1")},
 		{Rel: nodeInfoSchema + "2.0", Href: f.site.URL("/nodeinfo/2.0")},
@@ -79,6 +81,7 @@ func (f *Federation) getNodeInfo(w http.ResponseWriter, r *http.Request) {
 	d := nodeInfoDocument{Version: mux.Vars(r)["version"], Software: nodeInfoSoftware{Name: "chalkring", Version: f.version}, Protocols: []string{"activitypub"}}
 	d.Services.Inbound, d.Services.Outbound = []string{}, []string{}
 	d.Metadata.NodeName, d.Metadata.Upstream.Name = site.Title(), "Mastodon"
+	w.Header().Set("Cache-Control", nodeInfoKept)
 	f.writeJSON(w, `application/json; profile="`+nodeInfoSchema+d.Version+`#"`, d)
 }
 

@@ -366,14 +366,14 @@ func (a Access) Need(scope string) error {
 	if a.Scopes.Allow(scope) {
 		return nil
 	}
-	return oauthFault(fault.Forbidden, "insufficient_scope", "This action is outside the authorized scopes: it needs "+scope+".")
+	return oauthFault(fault.Forbidden, "insufficient_scope", "This action is outside the authorized scopes")
 }
 
 // Bearer returns who acts through the token. An unknown or revoked one is
 // fault.Unauthorized.
 func (a *Auth) Bearer(ctx context.Context, token string) (Access, error) {
 	var acc Access
-	invalid := oauthFault(fault.Unauthorized, "invalid_token", "The access token is invalid.")
+	invalid := oauthFault(fault.Unauthorized, "invalid_token", "The access token is invalid")
 	if token == "" {
 		return acc, invalid
 	}

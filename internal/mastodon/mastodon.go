@@ -120,6 +120,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.adminRoutes(api)
 	a.streamingRoutes(api)
 	a.pushRoutes(api)
+	a.offRoutes(api)
 	a.markRoutes(r)
 	door := cors(untrailed(api))
 	r.PathPrefix("/api/").Handler(door)
@@ -209,10 +210,10 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, scope string, membe
 		}
 	}
 	if members && c.access.Token.ID == 0 {
-		return nil, fault.New(fault.Unauthorized, "The access token is missing. Sign in first.")
+		return nil, fault.New(fault.Unauthorized, "The access token is invalid")
 	}
 	if members && !c.signedIn() {
-		return nil, fault.New(fault.Invalid, "This method requires an authenticated user.")
+		return nil, fault.New(fault.Invalid, "This method requires an authenticated user")
 	}
 	if c.signedIn() && scope != "" {
 		if err := c.access.Need(scope); err != nil {
@@ -283,6 +284,11 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "private, no-store")
+	}
+	if status == http.StatusOK && strings.HasPrefix(h.Get("Cache-Control"), "public") {
+		if known(w, r, b.Bytes()) {
+			return
+		}
 	}
 	h.Set("Content-Length", strconv.Itoa(b.Len())) // packing leaves small answers alone
 	w.WriteHeader(status)

@@ -58,7 +58,7 @@ func (a *API) registerApp(c *call) (any, error) {
 // verifyApp answers GET /api/v1/apps/verify_credentials.
 func (a *API) verifyApp(c *call) (any, error) {
 	if c.access.App.ID == 0 {
-		return nil, fault.New(fault.Unauthorized, "The access token is invalid.")
+		return nil, fault.New(fault.Unauthorized, "The access token is invalid")
 	}
 	out := application(c.access.App)
 	var err error

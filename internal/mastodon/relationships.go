@@ -285,7 +285,7 @@ func (a *API) hostBlockPreview(c *call) (any, error) {
 func (a *API) signUp(c *call) (any, error) {
 	switch {
 	case c.access.Token.ID == 0:
-		return nil, fault.New(fault.Unauthorized, "The access token is missing. Register the app first.")
+		return nil, fault.New(fault.Unauthorized, "The access token is invalid")
 	case c.signedIn():
 		return nil, fault.New(fault.Forbidden, "You have an account already.")
 	}
