@@ -12,8 +12,11 @@ import (
 	"github.com/chalkring/chalkring/internal/webpush"
 )
 
-// PushQueued is news of something to push; the key is the push service's host.
-const PushQueued store.Topic = "pushes"
+// What happens in the queue of pushes; the key is the push service's host.
+const (
+	PushQueued   store.Topic = "pushes"      // something is to be pushed
+	PushLaneLeft store.Topic = "pushes.left" // nobody works for the service any more, until its next push is due
+)
 
 // PushPolicy says of whose deeds somebody is told by a push.
 type PushPolicy string
@@ -189,6 +192,7 @@ func LeavePushLane(tx *store.Tx, host string, failures int64, wait time.Duration
 	if err := tx.Raw("SELECT next_at FROM pushes WHERE host = ? ORDER BY next_at LIMIT 1", host).Scan(&next).Error; err != nil {
 		return err
 	}
+	tx.AnnounceKey(PushLaneLeft, host)
 	at := tx.Now.Add(wait)
 	if len(next) > 0 && next[0].After(at) {
 		at = next[0]
