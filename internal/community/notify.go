@@ -95,10 +95,11 @@ func notifyAbout(tx *store.Tx, to int64, kind NotificationKind, from, post int64
 	if post != 0 {
 		where += unlessThreadMuted
 	}
-	var made []struct{ Filtered bool }
+	var made []struct{ Filtered, Pushed bool }
 	err := tx.Raw(`INSERT INTO notifications (id, account_id, kind, from_id, post_id, created_at, group_key, filtered, report_id)
 		SELECT @id, users.account_id, @kind, @from, CAST(@post AS BIGINT), @now, `+group+", "+filtered+`, CAST(@report AS BIGINT)
-		FROM users WHERE `+where+" RETURNING filtered", args).Scan(&made).Error
+		FROM users WHERE `+where+` RETURNING filtered,
+			EXISTS (SELECT 1 FROM push_subscriptions WHERE push_subscriptions.account_id = notifications.account_id) AS pushed`, args).Scan(&made).Error
 	if err != nil || len(made) == 0 {
 		return err
 	}
@@ -107,6 +108,9 @@ func notifyAbout(tx *store.Tx, to int64, kind NotificationKind, from, post int64
 	}
 	tx.Announce(NotificationArrived, to)
 	tx.Announce(NotificationMade, args["id"].(int64))
+	if !made[0].Pushed {
+		return nil
+	}
 	return queuePushes(tx, to, args["id"].(int64))
 }
 
