@@ -15,7 +15,7 @@ func TestFollowersThatNobodyKnowsOf(t *testing.T) {
 		var theirs []int64
 		w.write(func(tx *store.Tx) error {
 			for i := range mostDisowned + 5 {
-				a := Account{ID: tx.NewID(), Username: fmt.Sprint("t", i), ActorType: "Person", Fields: []Field{}, AlsoKnownAs: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
+				a := Account{ID: tx.NewID(), Username: fmt.Sprint("t", i), ActorType: "Person", Fields: []Field{}, AlsoKnownAs: []string{}, AttributionDomains: []string{}, CreatedAt: tx.Now, UpdatedAt: tx.Now}
 				if err := tx.Create(&a).Error; err != nil {
 					return err
 				}
