@@ -118,6 +118,12 @@ func (a *API) configuration(site community.Site) map[string]any {
 	}
 }
 
+// olderConfiguration is what of it the old form of the answer has.
+func olderConfiguration(all map[string]any) map[string]any {
+	return map[string]any{"statuses": all["statuses"], "media_attachments": all["media_attachments"], "polls": all["polls"],
+		"accounts": map[string]any{"max_featured_tags": community.MaxFeaturedTags}}
+}
+
 func rules(site community.Site) []map[string]any {
 	list := []map[string]any{}
 	for i, line := range site.RuleList() {
@@ -186,7 +192,7 @@ func (a *API) instanceV1(c *call) (any, error) {
 		"email": email(i.site), "version": a.version(), "urls": map[string]string{"streaming_api": a.streamingURL()}, "languages": languages,
 		"stats":         map[string]int{"user_count": i.figures.People, "status_count": i.figures.Posts, "domain_count": i.figures.Peers},
 		"registrations": i.site.Registration == community.RegistrationRequest, "approval_required": true, "invites_enabled": false,
-		"configuration": a.configuration(i.site), "max_toot_chars": community.MaxBody, "thumbnail": a.site.URL("/mark/site.png"),
+		"configuration": olderConfiguration(a.configuration(i.site)), "max_toot_chars": community.MaxBody, "thumbnail": a.site.URL("/mark/site.png"),
 		"contact_account": i.contact, "rules": rules(i.site),
 	}, nil
 }
