@@ -232,8 +232,18 @@ func TestPinsAndReportsByApp(t *testing.T) {
 		if told != 1 {
 			t.Errorf("the moderator was told %d times", told)
 		}
-		if ids := mo.get("/api/v1/notifications").ids(); len(ids) != 0 {
-			t.Errorf("an app is told of reports, for which it has no word: %q", ids)
+		var news []struct {
+			Type   string
+			Report *struct{ Comment string }
+		}
+		mo.get("/api/v1/notifications").into(&news)
+		if len(news) != 1 || news[0].Type != "admin.report" || news[0].Report == nil || news[0].Report.Comment != "Hm" {
+			t.Errorf("a moderator's app is told %+v", news)
+		}
+		for _, c := range []*client{amira, bo} { // those whom it is about and by
+			if res := c.get("/api/v1/notifications"); strings.Contains(res.Body.String(), "report") {
+				t.Errorf("%s is told of a report: %s", c.me.Username, res.Body)
+			}
 		}
 	})
 }
