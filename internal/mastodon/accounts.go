@@ -163,7 +163,7 @@ func (a *API) ownAccount(tx *store.Tx, c *call, me community.Account) (Account, 
 	for _, f := range community.ProfileOf(me).Fields {
 		source.Fields = append(source.Fields, Field{Name: f.Name, Value: f.Value})
 	}
-	out.Source, out.Role = source, roleOf(user.Role)
+	out.Source, out.Role, out.Chalkring.Role = source, roleOf(user.Role), user.Role
 	return out, nil
 }
 

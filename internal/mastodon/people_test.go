@@ -677,10 +677,15 @@ func TestProfileByApp(t *testing.T) {
 			Source struct {
 				Domains []string `json:"attribution_domains"`
 			}
+			Chalkring AccountExtras
 		}
 		me.get("/api/v1/accounts/verify_credentials").into(&shown)
-		if shown.Bot || !slices.Equal(shown.Source.Domains, []string{"blog.example"}) {
+		if shown.Bot || !slices.Equal(shown.Source.Domains, []string{"blog.example"}) || shown.Chalkring.Role != community.Member {
 			t.Errorf("own account: %+v", shown)
+		}
+		shown.Chalkring.Role = ""
+		if me.get("/api/v1/accounts/" + path(me.me.ID)).into(&shown); shown.Chalkring.Role != "" {
+			t.Errorf("a role is told outside of verify_credentials: %q", shown.Chalkring.Role)
 		}
 	})
 }
