@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime/debug"
 
 	"github.com/chalkring/chalkring/internal/app"
 	"github.com/chalkring/chalkring/internal/config"
@@ -29,14 +27,6 @@ func (serveCommand) Run(ctx context.Context, c *config.Config, io streams) error
 		fmt.Fprintf(io.out, "\nThis server has no owner yet. To set it up, open this link, which works once:\n\n  %s\n\n", link)
 	}
 	return s.Run(ctx)
-}
-
-// tuneMemory keeps a small server small: the collector runs a little more
-// often than Go's default. GOGC and GOMEMLIMIT in the environment win.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(60)
-	}
 }
 
 type versionCommand struct{}

@@ -10,7 +10,7 @@ import (
 )
 
 // minGzip is the length below which packing costs more than it saves.
-const minGzip = 1024
+const minGzip = 1400
 
 // squeezer packs textual answers for those who take gzip. Streams pass as
 // they are, since their events must leave at once.
@@ -22,7 +22,7 @@ type squeezer struct {
 
 func newSqueezer() *squeezer {
 	return &squeezer{writers: sync.Pool{New: func() any {
-		z, _ := gzip.NewWriterLevel(nil, 4) // the level is valid
+		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
 		return z
 	}}}
 }
