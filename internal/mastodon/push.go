@@ -447,6 +447,9 @@ func (a *API) pushPayload(tx *store.Tx, s community.PushSubscription, n communit
 		name = from.Username
 	}
 	out.Icon, out.Title, out.Body = from.AvatarStatic, prose.PlainLine(a.words(locale, "notification."+string(n.Kind), "Name", name), 200), prose.Plain(from.Note)
+	if n.Kind == community.NotifyPoll && n.FromID == s.AccountID {
+		out.Title = a.words(locale, "notification.poll_mine")
+	}
 	if n.Kind == community.NotifySevered || n.Kind == community.NotifyReport || n.Kind == community.NotifyRequest { // these say more than who did it
 		out.Title, out.Body = a.words(locale, "push.new"), ""
 	}
