@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
@@ -20,6 +21,14 @@ func TestNoCallLeaks(t *testing.T) {
 			"named": w.person("named", community.Member), "passer": w.person("passer", community.Member), "enemy": w.person("enemy", community.Member)}
 		readers["fan"].act("/api/v1/accounts/" + path(amira.me.ID) + "/follow")
 		readers["enemy"].act("/api/v1/accounts/" + path(amira.me.ID) + "/follow")
+		kept := map[string]string{} // each reader's list that amira is in, if they may keep her in one
+		for who, c := range readers {
+			if who == "guest" {
+				continue
+			}
+			kept[who] = c.json(http.MethodPost, "/api/v1/lists", map[string]any{"title": who}).text("id")
+			c.form("/api/v1/lists/"+kept[who]+"/accounts", url.Values{"account_ids[]": {path(amira.me.ID)}})
+		}
 		amira.act("/api/v1/accounts/" + path(readers["enemy"].me.ID) + "/block")
 
 		sees := map[community.Audience][]string{
@@ -46,6 +55,15 @@ func TestNoCallLeaks(t *testing.T) {
 				return err
 			})
 			posts = append(posts, one{path(root.ID), path(root.ID), audience}, one{path(reply.ID), path(root.ID), audience})
+		}
+		// What is somebody's own: a post that waits for its time, a filter, a list, and how they have a conversation.
+		own := map[string]string{
+			"/api/v1/scheduled_statuses": amira.json(http.MethodPost, "/api/v1/statuses", map[string]any{"status": "Later, @named #maths", "visibility": "public",
+				"scheduled_at": time.Now().Add(time.Hour).Format(time.RFC3339)}).text("id"),
+			"/api/v2/filters": amira.json(http.MethodPost, "/api/v2/filters", map[string]any{"title": "Money", "context": []string{"home"}, "filter_action": "warn",
+				"keywords_attributes": []map[string]any{{"keyword": "budget"}}}).text("id"),
+			"/api/v1/lists":         kept["author"],
+			"/api/v1/conversations": amira.get("/api/v1/conversations").ids()[0],
 		}
 		for who, c := range readers {
 			may := func(p one) bool { return slices.Contains(sees[p.audience], who) }
@@ -78,8 +96,20 @@ func TestNoCallLeaks(t *testing.T) {
 					t.Errorf("%s searches for a post for %s and finds %d", who, p.audience, len(found.Statuses))
 				}
 			}
+			for at, id := range own {
+				if found := slices.Contains(c.get(at).ids(), id); found != (who == "author") {
+					t.Errorf("%s finds what is amira's own in %s: %v", who, at, found)
+				}
+				if at == "/api/v1/conversations" { // one alone is not shown, but marked
+					if res := c.act(at + "/" + id + "/read"); (res.Code == http.StatusOK) != (who == "author") {
+						t.Errorf("%s marks amira's conversation: %d", who, res.Code)
+					}
+				} else if res := c.get(at + "/" + id); (res.Code == http.StatusOK) != (who == "author") {
+					t.Errorf("%s asks for what is amira's own in %s: %d", who, at, res.Code)
+				}
+			}
 			lists := map[string][]string{}
-			for _, list := range []string{"timelines/home", "timelines/public", "timelines/public?local=true", "timelines/public?remote=true", "timelines/tag/maths",
+			for _, list := range []string{"timelines/home", "timelines/direct", "timelines/list/" + kept["author"], "timelines/list/" + kept["fan"], "timelines/list/" + kept["enemy"], "timelines/public", "timelines/public?local=true", "timelines/public?remote=true", "timelines/tag/maths",
 				"accounts/" + path(amira.me.ID) + "/statuses", "bookmarks", "favourites", "notifications"} {
 				lists[list] = c.get("/api/v1/" + list).ids()
 			}
@@ -92,6 +122,20 @@ func TestNoCallLeaks(t *testing.T) {
 					lists["context of "+p.id] = append(lists["context of "+p.id], s.ID)
 				}
 			}
+			var talks []struct {
+				Last *said `json:"last_status"`
+			}
+			if who != "guest" {
+				c.get("/api/v1/conversations").into(&talks)
+			}
+			for _, talk := range talks {
+				lists["conversations"] = append(lists["conversations"], talk.Last.ID)
+			}
+			asked := url.Values{}
+			for _, p := range posts {
+				asked.Add("id[]", p.id)
+			}
+			lists["statuses"] = c.get("/api/v1/statuses?" + asked.Encode()).ids()
 			for list, ids := range lists {
 				for _, id := range ids {
 					if p, ours := byID[id]; ours && !may(p) {
@@ -104,12 +148,24 @@ func TestNoCallLeaks(t *testing.T) {
 				if may(p) && !slices.Contains(lists["timelines/tag/maths"], p.id) {
 					t.Errorf("%s does not find a post for %s under its tag", who, p.audience)
 				}
+				if may(p) && !slices.Contains(lists["statuses"], p.id) {
+					t.Errorf("%s does not get a post for %s that they ask for with others", who, p.audience)
+				}
+				if direct := may(p) && (p.audience == community.People || p.audience == community.Me); slices.Contains(lists["timelines/direct"], p.id) != direct {
+					t.Errorf("%s finds a post for %s among the direct ones: %v", who, p.audience, !direct)
+				}
+				if who == "fan" && slices.Contains(lists["timelines/list/"+kept["fan"]], p.id) != may(p) {
+					t.Errorf("%s finds a post for %s in the list: %v", who, p.audience, !may(p))
+				}
 				if may(p) && !slices.Contains(lists["accounts/"+path(amira.me.ID)+"/statuses"], p.id) {
 					t.Errorf("%s does not find a post for %s among its author's", who, p.audience)
 				}
 			}
 			if who == "named" && len(lists["notifications"]) == 0 {
 				t.Error("named was not told of being named")
+			}
+			if talks := len(lists["conversations"]); (talks > 0) != slices.Contains(sees[community.People], who) {
+				t.Errorf("%s has %d conversations", who, talks)
 			}
 			if people := c.get("/api/v1/accounts/" + path(amira.me.ID) + "/followers").ids(); (len(people) > 0) != (who == "author") {
 				t.Errorf("%s sees %d followers of amira", who, len(people))
