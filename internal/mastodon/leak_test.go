@@ -245,3 +245,92 @@ func TestAccountsAreShownToWhomTheyAreFor(t *testing.T) {
 		}
 	})
 }
+
+// Of a server that somebody shuts out they see nothing behind any door: not
+// what they kept or follow, not what others pass on, and not in a thread.
+func TestWhatIsShutOutIsNowhere(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		s := w.serve()
+		amira, cy := w.person("amira", community.Member), w.person("cy", community.Member)
+		bo := w.elsewhere("bo", "elm.test")
+		amira.follow(cy)
+		w.write(func(tx *store.Tx) error {
+			if _, err := community.Follow(tx, amira.me, bo); err != nil {
+				return err
+			}
+			return community.ReceiveAccept(tx, bo, "", amira.me.ID)
+		})
+		tell := func(no string) (p community.Post) {
+			w.write(func(tx *store.Tx) (err error) {
+				uri := *bo.URI + "/" + no
+				p, _, err = community.Receive(tx, community.RemotePost{Author: bo, URI: uri, URL: uri, Kind: community.Note, Audience: community.Public,
+					HTML: "<p>Number lines " + no + "</p>", Language: "en", Published: tx.Now, Mentions: []int64{amira.me.ID}, Tags: []community.Tag{{Tag: "maths", Name: "maths"}}})
+				return err
+			})
+			return p
+		}
+		first := tell("1")
+		id := path(first.ID)
+		list := amira.json(http.MethodPost, "/api/v1/lists", map[string]any{"title": "maths"}).text("id")
+		amira.form("/api/v1/lists/"+list+"/accounts", url.Values{"account_ids[]": {path(bo.ID), path(cy.me.ID)}}).wants("add", 200)
+		for _, deed := range []string{"/favourite", "/bookmark"} {
+			amira.act("/api/v1/statuses/"+id+deed).wants(deed, 200)
+		}
+		boost := cy.act("/api/v1/statuses/"+id+"/reblog").wants("boost", 200).text("id")
+		reply := cy.post(map[string]any{"status": "Yes, @amira #maths", "visibility": "public", "in_reply_to_id": id})
+
+		places := []string{"timelines/home", "timelines/public", "timelines/public?remote=true", "timelines/tag/maths", "timelines/list/" + list, "notifications",
+			"favourites", "bookmarks", "accounts/" + path(bo.ID) + "/statuses", "statuses?id[]=" + id, "accounts/" + path(cy.me.ID) + "/statuses"}
+		around := func(c *client) (ids []string) {
+			var found struct{ Ancestors, Descendants []said }
+			c.get("/api/v1/statuses/"+reply.ID+"/context").wants("context", 200).into(&found)
+			for _, s := range append(found.Ancestors, found.Descendants...) {
+				ids = append(ids, s.ID)
+			}
+			return ids
+		}
+		holds := func(ids []string) bool { return slices.Contains(ids, id) || slices.Contains(ids, boost) }
+		for _, at := range places {
+			if !holds(amira.get("/api/v1/" + at).ids()) {
+				t.Fatalf("%s never had what it is not to have any more", at)
+			}
+		}
+		if !holds(around(amira)) {
+			t.Fatal("the thread never had it")
+		}
+		amira.form("/api/v1/domain_blocks", url.Values{"domain": {"elm.test"}}).wants("shut out", 200)
+		for _, at := range places {
+			if holds(amira.get("/api/v1/" + at).ids()) {
+				t.Errorf("%s still has it", at)
+			}
+		}
+		if holds(around(amira)) || !holds(around(cy)) {
+			t.Error("the thread has it for who shut it out, or not for somebody else")
+		}
+		if !slices.Contains(amira.get("/api/v1/timelines/tag/maths").ids(), reply.ID) {
+			t.Error("what somebody here said to it is gone too")
+		}
+		for _, one := range []string{id, boost} {
+			amira.get("/api/v1/statuses/"+one).wants("by its id", 404)
+		}
+
+		streams := []string{"user", "public", "public/remote", "hashtag?tag=maths", "list?list=" + list}
+		ears := map[string]*ear{}
+		for _, stream := range streams {
+			ears[stream] = amira.hear(s, stream)
+		}
+		theirs := cy.hear(s, "public")
+		second := tell("2")
+		theirs.want("update", path(second.ID))
+		cy.act("/api/v1/statuses/"+path(second.ID)+"/reblog").wants("boost", 200)
+		last := cy.post(map[string]any{"status": "Bar models #maths", "visibility": "public"})
+		for _, stream := range streams {
+			if stream != "public/remote" {
+				ears[stream].want("update", last.ID)
+			}
+		}
+		if e := ears["public/remote"]; len(e.events) > 0 {
+			t.Errorf("heard %+v", <-e.events)
+		}
+	})
+}
