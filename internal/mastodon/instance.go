@@ -90,11 +90,9 @@ func vapidKey(site community.Site) string {
 	return base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes())
 }
 
-// configuration is what may be sent here and what is to be had. The lists are
-// open to guests, who find in them what is for everyone.
+// configuration is what may be sent here and what is to be had.
 func (a *API) configuration(site community.Site) map[string]any {
 	limits := media.Pictures()
-	feeds := map[string]string{"local": "public", "remote": "public"}
 	return map[string]any{
 		"urls": map[string]any{"streaming": a.streamingURL(), "status": nil, "about": a.site.URL("/about"), "privacy_policy": a.site.URL("/about"),
 			"terms_of_service": nil},
@@ -113,7 +111,7 @@ func (a *API) configuration(site community.Site) map[string]any {
 		"polls": map[string]any{"max_options": community.MaxPollOptions, "max_characters_per_option": community.MaxPollOption,
 			"min_expiration": int(community.MinPollOpen.Seconds()), "max_expiration": int(community.MaxPollOpen.Seconds())},
 		"translation":        map[string]any{"enabled": false},
-		"timelines_access":   map[string]any{"live_feeds": feeds, "hashtag_feeds": feeds},
+		"timelines_access":   timelinesAccess(),
 		"limited_federation": site.Mode != peers.Open,
 	}
 }
