@@ -20,7 +20,7 @@ func (a *API) timelineRoutes(r *routes) {
 }
 
 // timelinesAccess says who may read which lists: guests find in them what is
-// for everybody, members what else they may see. Of links that trend there is none.
+// for everybody, members what else they may see.
 //
 // Mastodon's documentation, "Instance" (configuration.timelines_access).
 func timelinesAccess() map[string]any {
@@ -28,7 +28,7 @@ func timelinesAccess() map[string]any {
 		Local  string `json:"local"`
 		Remote string `json:"remote"`
 	}
-	return map[string]any{"live_feeds": feeds{"public", "public"}, "hashtag_feeds": feeds{"public", "public"}, "trending_link_feeds": feeds{"disabled", "disabled"}}
+	return map[string]any{"live_feeds": feeds{"public", "public"}, "hashtag_feeds": feeds{"public", "public"}}
 }
 
 // list is a question whose answer is a page of posts.
