@@ -34,7 +34,7 @@ type Config struct {
 	ExtraRoots  string   `name:"extra-roots" env:"CHALKRING_EXTRA_ROOTS" placeholder:"FILE" help:"Certificates, in PEM, of authorities that are trusted besides the system's (or those in SSL_CERT_FILE) when calling other servers and the ACME directory."`
 	Push        string   `name:"push" env:"CHALKRING_PUSH" default:"words" enum:"words,bare,off" help:"What is pushed to people's devices through the push services that their apps choose: words (who did what; only the device can read it), bare (that there is something new) or off (nothing, and what apps subscribed to is forgotten)."`
 	RateLimits  bool     `name:"rate-limits" env:"CHALKRING_RATE_LIMITS" default:"true" negatable:"" help:"Limit how much one client may ask for. Turn it off only to measure."`
-	MaxUpload   Size     `name:"max-upload" env:"CHALKRING_MAX_UPLOAD" default:"16MiB" placeholder:"SIZE" help:"Largest file that people may upload, such as 16MiB."`
+	MaxUpload   Size     `name:"max-upload" env:"CHALKRING_MAX_UPLOAD" default:"16MiB" placeholder:"SIZE" help:"Largest file that people may upload, such as 16MiB; a picture may have 10MiB, whatever this says."`
 
 	RetryFor        time.Duration `name:"retry-for" env:"CHALKRING_RETRY_FOR" default:"72h" placeholder:"TIME" help:"How long deliveries to a silent server are tried again before they are given up; deletions are tried for 30 days at least."`
 	DeliveryWorkers int           `name:"delivery-workers" env:"CHALKRING_DELIVERY_WORKERS" default:"32" help:"To how many other servers at once this one delivers."`
