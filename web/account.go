@@ -40,6 +40,7 @@ type formPage struct {
 	Errors ErrorSummary
 	Action string
 	Files  bool // takes files, so it is sent as multipart/form-data
+	Asks   bool // leads to a page that asks first, so it is sent with GET
 	Parts  []formPart
 	Submit string
 	Cancel string
@@ -52,6 +53,8 @@ type formPart struct {
 	Hint   string
 	Avatar *Avatar // shown above the fields
 	Pairs  bool    // the fields belong together by two
+	Words  bool    // so too, the second being a box to tick
+	Hidden []FormField
 	Fields []FormField
 }
 

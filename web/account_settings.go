@@ -38,8 +38,11 @@ func settingsTabs(h *here, current string) *Tabs {
 	t := Tabs{Label: h.l.T("nav.settings"), Items: []Tab{
 		{Words: h.l.T("settings.profile"), URL: "/settings/profile", Count: -1},
 		{Words: h.l.T("settings.account"), URL: "/settings/account", Count: -1},
-		{Words: h.l.T("settings.sessions"), URL: "/settings/sessions", Count: -1},
+		{Words: h.l.T("nav.notifications"), URL: policyPath, Count: -1},
+		{Words: h.l.T("settings.filters"), URL: filtersPath, Count: -1},
+		{Words: h.l.T("settings.hashtags"), URL: hashtagsPath, Count: -1},
 		{Words: h.l.T("settings.blocked"), URL: "/settings/blocked", Count: -1},
+		{Words: h.l.T("settings.sessions"), URL: "/settings/sessions", Count: -1},
 		{Words: h.l.T("settings.moving"), URL: "/settings/moving", Count: -1},
 	}}
 	for i := range t.Items {
@@ -65,13 +68,11 @@ func (p *Pages) profileView(h *here, f community.Profile) formPage {
 	banner := formPart{Title: l.T("settings.banner"), Hint: l.T("settings.banner_hint"), Fields: []FormField{
 		{Name: "header", Kind: "file", Label: l.T("settings.picture_file"), Accept: "image/jpeg,image/png,image/webp,image/gif"},
 	}}
-	if h.me.Avatar != "" {
-		picture.Fields = append(picture.Fields, FormField{Name: "avatar_alt", Label: l.T("settings.picture_alt"), Value: f.AvatarAlt, Max: community.MaxPictureAlt, Optional: true})
-	}
 	if h.me.Header != "" {
-		banner.Fields = append(banner.Fields, FormField{Name: "drop_header", Kind: "checkbox", Label: l.T("settings.banner_drop")},
-			FormField{Name: "header_alt", Label: l.T("settings.picture_alt"), Value: f.HeaderAlt, Max: community.MaxPictureAlt, Optional: true})
+		banner.Fields = append(banner.Fields, FormField{Name: "drop_header", Kind: "checkbox", Label: l.T("settings.banner_drop")})
 	}
+	picture.Fields = append(picture.Fields, FormField{Name: "avatar_alt", Label: l.T("settings.picture_alt"), Value: f.AvatarAlt, Max: community.MaxPictureAlt, Optional: true})
+	banner.Fields = append(banner.Fields, FormField{Name: "header_alt", Label: l.T("settings.picture_alt"), Value: f.HeaderAlt, Max: community.MaxPictureAlt, Optional: true})
 	lines := formPart{Title: l.T("settings.lines"), Hint: l.T("settings.lines_hint"), Pairs: true}
 	for n := 1; n <= community.MaxFields; n++ {
 		var line community.Field
@@ -311,7 +312,7 @@ func (p *Pages) sessions(h *here, w http.ResponseWriter, r *http.Request) error 
 		if g.Token.UsedOn != nil {
 			used = l.Date(*g.Token.UsedOn)
 		}
-		view.Apps.Rows = append(view.Apps.Rows, []Cell{{Words: g.App.Name, Detail: g.App.Website}, {Words: strings.Join(scopeWords(l, g.Scopes), " ")}, {Words: used},
+		view.Apps.Rows = append(view.Apps.Rows, []Cell{{Words: g.App.Name, Detail: strings.TrimSpace(l.T("apps.since", "Date", l.Date(g.Token.CreatedAt)) + " " + g.App.Website)}, {Words: strings.Join(scopeWords(l, g.Scopes), " ")}, {Words: used},
 			{Actions: []Action{{Words: l.T("apps.end"), Icon: "x", URL: "/settings/apps/" + digits(g.Token.ID) + "/end", Post: true}}}})
 	}
 	return p.render(h, w, http.StatusOK, "sessions", view.Head.Title, view)

@@ -214,6 +214,11 @@ func (p *Pages) actions(h *here, v community.View) (beside, menu []Action) {
 		} else if v.Mine.Boosted {
 			menu = append(menu, Action{Words: l.T("post.take_back_boost"), Icon: "send", URL: at + "/unboost", Post: true, Pressed: true})
 		}
+		if v.Mine.ThreadMuted {
+			menu = append(menu, Action{Words: l.T("post.unmute_thread"), Icon: "volume-2", URL: at + "/unmute-thread", Post: true, Pressed: true})
+		} else {
+			menu = append(menu, Action{Words: l.T("post.mute_thread"), Icon: "volume-x", URL: at + "/mute-thread", Post: true})
+		}
 	}
 	if v.EditedAt != nil {
 		menu = append(menu, Action{Words: l.T("post.history"), Icon: "history", URL: at + "/history"})

@@ -199,6 +199,7 @@ type Menu struct {
 type PersonCard struct {
 	Person  PersonView
 	Bio     string
+	Said    *Link  // instead of Bio: what they wrote last
 	Note    string // "Follows you"
 	Actions []Action
 	Menu    []Action
@@ -210,7 +211,8 @@ type ProfileHead struct {
 	Header  *Picture
 	Bio     template.HTML
 	Facts   []FactHTML
-	Counts  []Tab // followers and whom they follow, as links
+	Counts  []Tab  // followers and whom they follow, as links
+	Tags    []Link // what they write about
 	Note    string
 	Actions []Action
 	Menu    []Action

@@ -7,7 +7,8 @@ import (
 )
 
 // FormField is a labelled control with its hint and its error. Kind is an
-// input type, or "textarea", "select", "checkbox", "radio" or "file".
+// input type, or "textarea", "select", "checkbox", "radio", "file", or "checks"
+// for several of which any number can be ticked.
 type FormField struct {
 	Name         string
 	Kind         string // "" is text
@@ -15,7 +16,7 @@ type FormField struct {
 	Hint         string
 	Error        string
 	Value        string
-	Options      []Option // for select and radio, and suggestions for text
+	Options      []Option // for select, radio and checks, and suggestions for text
 	Checked      bool
 	Required     bool
 	Optional     bool   // says so beside the label
@@ -51,7 +52,7 @@ func (f FormField) DescribedBy() string {
 type Option struct {
 	Value, Words string
 	Selected     bool
-	Detail       string // radio: what choosing it means
+	Detail       string // radio and checks: what choosing it means
 }
 
 // ErrorSummary lists what is wrong with a form, each line a link to its field.
@@ -121,6 +122,7 @@ type Composer struct {
 	Poll     *PollForm
 	Pictures *PicturePicker
 	Audience AudiencePicker
+	Later    FormField     // when to publish it; without a name it is published at once
 	Submit   string        // "Share", "Ask", "Reply"
 	Preview  template.HTML // shown above the form after "Preview"
 	Cancel   string        // where "Cancel" leads

@@ -28,7 +28,7 @@ const (
 // events (HTML, section 9.2). What a reader is sent is decided for each post
 // anew, by the same rule as on every page.
 func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
-	s, err := p.stream(h, r.URL.Query().Get("stream"))
+	s, err := p.stream(r.Context(), h, r.URL.Query().Get("stream"))
 	if err != nil {
 		return err
 	}
@@ -86,10 +86,20 @@ type stream struct {
 	h      *here
 	name   string
 	thread int64 // the first post, for a thread
+	list   int64 // the reader's own, for a list
 }
 
-func (p *Pages) stream(h *here, name string) (stream, error) {
+func (p *Pages) stream(ctx context.Context, h *here, name string) (stream, error) {
 	s := stream{p: p, h: h, name: name}
+	if rest, ok := strings.CutPrefix(name, "list:"); ok {
+		if s.list, ok = iri.ParseID(rest); ok {
+			s.name, h.place = "list", community.FilterHome
+			return s, p.DB.Read(ctx, func(tx *store.Tx) error {
+				_, err := community.ListOf(tx, h.me.ID, s.list)
+				return err
+			})
+		}
+	}
 	if rest, ok := strings.CutPrefix(name, "thread:"); ok {
 		if s.thread, ok = iri.ParseID(rest); ok {
 			s.name, h.place = "thread", community.FilterThread
@@ -104,7 +114,7 @@ func (p *Pages) stream(h *here, name string) (stream, error) {
 	case "home", "school", "connected", "practice", "notifications":
 		return s, nil
 	}
-	return s, fault.New(fault.Invalid, "There is no such stream. Listen to home, school, connected, practice, notifications or thread:ID.")
+	return s, fault.New(fault.Invalid, "There is no such stream. Listen to home, school, connected, practice, notifications, list:ID or thread:ID.")
 }
 
 // event is what a piece of news means to this stream, or "".
@@ -288,6 +298,9 @@ func (s stream) holds(tx *store.Tx, post community.Post) (bool, error) {
 	if kind, ok := map[string]community.FeedKind{"home": community.FeedHome, "school": community.FeedHere, "connected": community.FeedElsewhere,
 		"practice": community.FeedPractice}[s.name]; ok {
 		return community.Holds(tx, post, community.Feed{Kind: kind, Reader: s.h.me.ID})
+	}
+	if s.list != 0 {
+		return community.Holds(tx, post, community.Feed{Kind: community.FeedList, Reader: s.h.me.ID, List: s.list})
 	}
 	if post.ThreadID == s.thread || post.BoostOfID != nil {
 		return post.BoostOfID == nil, nil

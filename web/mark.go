@@ -30,6 +30,7 @@ func MarkOf(name, host, src string) Mark {
 // Avatar is a person's picture, or initials on a colour.
 type Avatar struct {
 	Src      string
+	Alt      string // said on the person's own page only; elsewhere their name is enough
 	Initials string
 	Hue      int
 }

@@ -23,7 +23,11 @@ func (p *Pages) notifications(h *here, w http.ResponseWriter, r *http.Request) e
 	var list []community.Notification
 	var told []NotificationItem
 	var read int64
+	apart := 0
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+		if apart, _, err = community.CountNotificationRequests(tx, h.me.ID); err != nil {
+			return err
+		}
 		if read, err = community.ReadUpTo(tx, h.me.ID); err != nil {
 			return err
 		}
@@ -45,6 +49,9 @@ func (p *Pages) notifications(h *here, w http.ResponseWriter, r *http.Request) e
 	}
 	view := notificationsPage{Head: PageHead{Title: h.l.T("nav.notifications")}, Items: told,
 		Empty: EmptyState{Icon: "bell", Title: h.l.T("notification.empty_title"), Words: h.l.T("notification.empty")}}
+	if apart > 0 {
+		view.Head.Actions = []Action{{Words: h.l.T("apart.waiting", "Count", apart), Icon: "users", URL: apartPath}}
+	}
 	if n := len(list); n > 0 {
 		view.Pager = pager(r, page, n, list[0].ID, list[n-1].ID)
 	}

@@ -133,6 +133,8 @@ func tieNote(l *Locale, t community.Relation) string {
 	switch {
 	case t.Blocking:
 		return l.T("person.blocked")
+	case t.HostBlocked:
+		return l.T("person.server_shut")
 	case t.FollowedBy == community.FollowAccepted:
 		return l.T("person.follows_you")
 	case t.FollowedBy == community.FollowRequested:
@@ -154,6 +156,8 @@ func (p *Pages) tieActions(h *here, a community.Account, t community.Relation) (
 		return []Action{{Words: l.T("person.edit"), Icon: "pen-line", URL: "/settings/profile"}}, nil
 	}
 	switch {
+	case t.HostBlocked:
+		return []Action{letInAction(l, a.Host)}, nil
 	case t.Blocking:
 		return []Action{{Words: l.T("person.unblock"), Icon: "ban", URL: at + "/unblock", Post: true}}, nil
 	case t.BlockedBy:
@@ -165,6 +169,12 @@ func (p *Pages) tieActions(h *here, a community.Account, t community.Relation) (
 	default:
 		beside = append(beside, Action{Words: l.T("person.follow"), Icon: "user-plus", URL: at + "/follow", Post: true, Main: true})
 	}
+	if !t.BlockedBy {
+		menu = append(menu, Action{Words: l.T("person.message"), Icon: "messages-square", URL: "/messages/new?to=" + queryEscape(a.Handle(p.site.Host))})
+	}
+	if t.Following != community.FollowNone {
+		menu = append(menu, Action{Words: l.T("person.lists"), Icon: "list", URL: at + "/lists"})
+	}
 	if t.Muting {
 		menu = append(menu, Action{Words: l.T("person.unmute"), Icon: "volume-x", URL: at + "/unmute", Post: true, Pressed: true})
 	} else {
@@ -175,6 +185,7 @@ func (p *Pages) tieActions(h *here, a community.Account, t community.Relation) (
 	}
 	menu = append(menu, Action{Words: l.T("person.block", "Name", a.Name()), Icon: "ban", URL: at + "/block", Danger: true}, reportAction(l, at))
 	if !a.Local() {
+		menu = append(menu, Action{Words: l.T("servers.shut", "Host", a.Host), Icon: "ban", URL: serversPath + "/shut?host=" + queryEscape(a.Host), Danger: true})
 		menu = append(menu, Action{Words: l.T("person.original", "Host", a.Host), Icon: "link", URL: a.Page(p.site)})
 	}
 	return beside, menu
@@ -264,17 +275,21 @@ func requestActions(l *Locale, from int64) []Action {
 		{Words: l.T("requests.reject"), Icon: "x", URL: at + "/reject", Post: true}}
 }
 
-// blockedPage lists whom somebody has blocked and muted.
+// blockedPage lists whom somebody has blocked and muted, and the servers that
+// they shut out.
 type blockedPage struct {
 	Head    PageHead
 	Tabs    *Tabs
 	Blocked []PersonCard
 	Muted   []PersonCard
+	Servers []entry
+	More    *Link // the rest of the servers
 	Pager   Pager
 	Empty   EmptyState
 }
 
-// blocked shows both lists. Muted ones are few, and all on the first page.
+// blocked shows all three lists. Those muted are few, and all on the first page;
+// servers have a page of their own besides.
 func (p *Pages) blocked(h *here, w http.ResponseWriter, r *http.Request) error {
 	l, page := h.l, pageOf(r)
 	view := blockedPage{Head: PageHead{Title: l.T("nav.settings")}, Tabs: settingsTabs(h, "/settings/blocked"),
@@ -298,7 +313,18 @@ func (p *Pages) blocked(h *here, w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		accounts, _ = unlisted(muted)
-		view.Muted, err = p.personCards(tx, h, accounts)
+		if view.Muted, err = p.personCards(tx, h, accounts); err != nil {
+			return err
+		}
+		hosts, err := community.HostBlocks(tx, h.me.ID, store.Page{})
+		if err != nil {
+			return err
+		}
+		view.Servers = serverEntries(l, hosts)
+		view.More = &Link{Words: l.T("servers.shut_one"), URL: serversPath}
+		if len(hosts) == store.DefaultLimit {
+			view.More.Words = l.T("servers.all")
+		}
 		for i, a := range accounts {
 			view.Muted[i].Actions = []Action{{Words: l.T("person.unmute"), Icon: "volume-x", URL: "/accounts/" + digits(a.ID) + "/unmute", Post: true}}
 		}

@@ -34,12 +34,16 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	if handle.Host != "" && !h.signedIn() {
 		return seeOther(w, r, "/sign-in?to="+queryEscape(r.URL.RequestURI()))
 	}
-	page, show := pageOf(r), r.URL.Query().Get("show")
+	page, show, tagged := pageOf(r), r.URL.Query().Get("show"), r.URL.Query().Get("tag")
+	if _, err := community.TagKey(tagged); err != nil {
+		tagged = ""
+	}
 	var a community.Account
 	var tie community.Relation
 	var counts community.AccountCounts
 	var now community.Account // where the person has moved to
 	var schools map[string]string
+	var featured []community.FeaturedTag
 	var posts []community.Post
 	var views, pinned []community.View
 	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
@@ -77,10 +81,16 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 		default:
 			show = ""
 		}
+		if tagged != "" {
+			show, only = "", community.ProfileFilter{Tag: tagged}
+		}
+		if featured, err = community.FeaturedTagsOf(tx, a.ID); err != nil {
+			return err
+		}
 		if posts, err = community.ProfileTimeline(tx, h.viewer, a.ID, only, page); err != nil {
 			return err
 		}
-		if show == "" && page.MaxID == 0 && page.MinID == 0 {
+		if show == "" && tagged == "" && page.MaxID == 0 && page.MinID == 0 {
 			first, err := community.PinsOf(tx, h.viewer, a.ID)
 			if err != nil {
 				return err
@@ -119,10 +129,16 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 		view.Feed.Pager = pager(r, page, n, posts[0].ID, posts[n-1].ID)
 	}
 	view.Tabs = &Tabs{Label: l.T("profile.tabs"), Items: []Tab{
-		{Words: l.T("profile.posts"), URL: at, Current: show == "", Count: -1},
+		{Words: l.T("profile.posts"), URL: at, Current: show == "" && tagged == "", Count: -1},
 		{Words: l.T("nav.practice"), URL: at + "?show=practice", Current: show == "practice", Count: -1},
 		{Words: l.T("profile.replies"), URL: at + "?show=replies", Current: show == "replies", Count: -1},
 	}}
+	if tagged != "" {
+		view.Tabs.Items = append(view.Tabs.Items, Tab{Words: "#" + strings.TrimLeft(tagged, "#"), URL: at + "?tag=" + queryEscape(tagged), Current: true, Count: -1})
+	}
+	for _, t := range featured {
+		view.Profile.Tags = append(view.Profile.Tags, Link{Words: "#" + t.Name, URL: at + "?tag=" + queryEscape(t.Tag)})
+	}
 	view.Feed.Empty = p.profileEmpty(h, a, tie)
 	if a.ID == h.me.ID {
 		h.frame.Here = Myself
@@ -151,6 +167,7 @@ func (p *Pages) pinned(h *here, views []community.View) []PostCard {
 func (p *Pages) profileHead(h *here, a community.Account, school string, tie community.Relation, counts community.AccountCounts) ProfileHead {
 	l := h.l
 	head := ProfileHead{Person: p.person(h, a, school), Bio: facesOf("account", a.ID, a.Emoji).prose(a.BioHTML), Note: tieNote(l, tie)}
+	head.Person.Avatar.Alt = a.AvatarAlt
 	if a.MovedTo != "" {
 		head.Note = l.T("profile.moved", "To", strings.TrimPrefix(a.MovedTo, "https://"))
 	}
@@ -159,7 +176,7 @@ func (p *Pages) profileHead(h *here, a community.Account, school string, tie com
 		if a.Local() {
 			src = "/media/" + a.Header
 		}
-		head.Header = &Picture{Src: src, Width: 1500, Height: 500}
+		head.Header = &Picture{Src: src, Alt: a.HeaderAlt, Width: 1500, Height: 500}
 	}
 	for _, f := range a.Fields {
 		head.Facts = append(head.Facts, FactHTML{Name: head.Person.Faces.line(f.Name), Value: head.Person.Faces.prose(f.Value)})

@@ -23,7 +23,6 @@ func (p *Pages) readingRoutes(r *mux.Router) {
 	get("/school", p.members(p.schoolPosts))
 	get("/connected", p.members(p.connected))
 	get("/saved", p.members(p.saved))
-	get("/tags/{tag}", p.open(p.tag))
 	get("/posts/{id:[0-9]+}", p.open(p.thread))
 	get("/posts/{id:[0-9]+}/history", p.open(p.history))
 	get("/posts/{id:[0-9]+}/delivery", p.members(p.delivery))
@@ -104,9 +103,8 @@ func (p *Pages) feed(h *here, r *http.Request, ask list) (Feed, error) {
 	if err != nil {
 		return Feed{}, err
 	}
-	h.place = community.FilterPublic
-	if h.frame.Here == Home {
-		h.place = community.FilterHome
+	if h.place == "" {
+		h.place = community.FilterPublic
 	}
 	f := Feed{Posts: p.cards(h, views)}
 	if n := len(posts); n > 0 {
@@ -136,6 +134,7 @@ func (p *Pages) home(h *here, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	h.place = community.FilterHome
 	return p.lead(h, w, r, Home, "home", feedPage{
 		News: news,
 		Head: PageHead{Title: l.T("nav.home"), Lead: l.T("home.lead")},
@@ -204,20 +203,6 @@ func (p *Pages) saved(h *here, w http.ResponseWriter, r *http.Request) error {
 	}
 	h.frame.Here = Myself
 	return p.render(h, w, http.StatusOK, "feed", view.Head.Title, view)
-}
-
-func (p *Pages) tag(h *here, w http.ResponseWriter, r *http.Request) error {
-	l, tag := h.l, mux.Vars(r)["tag"]
-	view := feedPage{
-		Head: PageHead{Title: "#" + tag, Lead: l.T("tag.lead")},
-		Feed: Feed{Empty: EmptyState{Icon: "hash", Title: l.T("tag.empty_title", "Tag", tag), Words: l.T("tag.empty")}},
-	}
-	if !h.signedIn() {
-		h.frame.Robots = "noindex"
-	}
-	return p.lead(h, w, r, "", "", view, func(tx *store.Tx, v community.Viewer, page store.Page) ([]community.Post, error) {
-		return community.TagTimeline(tx, v, tag, page)
-	})
 }
 
 // idOf is the number in the address.

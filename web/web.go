@@ -90,6 +90,13 @@ func (p *Pages) Routes(r *mux.Router) {
 	p.accountRoutes(r)
 	p.adminRoutes(r)
 	p.reportRoutes(r)
+	p.filterRoutes(r)
+	p.listRoutes(r)
+	p.hashtagRoutes(r)
+	p.scheduledRoutes(r)
+	p.policyRoutes(r)
+	p.messageRoutes(r)
+	p.hostBlockRoutes(r)
 	r.NotFoundHandler = p.open(func(*here, http.ResponseWriter, *http.Request) error {
 		return fault.Keyed(fault.NotFound, "error.no_page", "There is no page at this address.", nil)
 	})

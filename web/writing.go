@@ -40,6 +40,8 @@ func (p *Pages) writingRoutes(r *mux.Router) {
 	post("/posts/{id:[0-9]+}/unboost", p.members(p.react(community.UnboostPost, "")))
 	post("/posts/{id:[0-9]+}/bookmark", p.members(p.react(community.Bookmark, "flash.saved")))
 	post("/posts/{id:[0-9]+}/unbookmark", p.members(p.react(community.Unbookmark, "flash.unsaved")))
+	post("/posts/{id:[0-9]+}/mute-thread", p.members(p.react(community.MuteThread, "flash.thread_muted")))
+	post("/posts/{id:[0-9]+}/unmute-thread", p.members(p.react(community.UnmuteThread, "flash.thread_unmuted")))
 }
 
 // pictureSlots is how many pictures the form offers.
@@ -52,6 +54,7 @@ type typed struct {
 	with   string
 	quoted *community.View
 	slots  []PictureSlot
+	later  string // when to publish it, as typed
 }
 
 // writePage is the page with the form.
@@ -88,8 +91,10 @@ func (p *Pages) form(h *here, w http.ResponseWriter, status int, t typed, parent
 		if parent != nil {
 			view.Head.Back = &Link{Words: l.T("history.back"), URL: postPath(parent.ID)}
 		}
+	} else if kind == community.Note {
+		view.Head = PageHead{Title: l.T("messages.write"), Lead: l.T("messages.write_lead"), Back: &Link{Words: l.T("nav.messages"), URL: "/messages"}}
 	} else {
-		view.Head = PageHead{Title: l.T("write.title")}
+		view.Head = PageHead{Title: l.T("write.title"), Actions: []Action{{Words: l.T("scheduled.title"), Icon: "clock", URL: scheduledPath}}}
 		view.Kinds = &Tabs{Label: l.T("write.kinds"), Items: []Tab{
 			{Words: l.T("kind.practice"), URL: "/write?kind=practice", Current: kind == community.Practice, Count: -1},
 			{Words: l.T("kind.discussion"), URL: "/write?kind=discussion", Current: kind == community.Discussion, Count: -1},
@@ -139,6 +144,8 @@ func (p *Pages) composer(h *here, t typed, parent *community.View, problem *faul
 		c.Submit = l.T("write.ask")
 	case community.Reply, community.Acknowledgement:
 		c.Submit = l.T("write.reply")
+	case community.Note:
+		c.Submit, c.Cancel = l.T("messages.send"), "/messages"
 	default:
 		c.Submit = l.T("write.share")
 	}
@@ -152,6 +159,9 @@ func (p *Pages) composer(h *here, t typed, parent *community.View, problem *faul
 	if t.quoted != nil {
 		c.Quote, c.QuoteID = p.quoted(h, *t.quoted), digits(t.quoted.ID)
 		c.DraftKey = string(d.Kind) + " quotes " + c.QuoteID
+	}
+	if d.Kind.Titled() {
+		c.Later = p.later(h, t.later, wrong["scheduled_at"])
 	}
 	c.Poll = p.pollForm(h, d, wrong, false)
 	c.Pictures = &PicturePicker{Slots: t.slots}
@@ -211,7 +221,7 @@ func (p *Pages) audiencePicker(h *here, d community.Draft, parent *community.Vie
 		pick.Hint = h.l.T("audience.reply_hint")
 	}
 	for _, a := range []community.Audience{community.Me, community.People, community.School, community.Followers, community.Network, community.Public} {
-		if a == community.Me && d.Kind.Answers() {
+		if a == community.Me && d.Kind.Answers() || d.Kind == community.Note && a != community.People {
 			continue
 		}
 		o := AudienceOption{AudienceView: AudienceOf(h.l, string(a), Reach{School: h.school.Title(), Connected: h.schools, Followers: -1}), Checked: a == d.Audience}
@@ -238,7 +248,7 @@ func (p *Pages) read(h *here, w http.ResponseWriter, r *http.Request) (typed, er
 		return typed{}, fault.Keyed(fault.Invalid, "error.form", "The form did not arrive whole. Please send it again.", nil)
 	}
 	f := r.PostFormValue
-	t := typed{people: f("to"), with: f("with"), draft: community.Draft{
+	t := typed{people: f("to"), with: f("with"), later: f("scheduled_at"), draft: community.Draft{
 		Kind: community.Kind(f("kind")), Audience: community.Audience(f("audience")), Title: f("title"), Source: f("body"), Warning: f("warning"),
 		Language: f("language"), Subject: f("subject"), Level: f("level"), Licence: f("licence"), FormID: cutForm(f("form")),
 		Contributors: strings.FieldsFunc(f("with"), func(c rune) bool { return c == ',' || c == ' ' || c == ';' }),
@@ -429,7 +439,12 @@ func (p *Pages) publish(h *here, w http.ResponseWriter, r *http.Request) error {
 	if problem == nil {
 		t.draft.To, problem = p.named(r.Context(), t.people)
 	}
-	if problem == nil {
+	if problem == nil && t.later != "" {
+		var done bool
+		if done, problem = p.schedule(h, w, r, t); done {
+			return problem
+		}
+	} else if problem == nil {
 		p.lookUp(r.Context(), t.draft)
 		problem = p.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
 			if post, err = community.Publish(tx, h.me, t.draft); err == nil && parent != nil {
@@ -507,7 +522,7 @@ func (p *Pages) editing(h *here, w http.ResponseWriter, status int, v community.
 	c := p.composer(h, t, nil, problem)
 	_, wrong := ErrorsOf(h.l, problem)
 	c.Action, c.Cancel, c.DraftKey = postPath(v.ID)+"/edit", postPath(v.ID), "edit "+digits(v.ID)
-	c.Audience, c.People, c.Preview = AudiencePicker{}, FormField{}, preview
+	c.Audience, c.People, c.Later, c.Preview = AudiencePicker{}, FormField{}, FormField{}, preview
 	c.Submit, c.Poll = h.l.T("write.save"), p.pollForm(h, t.draft, wrong, true)
 	view := writePage{Composer: c, Head: PageHead{Title: h.l.T("post.edit"), Lead: h.l.T("write.edit_lead"), Back: &Link{Words: h.l.T("history.back"), URL: postPath(v.ID)}}}
 	return p.render(h, w, status, "write", view.Head.Title, view)
