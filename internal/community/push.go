@@ -108,7 +108,8 @@ func Unsubscribe(tx *store.Tx, tokens ...int64) error {
 
 // queuePushes has a notification pushed to wherever its reader wants it. What
 // each place wants, and whether the reader is still to be told, is decided when
-// it is sent.
+// it is sent. A service in good order is not left alone until something that
+// was put off is tried again.
 func queuePushes(tx *store.Tx, to, notification int64) error {
 	var hosts []string
 	err := tx.Raw(`INSERT INTO pushes (notification_id, subscription_id, host, next_at, created_at)
@@ -120,7 +121,9 @@ func queuePushes(tx *store.Tx, to, notification int64) error {
 	slices.Sort(hosts) // so that two transactions lock lanes in one order
 	for _, host := range slices.Compact(hosts) {
 		err := tx.Exec(`INSERT INTO push_lanes (host, waiting, next_at, node_until) VALUES (?, TRUE, ?, ?)
-			ON CONFLICT (host) DO UPDATE SET waiting = TRUE`, host, tx.Now, time.Unix(0, 0).UTC()).Error
+			ON CONFLICT (host) DO UPDATE SET waiting = TRUE,
+				next_at = CASE WHEN push_lanes.failures = 0 AND push_lanes.next_at > excluded.next_at THEN excluded.next_at ELSE push_lanes.next_at END`,
+			host, tx.Now, time.Unix(0, 0).UTC()).Error
 		if err != nil {
 			return err
 		}
