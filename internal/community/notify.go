@@ -210,8 +210,16 @@ func ReadUpTo(tx *store.Tx, me int64) (int64, error) {
 }
 
 // MarkRead says that me has seen everything up to the notification. It never
-// goes back.
+// goes back, nor to what is still to come: a client that names such a number
+// would leave me untold for ever.
 func MarkRead(tx *store.Tx, me, upTo int64) error {
+	if now := tx.NewShortID(); upTo > now {
+		var newest int64 // another node's clock may be ahead
+		if err := tx.Raw("SELECT COALESCE(MAX(id), 0) FROM notifications WHERE account_id = ?", me).Scan(&newest).Error; err != nil {
+			return err
+		}
+		upTo = min(upTo, max(newest, now))
+	}
 	res := tx.Exec("UPDATE users SET notifications_read_id = ? WHERE account_id = ? AND notifications_read_id < ?", upTo, me, upTo)
 	if res.Error != nil || res.RowsAffected == 0 {
 		return res.Error

@@ -103,3 +103,27 @@ func TestUnreadIsBounded(t *testing.T) {
 		})
 	})
 }
+
+// A client that marks as read what is still to come does not have its person
+// hear of nothing any more.
+func TestMarkReadStopsAtNow(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, bo := w.local("amira", Member), w.local("bo", Member)
+		w.publish(bo, Draft{Kind: Note, Audience: School, Source: "@amira one"})
+		w.write(func(tx *store.Tx) error { return MarkRead(tx, amira.ID, 1<<62) })
+		unread := func() (n int) {
+			w.read(func(tx *store.Tx) (err error) {
+				n, err = Unread(tx, amira.ID)
+				return err
+			})
+			return n
+		}
+		if n := unread(); n != 0 {
+			t.Errorf("%d are unread after all were read", n)
+		}
+		w.publish(bo, Draft{Kind: Note, Audience: School, Source: "@amira two"})
+		if n := unread(); n != 1 {
+			t.Errorf("%d are unread, want the one that came since", n)
+		}
+	})
+}
