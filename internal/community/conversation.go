@@ -66,11 +66,12 @@ func converse(tx *store.Tx, p Post) (talks []int64, err error) {
 		ID   int64
 		Here bool
 	}
-	// Who is blocked, or blocks, has no talk with the author.
+	// Who is blocked, or blocks, has no talk with the author, nor who shut their server out.
 	err = tx.Raw(`SELECT a.id, a.host = '' AND NOT EXISTS (SELECT 1 FROM blocks WHERE account_id = a.id AND target_id = ?)
-			AND NOT EXISTS (SELECT 1 FROM blocks WHERE account_id = ? AND target_id = a.id) AS here
+			AND NOT EXISTS (SELECT 1 FROM blocks WHERE account_id = ? AND target_id = a.id)
+			AND (? = '' OR NOT EXISTS (SELECT 1 FROM host_blocks WHERE account_id = a.id AND host = ?)) AS here
 		FROM accounts a WHERE a.deleted_at IS NULL AND a.id IN (SELECT account_id FROM post_mentions WHERE post_id = ? UNION ALL SELECT ?) ORDER BY a.id`,
-		p.AuthorID, p.AuthorID, p.ID, p.AuthorID).Scan(&rows).Error
+		p.AuthorID, p.AuthorID, p.AuthorHost, p.AuthorHost, p.ID, p.AuthorID).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}

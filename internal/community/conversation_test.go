@@ -161,3 +161,27 @@ func TestSectionsOf(t *testing.T) {
 		}
 	}
 }
+
+// What comes from a server that somebody shut out does not hide the talk that
+// they have with others.
+func TestTalkWithWhoIsShutOut(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		amira, cy, bo := w.local("amira", Member), w.local("cy", Member), w.remote("bo", "elm.test")
+		w.peer("elm.test", "group", true)
+		opener := w.note(bo)
+		opener.Audience, opener.Mentions = People, []int64{amira.ID, cy.ID}
+		first := w.receive(opener)
+		answer := w.publish(cy, Draft{Kind: Reply, Audience: People, Source: "yes", InReplyToID: first.ID, To: []int64{amira.ID}})
+		w.write(func(tx *store.Tx) error { return ShutOut(tx, amira, "elm.test") })
+		again := w.note(bo)
+		again.Audience, again.Mentions, again.Kind, again.InReplyToURI = People, []int64{amira.ID, cy.ID}, Reply, answer.IRI(w.db.Site())
+		again.Parent, again.Published = &answer, w.db.Now()
+		later := w.receive(again)
+		if got := w.talks(amira); len(got) != 1 || got[0].LastPostID != answer.ID {
+			t.Errorf("amira has %+v, want the talk up to %d", got, answer.ID)
+		}
+		if got := w.talks(cy); len(got) != 1 || got[0].LastPostID != later.ID {
+			t.Errorf("cy has %+v, want the talk up to %d", got, later.ID)
+		}
+	})
+}
