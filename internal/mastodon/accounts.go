@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -321,7 +322,9 @@ func follow(tx *store.Tx, c *call, target community.Account) error {
 	if err != nil {
 		return err
 	}
-	if _, err := community.Follow(tx, c.me, target); err != nil {
+	if _, err := community.Follow(tx, c.me, target); fault.Is(err, fault.Forbidden) {
+		return notAllowed()
+	} else if err != nil {
 		return err
 	}
 	return community.SetFollowOptions(tx, c.me, target, func(o *community.FollowOptions) {

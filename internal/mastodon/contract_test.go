@@ -133,7 +133,8 @@ func (c *contract) check(t testing.TB, r *http.Request, status int, header http.
 		return
 	}
 	row := c.row(r.Method, r.URL.Path)
-	absent := status == http.StatusNotFound && bytes.Contains(body, []byte("nothing at this address"))
+	// One route of the table must not be there: Enafore tries it first.
+	absent := status == http.StatusNotFound && r.Method+" "+shapeOf(rowPath(row)) != "PUT /api/v2/media/{}" && bytes.Contains(body, []byte("nothing at this address"))
 	if row != nil && !absent {
 		c.mu.Lock()
 		row.answers[status]++
@@ -182,6 +183,13 @@ func (c *contract) check(t testing.TB, r *http.Request, status int, header http.
 			c.surplus(name, "", media.Schema.Value, value)
 		}
 	}
+}
+
+func rowPath(row *contractRow) string {
+	if row == nil {
+		return ""
+	}
+	return row.path
 }
 
 var hole = regexp.MustCompile(`\{[^}]*\}`)
@@ -242,6 +250,8 @@ var documented = map[string]string{
 	"/push/subscription .policy":           "Mastodon, REST::WebPushSubscriptionSerializer",
 	"GET /api/v2/suggestions [].source":    "Mastodon's documentation, entities/Suggestion: the older name of sources",
 	"GET /api/v1/instance .max_toot_chars": "Pleroma and glitch-soc; old clients read it",
+	".card.language":                       "Mastodon, REST::PreviewCardSerializer: 4.2.0",
+	".card.image_description":              "Mastodon, REST::PreviewCardSerializer: 4.3.0",
 	".fallback":                            "Mastodon's documentation, entities/Notification: 4.6.0",
 	".muting_expires_at":                   "Mastodon's documentation, entities/Relationship: 4.6.0",
 	".local_only":                          "Hometown and glitch-soc: what stays on this server",
