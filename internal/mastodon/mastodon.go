@@ -93,6 +93,17 @@ type endpoint func(c *call) (any, error)
 
 // Routes mounts the client API, and what of OAuth is no page.
 func (a *API) Routes(r *mux.Router) {
+	door := cors(untrailed(a.endpoints()))
+	a.markRoutes(r)
+	r.PathPrefix("/api/").Handler(door)
+	for _, path := range []string{"/health", "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/oauth-authorization-server"} {
+		r.Handle(path, door)
+		r.Handle(path+"/", door)
+	}
+}
+
+// endpoints is all that the door answers.
+func (a *API) endpoints() *routes {
 	// A route that is not there is 404 whatever the method: clients try one
 	// address after the other and go on at 404 only (Enafore).
 	api := &routes{parts: map[string]*mux.Router{}, none: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,13 +132,7 @@ func (a *API) Routes(r *mux.Router) {
 	a.streamingRoutes(api)
 	a.pushRoutes(api)
 	a.offRoutes(api)
-	a.markRoutes(r)
-	door := cors(untrailed(api))
-	r.PathPrefix("/api/").Handler(door)
-	for _, path := range []string{"/health", "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known/oauth-authorization-server"} {
-		r.Handle(path, door)
-		r.Handle(path+"/", door)
-	}
+	return api
 }
 
 // cors lets pages of any origin call the API: no cookie opens it.
