@@ -73,7 +73,7 @@ func (p *Pages) filterEntry(h *here, f community.Filter) entry {
 	default:
 		e.State = &State{Tone: "quiet", Icon: "clock", Words: l.T("filters.over", "At", l.Moment(*f.ExpiresAt))}
 	}
-	e.Actions = []Action{{Words: l.T("filters.change"), Icon: "pen-line", URL: at}, {Words: l.T("filters.remove"), Icon: "trash-2", URL: at + "/remove"}}
+	e.Actions = []Action{{Words: l.T("filters.edit"), Icon: "pen-line", URL: at}, {Words: l.T("filters.drop"), Icon: "trash-2", URL: at + "/remove"}}
 	return e
 }
 

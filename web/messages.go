@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -33,6 +34,7 @@ type TalkItem struct {
 	ID      string
 	URL     string
 	People  []PersonView // without the reader; nobody: a note to oneself
+	Schools []SchoolView // theirs, each once
 	Last    TalkPost
 	Unread  bool
 	Actions []Action
@@ -107,7 +109,11 @@ func (p *Pages) talkItem(h *here, t community.Talk, v community.View, accounts m
 	item := TalkItem{ID: digits(t.ID), URL: at, Unread: t.Unread, Last: TalkPost{Mine: v.Mine.Author, Card: p.card(h, v)}}
 	for _, id := range t.Others() {
 		if a, known := accounts[id]; known && !a.Gone() {
-			item.People = append(item.People, p.person(h, a, schools[a.Host]))
+			who := p.person(h, a, schools[a.Host])
+			item.People = append(item.People, who)
+			if !slices.ContainsFunc(item.Schools, func(s SchoolView) bool { return s.Host == who.School.Host }) {
+				item.Schools = append(item.Schools, who.School)
+			}
 		}
 	}
 	switch {

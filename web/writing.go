@@ -172,7 +172,7 @@ func (p *Pages) composer(h *here, t typed, parent *community.View, problem *faul
 		p.blame(c.Pictures.Slots, msg)
 	}
 	c.Audience = p.audiencePicker(h, d, parent, wrong["audience"])
-	c.People = FormField{Name: "to", Label: l.T("write.people"), Hint: l.T("write.people_hint"), Value: t.people, Optional: true, Error: wrong["to"], Code: true}
+	c.People = FormField{Name: "to", Label: l.T("write.people"), Hint: l.T("write.people_hint"), Value: t.people, Optional: d.Kind != community.Note, Required: d.Kind == community.Note, Error: wrong["to"], Code: true}
 	if parent != nil {
 		card := p.card(h, *parent)
 		card.Actions, card.More = nil, nil
