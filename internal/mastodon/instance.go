@@ -75,10 +75,14 @@ func (a *API) streamingURL() string {
 	return "wss://" + a.site.Host
 }
 
-// vapidKey is by which push services know this server: an uncompressed point.
+// vapidKey is by which push services know this server: an uncompressed point,
+// or "" where nothing is pushed.
 //
 // RFC 8292, section 3.2.
-func vapidKey(site community.Site) string {
+func (a *API) vapidKey(site community.Site) string {
+	if a.Push == PushOff {
+		return ""
+	}
 	secret, err := base64.RawURLEncoding.DecodeString(site.VapidKey)
 	if err != nil || len(secret) == 0 {
 		return ""
@@ -96,7 +100,7 @@ func (a *API) configuration(site community.Site) map[string]any {
 	return map[string]any{
 		"urls": map[string]any{"streaming": a.streamingURL(), "status": nil, "about": a.site.URL("/about"), "privacy_policy": a.site.URL("/about"),
 			"terms_of_service": nil},
-		"vapid": map[string]any{"public_key": vapidKey(site)},
+		"vapid": map[string]any{"public_key": a.vapidKey(site)},
 		"accounts": map[string]any{"max_featured_tags": community.MaxFeaturedTags, "max_pinned_statuses": community.MaxPins,
 			"max_display_name_length": community.MaxDisplayName, "max_note_length": community.MaxBio, "max_profile_fields": community.MaxFields,
 			"profile_field_name_limit": community.MaxField, "profile_field_value_limit": community.MaxField,

@@ -148,11 +148,8 @@ func (a *API) unsubscribe(c *call) (any, error) {
 
 // vapid is the key that apps are told, "" where nothing is pushed.
 func (a *API) vapid(c *call) (string, error) {
-	if a.Push == PushOff {
-		return "", nil
-	}
 	site, err := a.siteOf(c)
-	return vapidKey(site), err
+	return a.vapidKey(site), err
 }
 
 const (

@@ -252,6 +252,9 @@ func TestPushSubscription(t *testing.T) {
 		if res := w.pusher("di").subscribe(p, "four", true, "all", "mention"); res.Code != http.StatusForbidden {
 			t.Errorf("switched off: %d %s", res.Code, res.Body)
 		}
+		if res := w.person("ed", community.Member).get("/api/v2/instance"); !strings.Contains(res.Body.String(), `"vapid":{"public_key":""}`) {
+			t.Errorf("a server that pushes nothing names a key: %s", res.Body)
+		}
 	})
 }
 
