@@ -217,7 +217,7 @@ func gallerySpecimens(l *Locale) []struct {
 		{"menu", Menu{"Show", "list", more}},
 		{"entry", map[string]any{"Deep": false, "Entry": entry{Title: "Who can lend a document camera for the moderation evening?", URL: "/scheduled/1", Words: "Ours has gone to the science room and will not come back before the holidays.",
 			State: &State{"bad", "circle-alert", "Not published on 1 February 2027, 07:30 NZDT: You are not in this group any more."}, Audience: &posts[2].Audience, Facts: []Fact{{"Pictures", "2", ""}}, Actions: []Action{{Words: "Change the time", Icon: "clock", URL: "/scheduled/1"}}, Menu: more}}},
-		{"talk", TalkItem{ID: "1", URL: "/messages/1", People: []PersonView{bo, galleryPerson("Ruth Okafor", "@ruth@region.test", region)}, Schools: []SchoolView{elm, region}, Unread: true, Last: TalkPost{Card: posts[1], Said: "Could you swap playground duty on Thursday?"}, Actions: more}},
+		{"talks", []TalkItem{{ID: "1", URL: "/messages/1", People: []PersonView{bo, galleryPerson("Ruth Okafor", "@ruth@region.test", region)}, Schools: []SchoolView{elm, region}, Unread: true, Last: TalkPost{Card: posts[1], Said: "Could you swap playground duty on Thursday?"}, Actions: more}}},
 		{"field", FormField{Name: "context", Kind: "checks", Label: "Where it counts", Error: "Choose where the filter counts.", Options: []Option{{Value: "home", Words: "at home and in lists", Selected: true}, {Value: "public", Words: "in the school's, connected and practice lists"}}}},
 		{"field", FormField{Name: "scheduled_at", Kind: "datetime-local", Label: "Publish at", Hint: "Times are by this server's clock, which shows 15:30 NZDT now.", Value: "2027-02-01T07:30"}},
 		{"field", FormField{Name: "agree", Kind: "checkbox", Label: "Hold new followers until I accept them", Hint: "You are told about each."}},
@@ -226,6 +226,7 @@ func gallerySpecimens(l *Locale) []struct {
 
 const galleryPages = `
 {{define "notifications"}}<ol class="notifications">{{range .}}{{template "notification" .}}{{end}}</ol>{{end}}
+{{define "talks"}}<ol class="notifications talks">{{range .}}{{template "talk" .}}{{end}}</ol>{{end}}
 {{define "peers"}}<div class="peers">{{range .}}{{template "peer-card" .}}{{end}}</div>{{end}}
 {{define "page/gallery"}}{{template "page-head" .Head}}{{range .Specimens}}<div class="stack">{{.}}</div>{{end}}{{end}}
 {{define "aside/gallery"}}{{template "section-nav" .Article}}{{range .Cards}}{{template "aside-card" .}}{{end}}{{end}}
