@@ -108,11 +108,11 @@ type load struct {
 // have no words in common that read each host's rows by the index alone, however
 // many wait for it or others.
 var nextOf = map[store.Dialect]string{
-	store.SQLite: `SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, d.outgoing_id, COALESCE(h.signatures, '') AS signatures, h.signatures_at
-		FROM ? w LEFT JOIN hosts h ON h.host = w.value
+	store.SQLite: `SELECT d.host, d.id, d.inbox, d.attempts, +d.created_at, d.digest, d.outgoing_id, COALESCE(h.signatures, ''), +h.signatures_at
+		FROM json_each(?) w LEFT JOIN hosts h ON h.host = w.value
 		JOIN deliveries d ON d.id IN (SELECT n.id FROM deliveries n WHERE n.host = w.value AND n.state = 'waiting' ORDER BY n.id LIMIT ?)`,
-	store.Postgres: `SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, d.outgoing_id, COALESCE(h.signatures, '') AS signatures, h.signatures_at
-		FROM ? w (value) LEFT JOIN hosts h ON h.host = w.value
+	store.Postgres: `SELECT d.host, d.id, d.inbox, d.attempts, d.created_at, d.digest, d.outgoing_id, COALESCE(h.signatures, ''), h.signatures_at
+		FROM unnest(?::text[]) w (value) LEFT JOIN hosts h ON h.host = w.value
 		CROSS JOIN LATERAL (SELECT * FROM deliveries n WHERE n.host = w.value AND n.state = 'waiting' ORDER BY n.id LIMIT ?) d`,
 }
 
@@ -125,7 +125,14 @@ func (f *Federation) loadAll(lot []*load) {
 	}
 	err := f.db.Ask(context.Background(), func(tx *store.Tx) error {
 		var rows []*delivery
-		err := tx.Raw(nextOf[tx.Dialect()], store.List[string](slices.Collect(maps.Keys(lanes))), mostDeliveries).Scan(&rows).Error
+		err := tx.Ask(store.Question{
+			SQL:  nextOf[tx.Dialect()],
+			Args: []any{store.List[string](slices.Collect(maps.Keys(lanes))), mostDeliveries},
+			Row: func(r *store.Row) {
+				rows = append(rows, &delivery{Host: r.Text(), ID: r.Int(), Inbox: r.Text(), Attempts: r.Int(), CreatedAt: r.Time(),
+					Digest: r.Text(), OutgoingID: r.Int(), Signatures: peers.Signatures(r.Text()), SignaturesAt: r.TimePtr()})
+			},
+		})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -155,10 +162,16 @@ func (f *Federation) documents(tx *store.Tx, rows []*delivery) (map[int64]*docum
 	}
 	slices.Sort(ids)
 	var found []*document
-	err := tx.Raw(`SELECT o.id, o.actor_id, o.body,
-		CASE WHEN o.verb = 'UpdateActor' THEN o.object_uri ELSE '' END AS retired,
-		CASE WHEN o.verb IN ('Create', 'Update', 'Forward') THEN o.audience ELSE '' END AS audience
-		FROM outgoing o WHERE ?`, store.In[int64]{Column: "o.id", List: slices.Compact(ids)}).Scan(&found).Error
+	err := tx.Ask(store.Question{
+		SQL: `SELECT o.id, o.actor_id, o.body,
+			CASE WHEN o.verb = 'UpdateActor' THEN o.object_uri ELSE '' END,
+			CASE WHEN o.verb IN ('Create', 'Update', 'Forward') THEN o.audience ELSE '' END
+			FROM outgoing o WHERE o.id IN ?`,
+		Args: []any{slices.Compact(ids)},
+		Row: func(r *store.Row) {
+			found = append(found, &document{ID: r.Int(), ActorID: r.Int(), Body: r.Bytes(), Retired: r.Text(), Audience: community.Audience(r.Text())})
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -314,8 +327,10 @@ func (f *Federation) recordAll(lot []*receipt) {
 			}
 		}
 		if len(took) > 0 {
-			err := tx.Exec("UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE ? AND state || '' = 'waiting'",
-				tx.Now, store.In[int64]{Column: "id", List: took}).Error
+			err := tx.Ask(store.Question{
+				SQL:  "UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, status = 202, reason = '', done_at = ? WHERE id IN ? AND state || '' = 'waiting'",
+				Args: []any{tx.Now, took},
+			})
 			if err != nil {
 				return err
 			}

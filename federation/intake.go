@@ -38,30 +38,30 @@ func (f *Federation) takeDown(lot []*comer) {
 
 func insertIncoming(tx *store.Tx, batch []*comer) error {
 	var hosts []string
+	var inserts []store.Question
+	ids := make(map[int64]*comer, len(batch))
 	for _, part := range store.Lots(batch, mostGathered) {
 		args := make([]any, 0, 9*len(part))
-		ids := make(map[int64]*comer, len(part))
 		for _, c := range part {
 			id := tx.NewID()
 			ids[id], c.fresh = c, false
 			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now, c.unproven, c.digest())
 		}
-		var stored []int64
-		err := tx.Raw("INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven, digest) VALUES "+
-			store.Rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(part))+" ON CONFLICT (activity_id, digest) DO NOTHING RETURNING id", args...).Scan(&stored).Error
-		if err != nil {
-			return err
-		}
-		for _, id := range stored {
-			c := ids[id]
-			c.fresh = true
-			if !slices.Contains(hosts, c.host) {
-				hosts = append(hosts, c.host)
-			}
-		}
+		inserts = append(inserts, store.Question{
+			SQL: "INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven, digest) VALUES " +
+				store.Rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(part)) + " ON CONFLICT (activity_id, digest) DO NOTHING RETURNING id",
+			Args: args,
+			Row: func(r *store.Row) {
+				c := ids[r.Int()]
+				c.fresh = true
+				if !slices.Contains(hosts, c.host) {
+					hosts = append(hosts, c.host)
+				}
+			},
+		})
 	}
-	if len(hosts) == 0 {
-		return nil
+	if err := tx.Ask(inserts...); err != nil || len(hosts) == 0 {
+		return err
 	}
 	return enter(tx, incomingQueue, hosts...)
 }

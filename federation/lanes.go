@@ -136,12 +136,8 @@ func (q *lanes) run(ctx context.Context) {
 		case <-timer.C:
 			q.probe(ctx)
 		}
-		if wait := claimPace - time.Since(last); wait > 0 { // what comes meanwhile is taken together
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
+		if !paced(ctx, last) {
+			return
 		}
 		claimed, err := q.claim(ctx)
 		last = time.Now()
@@ -156,6 +152,21 @@ func (q *lanes) run(ctx context.Context) {
 			}
 		}
 		timer.Reset(q.untilNext(ctx))
+	}
+}
+
+// paced waits until claimPace has gone by since then: what comes meanwhile is
+// taken together. It reports false if ctx ends before.
+func paced(ctx context.Context, then time.Time) bool {
+	wait := claimPace - time.Since(then)
+	if wait <= 0 {
+		return true
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
 	}
 }
 
@@ -178,14 +189,16 @@ func (q *lanes) claim(ctx context.Context) ([]*lane, error) {
 	var got []*lane
 	err := q.db.Batch(ctx, func(tx *store.Tx) error {
 		got = got[:0]
-		err := tx.Raw(`UPDATE lanes SET node = ?, node_until = ? WHERE queue = ? AND host IN (
-			SELECT host FROM lanes WHERE queue = ? AND waiting AND parked_at IS NULL AND next_at <= ? AND node_until <= ?
-			ORDER BY next_at LIMIT ?`+tx.SkipLocked()+`) RETURNING host, failures, failing_since`,
-			tx.Node(), tx.Now.Add(leaseFor), q.queue, q.queue, tx.Now, tx.Now, room).Scan(&got).Error
-		for _, l := range got {
-			l.until = tx.Now.Add(leaseFor)
-		}
-		return err
+		until := tx.Now.Add(leaseFor)
+		return tx.Ask(store.Question{
+			SQL: `UPDATE lanes SET node = ?, node_until = ? WHERE queue = ? AND host IN (
+				SELECT host FROM lanes WHERE queue = ? AND waiting AND parked_at IS NULL AND next_at <= ? AND node_until <= ?
+				ORDER BY next_at LIMIT ?` + tx.SkipLocked() + `) RETURNING host, failures, failing_since`,
+			Args: []any{tx.Node(), until, q.queue, q.queue, tx.Now, tx.Now, room},
+			Row: func(r *store.Row) {
+				got = append(got, &lane{Host: r.Text(), Failures: r.Int(), FailingSince: r.TimePtr(), until: until})
+			},
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -281,9 +294,12 @@ func (q *lanes) leave(tx *store.Tx, lanes ...*lane) (left []*lane, err error) {
 		hosts[i] = l.Host
 	}
 	var empty []string
-	err = tx.Raw(`UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
-		WHERE queue = ? AND ? AND (SELECT w.id FROM `+q.queue+` w WHERE w.host = lanes.host AND w.state = 'waiting' ORDER BY w.id LIMIT 1) IS NULL RETURNING host`,
-		noLease, q.queue, store.In[string]{Column: "host", List: hosts}).Scan(&empty).Error
+	err = tx.Ask(store.Question{
+		SQL: `UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
+			WHERE queue = ? AND host IN ? AND (SELECT w.id FROM ` + q.queue + ` w WHERE w.host = lanes.host AND w.state = 'waiting' ORDER BY w.id LIMIT 1) IS NULL RETURNING host`,
+		Args: []any{noLease, q.queue, hosts},
+		Row:  func(r *store.Row) { empty = append(empty, r.Text()) },
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +325,11 @@ func (q *lanes) holds(tx *store.Tx, lanes ...*lane) ([]*lane, error) {
 		hosts[i] = l.Host
 	}
 	var held []string
-	err := tx.Raw("SELECT host FROM lanes WHERE queue = ? AND ? AND node = ? ORDER BY host FOR UPDATE", q.queue, store.In[string]{Column: "host", List: hosts}, tx.Node()).Scan(&held).Error
+	err := tx.Ask(store.Question{
+		SQL:  "SELECT host FROM lanes WHERE queue = ? AND host IN ? AND node = ? ORDER BY host FOR UPDATE",
+		Args: []any{q.queue, hosts, tx.Node()},
+		Row:  func(r *store.Row) { held = append(held, r.Text()) },
+	})
 	if err != nil {
 		return nil, err
 	}

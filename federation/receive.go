@@ -52,10 +52,18 @@ type arrived struct {
 // of them at a time. A host whose activities need something of other servers
 // goes on alone, so that the others need not wait for it.
 func (f *Federation) receiveLanes(ctx context.Context, group []*lane) error {
+	var last time.Time // of a round that was not full
 	for len(group) > 0 && ctx.Err() == nil {
+		if !paced(ctx, last) {
+			break
+		}
+		begun := time.Now()
 		rows, err := f.round(ctx, group)
 		if err != nil {
 			return err
+		}
+		if last = begun; len(rows) >= mostRound/2 {
+			last = time.Time{}
 		}
 		for _, l := range group {
 			l.slow = l.slow || slices.ContainsFunc(rows, func(row *arrived) bool { return row.Host == l.Host && f.needs(ctx, row) != "" })
@@ -128,6 +136,10 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 	}
 	each := max(mostRound/len(group), 4)
 	var sql strings.Builder
+	received := "received_at"
+	if f.db.Dialect() == store.SQLite {
+		received = "+" + received // or its driver would try one format of times after the other
+	}
 	args := make([]any, 0, 3*len(group))
 	for i := range store.Even(hosts) {
 		host := "" // to fill up: nothing waits for it
@@ -137,7 +149,7 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
-		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, received_at, unproven FROM (
+		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, ` + received + `, unproven FROM (
 			SELECT i.*, SUM(length(body)) OVER (ORDER BY id) - length(body) AS ahead FROM (
 				SELECT id, host, actor_uri, type, body, attempts, received_at, unproven FROM incoming
 				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
@@ -147,7 +159,10 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 		if admitted, err = peers.Admitted(tx, hosts); err != nil {
 			return err
 		}
-		return tx.Raw(sql.String(), args...).Scan(&rows).Error
+		return tx.Ask(store.Question{SQL: sql.String(), Args: args, Row: func(r *store.Row) {
+			rows = append(rows, &arrived{ID: r.Int(), Host: r.Text(), ActorURI: r.Text(), Type: r.Text(), Body: r.Bytes(),
+				Attempts: r.Int(), ReceivedAt: r.Time(), Unproven: r.Bool()})
+		}})
 	})
 	if err != nil {
 		return nil, err
@@ -402,7 +417,7 @@ func (f *Federation) settle(tx *store.Tx, rows []*arrived) error {
 		}
 	}
 	for part := range slices.Chunk(done, mostRound) {
-		if err := tx.Exec("UPDATE incoming SET state = 'done', body = ? WHERE id IN ?", []byte{}, store.Even(part)).Error; err != nil {
+		if err := tx.Ask(store.Question{SQL: "UPDATE incoming SET state = 'done', body = ? WHERE id IN ?", Args: []any{[]byte{}, part}}); err != nil {
 			return err
 		}
 	}

@@ -224,8 +224,8 @@ func AccountByURI(tx *store.Tx, uri string) (Account, error) {
 func AccountsByURI(tx *store.Tx, uris []string) (map[string]Account, error) {
 	found := make(map[string]Account, len(uris))
 	for part := range slices.Chunk(uris, 400) {
-		var rows []Account
-		if err := tx.Where("uri IN ?", store.Even(part)).Find(&rows).Error; err != nil {
+		rows, err := askAccounts(tx, "uri IN ?", part)
+		if err != nil {
 			return nil, err
 		}
 		for _, a := range rows {

@@ -122,16 +122,20 @@ func KeyByKeyID(tx *store.Tx, keyID string) (Account, AccountKey, error) {
 func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
 	found := make(map[string]KeyOwner, len(keyIDs))
 	for part := range slices.Chunk(keyIDs, 400) {
-		var rows []KeyOwner
-		err := tx.Table("account_keys").Joins("JOIN accounts ON accounts.id = account_keys.account_id").
-			Select(`accounts.*, account_keys.account_id AS key_account_id, account_keys.key_id AS key_key_id, account_keys.algorithm AS key_algorithm,
-				account_keys.public_key AS key_public_key, account_keys.fetched_at AS key_fetched_at`).
-			Where("account_keys.key_id IN ?", part).Scan(&rows).Error
+		err := tx.Ask(store.Question{
+			SQL: "SELECT " + accountColumns.In(tx.Dialect()) + ", " + keyColumns.In(tx.Dialect()) + `
+				FROM account_keys JOIN accounts ON accounts.id = account_keys.account_id WHERE account_keys.key_id IN ?`,
+			Args: []any{part},
+			Row: func(r *store.Row) {
+				var o KeyOwner
+				accountColumns.Read(r, &o.Account)
+				keyColumns.Read(r, &o.Key)
+				o.Key.PrivateKey = "" // which nobody needs who knows a key by its address
+				found[o.Key.KeyID] = o
+			},
+		})
 		if err != nil {
 			return nil, err
-		}
-		for _, r := range rows {
-			found[r.Key.KeyID] = r
 		}
 	}
 	return found, nil

@@ -108,13 +108,10 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 	if len(fresh) == 0 {
 		return all, nil
 	}
-	if err := countPosts(tx, counts); err != nil {
-		return nil, err
-	}
-	if err := bringHome(tx, fresh); err != nil {
-		return nil, err
-	}
-	if err := bringByTags(tx, tagged); err != nil {
+	// None of these builds on another's answer, so they go out together.
+	asking := slices.Concat(countPosts(counts), bringHome(tx, fresh), bringByTags(tagged))
+	orphans, answered := askForOrphans(fresh)
+	if err := tx.Ask(append(asking, orphans...)...); err != nil {
 		return nil, err
 	}
 	for i := range all {
@@ -133,7 +130,12 @@ func landAll(tx *store.Tx, ls []landing) ([]landed, error) {
 	if err := tellFollowers(tx, slices.DeleteFunc(slices.Clone(fresh), func(p *Post) bool { return !awaited[p.ID] })); err != nil {
 		return nil, err
 	}
-	return all, adoptAllOrphans(tx, fresh)
+	for _, p := range *answered {
+		if err := adoptOrphans(tx, p); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 const (
@@ -173,6 +175,7 @@ func insertPosts(tx *store.Tx, posts []*Post) (stored, awaited map[int64]bool, e
 	}
 	wanted := slices.DeleteFunc(slices.Clone(posts), func(p *Post) bool { return p.URI != nil && buried[*p.URI] })
 	stored, awaited = make(map[int64]bool, len(wanted)), map[int64]bool{}
+	var inserts []store.Question
 	for _, part := range store.Lots(wanted, mostLanding) {
 		args := make([]any, 0, 36*len(part))
 		for _, p := range part {
@@ -182,23 +185,23 @@ func insertPosts(tx *store.Tx, posts []*Post) (stored, awaited map[int64]bool, e
 			}
 			args = append(args, values...)
 		}
-		var rows []struct {
-			ID      int64
-			Awaited bool
-		}
-		err := tx.Raw(insertPostSQL+store.Rows(insertPostRow, len(part))+` ON CONFLICT (uri) WHERE uri IS NOT NULL DO NOTHING
-			RETURNING id, EXISTS (SELECT 1 FROM follows WHERE follows.target_id = posts.author_id AND follows.notify) AS awaited`, args...).Scan(&rows).Error
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, r := range rows {
-			stored[r.ID] = true
-			if r.Awaited {
-				awaited[r.ID] = true
-			}
-		}
+		inserts = append(inserts, store.Question{
+			SQL: insertPostSQL + store.Rows(insertPostRow, len(part)) + ` ON CONFLICT (uri) WHERE uri IS NOT NULL DO NOTHING
+				RETURNING id, EXISTS (SELECT 1 FROM follows WHERE follows.target_id = posts.author_id AND follows.notify)`,
+			Args: args,
+			Row: func(r *store.Row) {
+				id := r.Int()
+				stored[id] = true
+				if r.Bool() {
+					awaited[id] = true
+				}
+			},
+		})
 	}
-	return stored, awaited, nil
+	if len(inserts) == 0 {
+		return stored, awaited, nil
+	}
+	return stored, awaited, tx.Ask(inserts...)
 }
 
 // mostLanding is how many posts one statement inserts.
@@ -217,17 +220,18 @@ func tombstonesOf(tx *store.Tx, posts []*Post) (map[string]bool, error) {
 	}
 	buried := map[string]bool{}
 	for part := range slices.Chunk(uris, mostLanding) {
-		var found []struct {
-			URI       string `gorm:"column:uri"`
-			AccountID int64
-		}
-		if err := tx.Raw("SELECT uri, account_id FROM tombstones WHERE uri IN ?", store.Even(part)).Scan(&found).Error; err != nil {
+		err := tx.Ask(store.Question{
+			SQL:  "SELECT uri, account_id FROM tombstones WHERE uri IN ?",
+			Args: []any{part},
+			Row: func(r *store.Row) {
+				uri, account := r.Text(), r.Int()
+				if account == 0 || account == authors[uri] {
+					buried[uri] = true
+				}
+			},
+		})
+		if err != nil {
 			return nil, err
-		}
-		for _, grave := range found {
-			if grave.AccountID == 0 || grave.AccountID == authors[grave.URI] {
-				buried[grave.URI] = true
-			}
 		}
 	}
 	return buried, nil
@@ -277,7 +281,7 @@ func (c counting) counted() bool {
 // countPosts adds posts to the figures of their authors and parents. The rows
 // are taken in the order of their IDs, so that no two transactions wait for
 // each other.
-func countPosts(tx *store.Tx, all []counting) error {
+func countPosts(all []counting) (asking []store.Question) {
 	authors := map[int64]*AccountCounts{}
 	replies, uses := map[int64]int{}, map[int64]int{}
 	for _, c := range all {
@@ -305,20 +309,18 @@ func countPosts(tx *store.Tx, all []counting) error {
 		for _, id := range part {
 			args = append(args, id, authors[id].Posts, authors[id].LastPostAt)
 		}
-		err := tx.Exec("INSERT INTO account_counts (account_id, posts, last_post_at) VALUES "+store.Rows("(?, ?, ?)", len(part))+`
-			ON CONFLICT (account_id) DO UPDATE SET posts = account_counts.posts + excluded.posts,
-			last_post_at = CASE WHEN account_counts.last_post_at > excluded.last_post_at
-				THEN account_counts.last_post_at ELSE excluded.last_post_at END`, args...).Error
-		if err != nil {
-			return err
-		}
+		asking = append(asking, store.Question{
+			SQL: "INSERT INTO account_counts (account_id, posts, last_post_at) VALUES " + store.Rows("(?, ?, ?)", len(part)) + `
+				ON CONFLICT (account_id) DO UPDATE SET posts = account_counts.posts + excluded.posts,
+				last_post_at = CASE WHEN account_counts.last_post_at > excluded.last_post_at
+					THEN account_counts.last_post_at ELSE excluded.last_post_at END`,
+			Args: args,
+		})
 	}
 	for _, id := range slices.Sorted(maps.Keys(replies)) {
-		if err := countReplies(tx, id, replies[id], uses[id]); err != nil {
-			return err
-		}
+		asking = append(asking, countReplies(id, replies[id], uses[id]))
 	}
-	return nil
+	return asking
 }
 
 // uncountPost takes a post out of the figures again.
@@ -336,47 +338,50 @@ func uncountPost(tx *store.Tx, p Post, parent *Post) error {
 	if p.Kind == Acknowledgement {
 		uses = -1
 	}
-	return countReplies(tx, parent.ID, -1, uses)
+	return tx.Ask(countReplies(parent.ID, -1, uses))
 }
 
-func countReplies(tx *store.Tx, post int64, replies, uses int) error {
-	return tx.Exec("UPDATE posts SET replies_count = replies_count + ?, uses_count = uses_count + ? WHERE id = ?", replies, uses, post).Error
+func countReplies(post int64, replies, uses int) store.Question {
+	return store.Question{
+		SQL:  "UPDATE posts SET replies_count = replies_count + ?, uses_count = uses_count + ? WHERE id = ?",
+		Args: []any{replies, uses, post},
+	}
 }
 
 // bringHome puts posts into the home lists of their local readers: the
 // author's own, and those of the author's followers here. Of a reply only
 // those who follow (or are) the answered author hear; of a post for chosen
 // people only those who are named.
-func bringHome(tx *store.Tx, posts []*Post) error {
+func bringHome(tx *store.Tx, posts []*Post) (asking []store.Question) {
 	var heard []int64
 	for _, p := range posts {
 		if p.Local() {
-			if err := tx.Exec("INSERT INTO home_entries (account_id, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING", p.AuthorID, p.ID).Error; err != nil {
-				return err
-			}
+			asking = append(asking, store.Question{
+				SQL:  "INSERT INTO home_entries (account_id, post_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+				Args: []any{p.AuthorID, p.ID},
+			})
 		}
 		if p.Audience != Me && (p.InReplyToURI == "" || p.InReplyToAuthor != nil) {
 			heard = append(heard, p.ID)
 		}
 	}
+	these, named, where := "", "posts", "p.id IN ? AND "
+	if tx.Dialect() == store.Postgres {
+		// Which otherwise takes those posts of everybody who is followed by somebody,
+		// while few are and it has not counted them.
+		these, named, where = `WITH these AS MATERIALIZED (SELECT id, author_id, in_reply_to_author, audience, boost_of_id, language FROM posts WHERE id IN ?) `, "these", ""
+	}
 	for part := range slices.Chunk(heard, mostLanding) {
-		err := tx.Exec(`INSERT INTO home_entries (account_id, post_id)
-			SELECT f.follower_id, p.id FROM posts p JOIN follows f ON f.target_id = p.author_id AND f.state = 'accepted' AND f.follower_local = TRUE
-			WHERE p.id IN ?
-			AND (p.in_reply_to_author IS NULL OR p.in_reply_to_author = p.author_id OR f.follower_id = p.in_reply_to_author OR EXISTS (
+		asking = append(asking, store.Question{SQL: these + `INSERT INTO home_entries (account_id, post_id)
+			SELECT f.follower_id, p.id FROM ` + named + ` p JOIN follows f ON f.target_id = p.author_id AND f.state = 'accepted' AND f.follower_local = TRUE
+			WHERE ` + where + `(p.in_reply_to_author IS NULL OR p.in_reply_to_author = p.author_id OR f.follower_id = p.in_reply_to_author OR EXISTS (
 				SELECT 1 FROM follows g WHERE g.follower_id = f.follower_id AND g.target_id = p.in_reply_to_author AND g.state = 'accepted'))
 			AND (p.audience <> ? OR EXISTS (SELECT 1 FROM post_mentions m WHERE m.post_id = p.id AND m.account_id = f.follower_id))
-			AND `+wanted("f", "p")+`
-			AND `+outsideExclusive("f.follower_id", "p.author_id")+`
-			ON CONFLICT DO NOTHING`, store.Even(part), People).Error
-		if err != nil {
-			return err
-		}
-		if err := bringToLists(tx, part); err != nil {
-			return err
-		}
+			AND ` + wanted("f", "p") + `
+			AND ` + outsideExclusive("f.follower_id", "p.author_id") + `
+			ON CONFLICT DO NOTHING`, Args: []any{part, People}}, bringToLists(part))
 	}
-	return nil
+	return asking
 }
 
 // notifyOfPost tells the answered author, and those who are named, here.
@@ -414,9 +419,9 @@ func notifyOfPost(tx *store.Tx, l landing) error {
 	return nil
 }
 
-// adoptAllOrphans finds which of the posts are answered already, and hangs the
-// answers under them.
-func adoptAllOrphans(tx *store.Tx, posts []*Post) error {
+// askForOrphans finds which of the posts are answered already.
+func askForOrphans(posts []*Post) (asking []store.Question, answered *[]*Post) {
+	answered = new([]*Post)
 	byURI := map[string]*Post{}
 	var uris []string
 	for _, p := range posts {
@@ -426,19 +431,13 @@ func adoptAllOrphans(tx *store.Tx, posts []*Post) error {
 		}
 	}
 	for part := range slices.Chunk(uris, mostLanding) {
-		var awaited []string
-		err := tx.Raw("SELECT DISTINCT in_reply_to_uri FROM posts WHERE in_reply_to_uri IN ? AND in_reply_to_uri <> '' AND in_reply_to_id IS NULL",
-			store.Even(part)).Scan(&awaited).Error
-		if err != nil {
-			return err
-		}
-		for _, uri := range awaited {
-			if err := adoptOrphans(tx, byURI[uri]); err != nil {
-				return err
-			}
-		}
+		asking = append(asking, store.Question{
+			SQL:  "SELECT DISTINCT in_reply_to_uri FROM posts WHERE in_reply_to_uri IN ? AND in_reply_to_uri <> '' AND in_reply_to_id IS NULL",
+			Args: []any{part},
+			Row:  func(r *store.Row) { *answered = append(*answered, byURI[r.Text()]) },
+		})
 	}
-	return nil
+	return asking, answered
 }
 
 // adoptOrphans hangs replies that came before the post they answer under it,

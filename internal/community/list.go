@@ -317,16 +317,16 @@ func outsideExclusive(reader, author string) string {
 
 // bringToLists is bringHome for the lists that the authors of posts stand in.
 // Posts that nobody hears of are not among these.
-func bringToLists(tx *store.Tx, posts []int64) error {
-	return tx.Exec(`INSERT INTO list_entries (list_id, post_id)
+func bringToLists(posts []int64) store.Question {
+	return store.Question{SQL: `INSERT INTO list_entries (list_id, post_id)
 		SELECT m.list_id, p.id FROM posts p JOIN list_members m ON m.target_id = p.author_id JOIN lists l ON l.id = m.list_id
 		WHERE p.id IN ?
 		AND (m.account_id = p.author_id OR EXISTS (
 			SELECT 1 FROM follows f WHERE f.follower_id = m.account_id AND f.target_id = p.author_id AND f.state = 'accepted'
-			AND `+wanted("f", "p")+`))
+			AND ` + wanted("f", "p") + `))
 		AND (p.in_reply_to_author IS NULL OR p.in_reply_to_author = p.author_id OR p.in_reply_to_author = m.account_id
 			OR l.replies = 'followed' AND EXISTS (SELECT 1 FROM follows g WHERE g.follower_id = m.account_id AND g.target_id = p.in_reply_to_author AND g.state = 'accepted')
 			OR l.replies = 'list' AND EXISTS (SELECT 1 FROM list_members o WHERE o.list_id = m.list_id AND o.target_id = p.in_reply_to_author))
 		AND (p.audience <> ? OR m.account_id = p.author_id OR EXISTS (SELECT 1 FROM post_mentions n WHERE n.post_id = p.id AND n.account_id = m.account_id))
-		ON CONFLICT DO NOTHING`, store.Even(posts), People).Error
+		ON CONFLICT DO NOTHING`, Args: []any{posts, People}}
 }

@@ -19,6 +19,7 @@ var (
 	userColumns         = store.ColumnsOf[User]()
 	notificationColumns = store.ColumnsOf[Notification]()
 	optionColumns       = store.ColumnsOf[PollOption]()
+	keyColumns          = store.ColumnsOf[AccountKey]()
 )
 
 // schoolSQL is what the server of a row of accounts is called, where

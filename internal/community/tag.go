@@ -152,16 +152,13 @@ func UnfollowTag(tx *store.Tx, me Account, name string) (string, error) {
 
 // bringByTags puts posts into the home lists of those who follow one of their
 // hashtags. Whom the reader has blocked or muted is left out when reading.
-func bringByTags(tx *store.Tx, posts []int64) error {
+func bringByTags(posts []int64) (asking []store.Question) {
 	for part := range slices.Chunk(posts, mostLanding) {
-		err := tx.Exec(`INSERT INTO home_entries (account_id, post_id)
+		asking = append(asking, store.Question{SQL: `INSERT INTO home_entries (account_id, post_id)
 			SELECT f.account_id, p.id FROM posts p JOIN post_tags t ON t.post_id = p.id JOIN tag_follows f ON f.tag = t.tag
-			WHERE p.id IN ? AND `+broadcast+` AND `+outsideExclusive("f.account_id", "p.author_id")+` ON CONFLICT DO NOTHING`, store.Even(part)).Error
-		if err != nil {
-			return err
-		}
+			WHERE p.id IN ? AND ` + broadcast + ` AND ` + outsideExclusive("f.account_id", "p.author_id") + ` ON CONFLICT DO NOTHING`, Args: []any{part}})
 	}
-	return nil
+	return asking
 }
 
 // keptByTag is the condition that an entry of a reader's home list stands there

@@ -140,21 +140,18 @@ func Check(tx *store.Tx, host string) error {
 // decisions reads the mode and the entries of hosts in one question: every
 // message that comes or goes asks it.
 func decisions(tx *store.Tx, hosts []string, into map[string]Standing, ceilings map[string]Ceiling) (Mode, error) {
-	var rows []struct {
-		Mode     Mode
-		Host     string
-		Standing Standing
-		Ceiling  Ceiling
-	}
-	err := tx.Raw(`SELECT site.mode, COALESCE(peers.host, '') AS host, COALESCE(peers.standing, '') AS standing,
-		COALESCE(peers.ceiling, '') AS ceiling FROM site LEFT JOIN peers ON ? WHERE site.id = 1`, store.In[string]{Column: "peers.host", List: hosts}).Scan(&rows).Error
-	if err != nil || len(rows) == 0 { // no site yet: closed
-		return Allowlist, err
-	}
-	for _, r := range rows {
-		into[r.Host], ceilings[r.Host] = r.Standing, r.Ceiling
-	}
-	return rows[0].Mode, nil
+	mode := Allowlist // no site yet: closed
+	err := tx.Ask(store.Question{
+		SQL: `SELECT site.mode, COALESCE(peers.host, ''), COALESCE(peers.standing, ''), COALESCE(peers.ceiling, '')
+			FROM site LEFT JOIN peers ON peers.host IN ? WHERE site.id = 1`,
+		Args: []any{hosts},
+		Row: func(r *store.Row) {
+			mode = Mode(r.Text())
+			host := r.Text()
+			into[host], ceilings[host] = Standing(r.Text()), Ceiling(r.Text())
+		},
+	})
+	return mode, err
 }
 
 // NotAdmitted is what Check says of a host that is not admitted.

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,11 +17,12 @@ import (
 	"time"
 )
 
-// Question is a query on a hot path, whose rows are read by hand. gorm's
-// reflection costs more than most of these queries do.
+// Question is a statement on a hot path, whose rows are read by hand: a query,
+// or a write, with or without RETURNING. gorm's reflection costs more than most
+// of these do.
 type Question struct {
 	// SQL has a ? for each of Args. "IN ?" takes a list of numbers or strings,
-	// which must not be empty.
+	// which must not be empty. A List is one value wherever it stands.
 	SQL  string
 	Args []any
 	// Row is called for each row, in their order. It must not ask anything
@@ -190,6 +193,21 @@ func (r *Row) TextPtr() *string {
 	return &s
 }
 
+// Bytes takes a BLOB or BYTEA, nil for NULL.
+func (r *Row) Bytes() []byte {
+	if r.pg != nil {
+		return bytes.Clone(r.bytes(0))
+	}
+	switch v := r.value().(type) {
+	case nil:
+		return nil
+	case []byte:
+		return v
+	}
+	r.fail("column %d is no blob", r.next)
+	return nil
+}
+
 // Time takes a TIMESTAMP.
 func (r *Row) Time() time.Time {
 	if r.pg != nil {
@@ -262,6 +280,12 @@ func expand(q Question, arrays bool) (string, []any) {
 			break // too many values: the database says so
 		}
 		rest = after
+		if list, ok := wholeList(arg, arrays); ok {
+			b.WriteString(before)
+			args = append(args, list)
+			put(true)
+			continue
+		}
 		list, many := listOf(arg)
 		switch {
 		case many && arrays:
@@ -291,6 +315,28 @@ func expand(q Question, arrays bool) (string, []any) {
 	return b.String(), args
 }
 
+// wholeList returns the one value that a List is bound as: behind "unnest(" on
+// PostgreSQL, and behind "json_each(" on SQLite.
+func wholeList(arg any, array bool) (any, bool) {
+	switch arg.(type) {
+	case List[string], List[int64]:
+	default:
+		return nil, false
+	}
+	if !array {
+		text, _ := json.Marshal(arg) // strings or numbers: nothing that could fail
+		return string(text), true
+	}
+	var values []any
+	switch list := arg.(type) {
+	case List[string]:
+		values, _ = listOf([]string(list))
+	case List[int64]:
+		values, _ = listOf([]int64(list))
+	}
+	return values, true
+}
+
 // listOf returns the values of a list.
 func listOf(arg any) ([]any, bool) {
 	switch list := arg.(type) {
@@ -318,15 +364,35 @@ func listOf(arg any) ([]any, bool) {
 	return out, true
 }
 
-// plain makes a value one of int64, float64, bool, string, time.Time and nil.
+// plain makes a value one of int64, float64, bool, string, []byte and nil.
 func plain(arg any) any {
 	switch v := arg.(type) {
 	case nil, int64, float64, bool, string:
+		return v
+	case []byte:
+		if v == nil {
+			return nil
+		}
 		return v
 	case time.Time:
 		return v.UTC().Format(liteTime)
 	case int:
 		return int64(v)
+	case *int64:
+		if v == nil {
+			return nil
+		}
+		return *v
+	case *string:
+		if v == nil {
+			return nil
+		}
+		return *v
+	case *time.Time:
+		if v == nil {
+			return nil
+		}
+		return v.UTC().Format(liteTime)
 	}
 	if v := reflect.ValueOf(arg); v.Kind() == reflect.String {
 		return v.String()

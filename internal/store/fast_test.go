@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +162,62 @@ func TestQuestionsSeeOneState(t *testing.T) {
 		if err == nil || fault.Is(err, fault.NotFound) {
 			t.Errorf("a reader deleted: %v", err)
 		}
+	})
+}
+
+// What a question writes is what it was given: empty is not NULL, and nil is.
+func TestQuestionsWrite(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		blob := map[store.Dialect]string{store.SQLite: "BLOB", store.Postgres: "BYTEA"}[db.Dialect()]
+		list := map[store.Dialect]string{store.SQLite: "json_each(?) l", store.Postgres: "unnest(?::text[]) l (value)"}[db.Dialect()]
+		ref, name, at := int64(7), "", time.Date(2026, 2, 3, 4, 5, 6, 789_000_000, time.UTC)
+		write(t, db, func(tx *store.Tx) error {
+			return tx.Exec("CREATE TABLE written (id BIGINT NOT NULL PRIMARY KEY, ref BIGINT, name TEXT, body " + blob + ", at TIMESTAMP)").Error
+		})
+		insert := func(id int64, values ...any) store.Question {
+			return store.Question{SQL: "INSERT INTO written (id, ref, name, body, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+				Args: append([]any{id}, values...)}
+		}
+		write(t, db, func(tx *store.Tx) error {
+			return tx.Ask(
+				insert(1, &ref, &name, []byte{0, 255, '\\'}, &at),
+				insert(2, (*int64)(nil), (*string)(nil), []byte{}, (*time.Time)(nil)),
+				insert(3, ref, name, []byte(nil), at),
+				insert(3, ref, "not again", []byte{}, at),
+			)
+		})
+		var got []string
+		write(t, db, func(tx *store.Tx) error {
+			got = nil
+			return tx.Ask(store.Question{
+				SQL:  "UPDATE written SET ref = id + COALESCE(ref, 0) WHERE id IN ? RETURNING id, ref, name, body, body IS NULL, at",
+				Args: []any{[]int64{1, 2, 3}},
+				Row: func(r *store.Row) {
+					row := fmt.Sprint(r.Int(), r.Int(), " ")
+					if name := r.TextPtr(); name != nil {
+						row += "name " + *name
+					}
+					row += fmt.Sprint(r.Bytes(), r.Bool())
+					if then := r.TimePtr(); then != nil {
+						row += fmt.Sprint(then.Equal(at))
+					}
+					got = append(got, row)
+				},
+			})
+		})
+		slices.Sort(got)
+		want := []string{"1 8 name [0 255 92] falsetrue", "2 2 [] false", "3 10 name [] truetrue"}
+		if !slices.Equal(got, want) {
+			t.Errorf("wrote %q, want %q", got, want)
+		}
+		read(t, db, func(tx *store.Tx) error {
+			var both []string
+			err := tx.Ask(store.Question{SQL: "SELECT l.value FROM " + list + " ORDER BY l.value", Args: []any{store.List[string]{"b\"\\", "a,{}"}},
+				Row: func(r *store.Row) { both = append(both, r.Text()) }})
+			if !slices.Equal(both, []string{"a,{}", "b\"\\"}) {
+				t.Errorf("a list came back as %q", both)
+			}
+			return err
+		})
 	})
 }

@@ -123,7 +123,8 @@ func pgAsk(ctx context.Context, conn *sql.Conn, begin bool, questions []Question
 			if err != nil {
 				return err
 			}
-			batch.ExecStatement(s, pgValues(args), nil, binary1)
+			values, forms := pgValues(args)
+			batch.ExecStatement(s, values, forms, binary1)
 		}
 		answers := pg.ExecBatch(ctx, &batch)
 		if begin {
@@ -177,15 +178,22 @@ func pgPrepared(ctx context.Context, conn *pgconn.PgConn, text string) (*pgconn.
 }
 
 // pgValues writes values in their text form, which suits a parameter of
-// whatever type.
-func pgValues(args []any) [][]byte {
-	out := make([][]byte, len(args))
+// whatever type; bytes as they are. Without any bytes there are no forms.
+func pgValues(args []any) (values [][]byte, forms []int16) {
+	values = make([][]byte, len(args))
 	for i, arg := range args {
-		if arg != nil {
-			out[i] = pgValue(nil, arg)
+		switch v := arg.(type) {
+		case nil:
+		case []byte:
+			if forms == nil {
+				forms = make([]int16, len(args))
+			}
+			values[i], forms[i] = v, 1
+		default:
+			values[i] = pgValue([]byte{}, arg) // not nil, which would be NULL
 		}
 	}
-	return out
+	return values, forms
 }
 
 func pgValue(b []byte, arg any) []byte {
