@@ -2,6 +2,7 @@ package community
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
@@ -147,8 +148,8 @@ func amongAll(tx *store.Tx, ids []int64, sql string, args func(some []int64) []a
 
 // ShownApart returns which of the readers are shown a post otherwise than the
 // others: they wrote it, did something with it or with what it passes on or
-// quotes, or have filters. For all who are not among them Load tells the same. The readers are
-// such as may see the post.
+// quotes, or have filters. For all who are not among them Load tells the same,
+// save what QuotableBy tells apart. The readers are such as may see the post.
 func ShownApart(tx *store.Tx, p Post, readers []int64) (map[int64]bool, error) {
 	ids := []int64{p.ID}
 	if p.BoostOfID != nil {
@@ -179,6 +180,35 @@ func ShownApart(tx *store.Tx, p Post, readers []int64) (map[int64]bool, error) {
 		}
 	}
 	return apart, err
+}
+
+// QuotableBy names for each of the readers what of a post, and of what it passes
+// on or quotes, only followers of its author may quote, and this reader is one.
+// Readers with the same name are shown the same; many have none.
+func QuotableBy(tx *store.Tx, p Post, readers []int64) (map[int64]string, error) {
+	posts := []int64{p.ID}
+	for _, other := range []*int64{p.BoostOfID, p.QuoteID} {
+		if other != nil {
+			posts = append(posts, *other)
+		}
+	}
+	if len(posts) == 1 && (!p.Local() || p.Quotes() != QuotedByFollowers) {
+		return nil, nil
+	}
+	names := map[int64]string{}
+	for some := range slices.Chunk(readers, mostReaders) {
+		var rows []struct{ FollowerID, ID int64 }
+		err := tx.Raw(`SELECT f.follower_id, p.id FROM posts p JOIN follows f ON f.target_id = p.author_id AND f.state = 'accepted'
+			WHERE p.id IN ? AND p.author_host = '' AND p.audience = 'public' AND p.quote_policy IN ('', 'followers') AND f.follower_id IN ?
+			ORDER BY f.follower_id, p.id`, posts, store.Even(some)).Scan(&rows).Error
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			names[r.FollowerID] += strconv.FormatInt(r.ID, 10) + " "
+		}
+	}
+	return names, nil
 }
 
 // Departed returns a post that was deleted, and which of the readers could have

@@ -524,15 +524,20 @@ func (v *live) post(tx *store.Tx, n store.News, lists map[int64][]place) ([]part
 	if n.Topic == community.PostEdited {
 		name = "status.update"
 	}
+	quotable, err := community.QuotableBy(tx, p, unique(readers))
+	if err != nil {
+		return nil, err
+	}
 	var parts []part
-	shared := -1
+	shared := map[string]int{} // what all are told who may quote the same
 	for reader, places := range lists {
 		to := slices.DeleteFunc(slices.Clone(places), func(at place) bool { return !holds[at.feed] })
 		if len(to) == 0 {
 			continue
 		}
-		if !apart[reader] && shared >= 0 {
-			parts[shared].to = append(parts[shared].to, to...)
+		at, told := shared[quotable[reader]]
+		if !apart[reader] && told {
+			parts[at].to = append(parts[at].to, to...)
 			continue
 		}
 		payload, err := v.status(tx, to[0].l, p)
@@ -543,7 +548,7 @@ func (v *live) post(tx *store.Tx, n store.News, lists map[int64][]place) ([]part
 			continue
 		}
 		if !apart[reader] {
-			shared = len(parts)
+			shared[quotable[reader]] = len(parts)
 		}
 		parts = append(parts, part{&event{name: name, payload: payload}, to})
 	}

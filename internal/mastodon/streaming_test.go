@@ -831,3 +831,29 @@ func TestStreamsOutliveRequestsAndEndWithTheServer(t *testing.T) {
 		}
 	})
 }
+
+// Only followers may quote what usually only followers may, and each listener
+// is told what holds for them.
+func TestStreamTellsWhoMayQuote(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		s := w.serve()
+		amira, bo, cy, dee := w.person("amira", community.Member), w.person("bo", community.Member), w.person("cy", community.Member), w.person("dee", community.Member)
+		bo.follow(amira)
+		dee.follow(amira)
+		ears := map[string][]*ear{"automatic": {bo.hear(s, "public"), dee.hear(s, "public")}, "denied": {cy.hear(s, "public")}}
+		first := amira.post(map[string]any{"status": "Exit tickets", "visibility": "public"})
+		for want, listening := range ears {
+			for _, e := range listening {
+				var got struct {
+					Approval struct {
+						CurrentUser string `json:"current_user"`
+					} `json:"quote_approval"`
+				}
+				h := e.want("update", first.ID)
+				if err := json.Unmarshal([]byte(h.Payload), &got); err != nil || got.Approval.CurrentUser != want {
+					t.Errorf("whoever may quote it %q is told %q (%v)", want, got.Approval.CurrentUser, err)
+				}
+			}
+		}
+	})
+}
