@@ -37,6 +37,7 @@ func TestReplyPolicies(t *testing.T) {
 			{"nobody", policy{"canReply": policy{"automaticApproval": []string{me}}}, "refused refused refused taken"},
 			{"followers, in the older words", policy{"canReply": policy{"always": []string{me, followers}}}, "refused taken refused taken"},
 			{"those whom they follow, others are asked about", policy{"canReply": policy{"automaticApproval": []string{following}, "manualApproval": []string{as2.Public}}}, "asks asks taken taken"},
+			{"a collection that only their server knows", policy{"canReply": policy{"automaticApproval": []string{elm.site.URL("/groups/maths/members")}}}, "taken taken taken taken"},
 			{"one by one", policy{"canReply": policy{"automaticApproval": []string{oak.site.Actor(amira.ID)}, "manualApproval": []string{followers}}}, "taken asks refused taken"},
 		} {
 			name := fmt.Sprint("policy-", i)
@@ -74,5 +75,25 @@ func TestReplyPolicies(t *testing.T) {
 				t.Errorf("%s: %s, want %s", tt.name, words, tt.want)
 			}
 		}
+	})
+}
+
+// What a school writes for connected schools may be answered by them, whomever
+// they follow.
+func TestSchoolsAnswerWhatIsForThem(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		amira, bo := oak.person("amira"), elm.person("bo")
+		post := elm.publish(bo, community.Draft{Kind: community.Discussion, Title: "Reading", Source: "Which book next?", Audience: community.Network})
+		r.settle()
+		oak.write(func(tx *store.Tx) error {
+			known, err := community.PostByURI(tx, elm.site.Post(post.ID))
+			if err != nil {
+				return err
+			}
+			_, err = community.Publish(tx, amira, community.Draft{Kind: community.Reply, Audience: community.Network, Source: "Holes!", InReplyToID: known.ID})
+			return err
+		})
 	})
 }

@@ -3,6 +3,7 @@ package community
 import (
 	"slices"
 
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -38,11 +39,12 @@ func ReplyStandingOf(tx *store.Tx, by Account, parent Post) (ReplyStanding, erro
 	var how struct {
 		Named, Follows, Followed   bool
 		FollowersURI, FollowingURI string
+		NetworkURI                 string
 	}
 	err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM post_mentions WHERE post_id = ? AND account_id = ?) AS named,
 		EXISTS (SELECT 1 FROM follows WHERE follower_id = ? AND target_id = a.id AND state = ?) AS follows,
 		EXISTS (SELECT 1 FROM follows WHERE follower_id = a.id AND target_id = ? AND state = ?) AS followed,
-		a.followers_uri, a.following_uri FROM accounts a WHERE a.id = ?`,
+		a.followers_uri, a.following_uri, a.network_uri FROM accounts a WHERE a.id = ?`,
 		parent.ID, by.ID, by.ID, FollowAccepted, by.ID, FollowAccepted, parent.AuthorID).Scan(&how).Error
 	if err != nil {
 		return ReplyTaken, err
@@ -58,6 +60,8 @@ func ReplyStandingOf(tx *store.Tx, by Account, parent Post) (ReplyStanding, erro
 				return how.Follows
 			case how.FollowingURI:
 				return how.Followed
+			case how.NetworkURI: // whoever may see such a post is of a school that it is for
+				return parent.Audience == Network
 			}
 			return false
 		})
@@ -67,6 +71,21 @@ func ReplyStandingOf(tx *store.Tx, by Account, parent Post) (ReplyStanding, erro
 		return ReplyTaken, nil
 	case on(parent.Extra.Replies.Manual):
 		return ReplyAsks, nil
+	}
+	// What is left are other people, or collections of which only their server
+	// knows who is in them: then nothing is known to stand against the answer.
+	var others []string
+	for _, who := range slices.Concat(parent.Extra.Replies.Automatic, parent.Extra.Replies.Manual) {
+		if host, err := iri.HostOf(who); err == nil && host == tx.Site.Host {
+			continue // somebody else here
+		}
+		if who != how.FollowersURI && who != how.FollowingURI && who != how.NetworkURI && !slices.Contains(others, who) {
+			others = append(others, who)
+		}
+	}
+	people, err := AccountsByURI(tx, others)
+	if err != nil || len(people) < len(others) {
+		return ReplyTaken, err
 	}
 	return ReplyRefused, nil
 }
