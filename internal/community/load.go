@@ -13,10 +13,43 @@ import (
 // their order. It asks the same number of questions for one post and for
 // hundreds. It does not judge who may see the posts, save those boosted.
 func Load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
-	if len(posts) == 0 {
-		return nil, nil
+	views, _, err := LoadWith(tx, v, posts, nil, tx.Ask)
+	return views, err
+}
+
+// LoadLast is Load for the last that a transaction asks. See store.Tx.AskLast.
+func LoadLast(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
+	views, _, err := LoadWith(tx, v, posts, nil, tx.AskLast)
+	return views, err
+}
+
+// Shown is an account as posts show their author.
+type Shown struct {
+	Account
+	Counts AccountCounts
+}
+
+// LoadWith is Load with what is shown of some people besides; ask is tx.Ask or
+// tx.AskLast.
+func LoadWith(tx *store.Tx, v Viewer, posts []Post, people []int64, ask func(...store.Question) error) ([]View, map[int64]Shown, error) {
+	if len(posts) == 0 && len(people) == 0 {
+		return nil, nil, nil
 	}
-	l := loading{views: make(map[int64]*View, len(posts))}
+	l := loading{views: make(map[int64]*View, len(posts)), besides: people, ask: ask}
+	views, err := l.load(tx, v, posts)
+	if err != nil {
+		return nil, nil, err
+	}
+	shown := make(map[int64]Shown, len(people))
+	for _, id := range people {
+		if p, ok := l.people[id]; ok {
+			shown[id] = Shown{p.Account, p.counts}
+		}
+	}
+	return views, shown, nil
+}
+
+func (l *loading) load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 	if err := l.boosted(tx, v, posts); err != nil {
 		return nil, err
 	}
@@ -63,6 +96,8 @@ type loading struct {
 	passedOn map[int64]bool   // those that are boosted and that the reader may see
 	quotable map[int64]bool   // those that are quoted and that the reader may see
 	people   map[int64]person // the authors and those they answer
+	besides  []int64          // whom else to bring
+	ask      func(...store.Question) error
 	schools  map[string]string
 
 	filtering bool // the reader has filters
@@ -101,14 +136,16 @@ func (l *loading) boosted(tx *store.Tx, v Viewer, posts []Post) error {
 // rest brings all that hangs on the posts, in one round.
 func (l *loading) rest(tx *store.Tx, v Viewer) error {
 	polls := map[int64]*PollView{}
-	questions := []store.Question{l.accounts(tx, v), l.mentions(tx), l.polls(tx, v, polls)}
-	questions = append(questions, l.marks(v))
+	questions := []store.Question{l.accounts(tx, v)}
+	if len(l.ids) > 0 {
+		questions = append(questions, l.mentions(tx), l.polls(tx, v, polls), l.marks(v))
+	}
 	told, done := l.told(v)
 	questions = append(questions, told...)
 	if q, ok := l.media(tx); ok {
 		questions = append(questions, q)
 	}
-	if err := tx.Ask(questions...); err != nil {
+	if err := l.ask(questions...); err != nil {
 		return err
 	}
 	done()
@@ -155,6 +192,9 @@ func (l *loading) accounts(tx *store.Tx, v Viewer) store.Question {
 			want(*to)
 		}
 	}
+	for _, id := range l.besides {
+		want(id)
+	}
 	l.people, l.schools = make(map[int64]person, len(ids)), map[string]string{}
 	muted, args := "FALSE", []any(nil)
 	if v.Local {
@@ -162,12 +202,12 @@ func (l *loading) accounts(tx *store.Tx, v Viewer) store.Question {
 		args = []any{v.ID, tx.Now}
 	}
 	return store.Question{
-		SQL: "SELECT " + accountColumns.In(tx.Dialect()) + ", " + schoolSQL + ", " + muted + ", " + countColumns.In(tx.Dialect()) +
+		SQL: "SELECT " + authorColumns.In(tx.Dialect()) + ", " + schoolSQL + ", " + muted + ", " + countColumns.In(tx.Dialect()) +
 			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id " + schoolJoins + " WHERE accounts.id IN ?",
 		Args: append(args, ids),
 		Row: func(r *store.Row) {
 			var p person
-			accountColumns.Read(r, &p.Account)
+			authorColumns.Read(r, &p.Account)
 			l.schools[p.Host] = r.Text()
 			p.muted = r.Bool()
 			if !r.Null() {
@@ -181,14 +221,14 @@ func (l *loading) accounts(tx *store.Tx, v Viewer) store.Question {
 // mentions brings those who are named.
 func (l *loading) mentions(tx *store.Tx) store.Question {
 	return store.Question{
-		SQL: "SELECT post_mentions.post_id, " + accountColumns.In(tx.Dialect()) + ", " + schoolSQL +
+		SQL: "SELECT post_mentions.post_id, " + namedColumns.In(tx.Dialect()) + ", " + schoolSQL +
 			" FROM post_mentions JOIN accounts ON accounts.id = post_mentions.account_id " + schoolJoins + " WHERE post_mentions.post_id IN ?",
 		Args: []any{l.ids},
 		Row: func(r *store.Row) {
 			view := l.views[r.Int()]
 			view.Mentions = append(view.Mentions, Account{})
 			a := &view.Mentions[len(view.Mentions)-1]
-			accountColumns.Read(r, a)
+			namedColumns.Read(r, a)
 			l.schools[a.Host] = r.Text()
 		},
 	}

@@ -157,22 +157,45 @@ func Notifications(tx *store.Tx, me int64, page store.Page, kinds ...Notificatio
 
 // NotificationsWith is Notifications for those that the filter wants.
 func NotificationsWith(tx *store.Tx, me int64, f NotificationFilter, page store.Page) ([]Notification, error) {
+	list, _, err := notifications(tx, me, f, page, false)
+	return list, err
+}
+
+// NotificationsAbout is NotificationsWith together with the posts they are
+// about, which me may see.
+func NotificationsAbout(tx *store.Tx, me int64, f NotificationFilter, page store.Page) ([]Notification, map[int64]Post, error) {
+	return notifications(tx, me, f, page, true)
+}
+
+func notifications(tx *store.Tx, me int64, f NotificationFilter, page store.Page, about bool) ([]Notification, map[int64]Post, error) {
 	where, args := notificationsSQL(me, tx.Now)
 	wanted, more := f.sql()
 	edge, most, end := page.SQL("notifications.id")
 	var list []Notification
+	columns, from := notificationColumns.In(tx.Dialect()), "notifications"
+	posts := map[int64]Post{}
+	if about {
+		columns, from = columns+", "+postColumns.In(tx.Dialect()), "notifications LEFT JOIN posts ON posts.id = notifications.post_id"
+	}
 	err := tx.Ask(store.Question{
-		SQL:  "SELECT " + notificationColumns.In(tx.Dialect()) + " FROM notifications WHERE " + where + wanted + edge + end,
+		SQL:  "SELECT " + columns + " FROM " + from + " WHERE " + where + wanted + edge + end,
 		Args: slices.Concat(args, more, most),
 		Row: func(r *store.Row) {
 			list = append(list, Notification{})
-			notificationColumns.Read(r, &list[len(list)-1])
+			n := &list[len(list)-1]
+			notificationColumns.Read(r, n)
+			if !about || n.PostID == nil || posts[*n.PostID].ID != 0 {
+				return
+			}
+			var p Post
+			postColumns.Read(r, &p)
+			posts[p.ID] = p
 		},
 	})
 	if page.MinID > 0 { // the nearest above came lowest first
 		slices.Reverse(list)
 	}
-	return list, err
+	return list, posts, err
 }
 
 // NotificationByID returns one notification of me's, or fault.NotFound.

@@ -9,8 +9,14 @@ import (
 
 // What pages are made of.
 var (
-	postColumns         = store.ColumnsOf[Post]()
-	accountColumns      = store.ColumnsOf[Account]()
+	postColumns    = store.ColumnsOf[Post]()
+	accountColumns = store.ColumnsOf[Account]()
+	// What is shown of the author of a post, and of whoever it names: not how to
+	// reach them.
+	authorColumns = store.ColumnsOf[Account]("ID", "Username", "Host", "ActorType", "DisplayName", "BioHTML", "Fields", "URI", "URL", "Avatar", "Header",
+		"AvatarAlt", "HeaderAlt", "Locked", "Emoji", "Discoverable", "Indexable", "MovedTo", "CreatedAt", "SuspendedAt", "DeletedAt")
+	namedColumns = store.ColumnsOf[Account]("ID", "Username", "Host", "ActorType", "DisplayName", "URI", "URL", "Avatar", "AvatarAlt", "Emoji", "SuspendedAt", "DeletedAt")
+
 	countColumns        = store.ColumnsOf[AccountCounts]()
 	attachmentColumns   = store.ColumnsOf[media.Attachment]()
 	pollColumns         = store.ColumnsOf[Poll]()

@@ -69,12 +69,23 @@ func (s Site) RuleList() []string {
 // SiteOf returns what this server says of itself.
 func SiteOf(tx *store.Tx) (Site, error) {
 	var s Site
-	err := tx.Ask(store.Question{SQL: "SELECT " + siteColumns.In(tx.Dialect()) + " FROM site WHERE id = 1",
-		Row: func(r *store.Row) { siteColumns.Read(r, &s) }})
-	if err == nil && s.ID == 0 {
-		err = store.Wrap(gorm.ErrRecordNotFound)
+	if err := tx.Ask(siteQuestion(tx, &s)); err != nil {
+		return s, err
 	}
-	return s, err
+	return s, s.found()
+}
+
+func siteQuestion(tx *store.Tx, into *Site) store.Question {
+	return store.Question{SQL: "SELECT " + siteColumns.In(tx.Dialect()) + " FROM site WHERE id = 1",
+		Row: func(r *store.Row) { siteColumns.Read(r, into) }}
+}
+
+// found fails where there is no such row.
+func (s Site) found() error {
+	if s.ID == 0 {
+		return store.Wrap(gorm.ErrRecordNotFound)
+	}
+	return nil
 }
 
 // EnsureSite makes sure that the site's row exists and that the server and all

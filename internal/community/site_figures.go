@@ -22,10 +22,30 @@ const activeFor = 30 * 24 * time.Hour
 // SiteFiguresOf counts them, by the people here and not by what they wrote.
 func SiteFiguresOf(tx *store.Tx) (SiteFigures, error) {
 	var f SiteFigures
-	err := tx.Raw(`SELECT COUNT(*) AS people, COALESCE(SUM(c.posts), 0) AS posts, COALESCE(SUM(CASE WHEN c.last_post_at > ? THEN 1 ELSE 0 END), 0) AS active_month,
-		(SELECT COUNT(*) FROM peers WHERE standing = 'allowed') AS peers
-		FROM users LEFT JOIN account_counts c ON c.account_id = users.account_id WHERE users.state = 'active'`, tx.Now.Add(-activeFor)).Scan(&f).Error
+	err := tx.Ask(siteFigures(tx, &f))
 	return f, err
+}
+
+func siteFigures(tx *store.Tx, into *SiteFigures) store.Question {
+	return store.Question{SQL: `SELECT COUNT(*), CAST(COALESCE(SUM(c.posts), 0) AS BIGINT), COALESCE(SUM(CASE WHEN c.last_post_at > ? THEN 1 ELSE 0 END), 0),
+			(SELECT COUNT(*) FROM peers WHERE standing = 'allowed')
+			FROM users LEFT JOIN account_counts c ON c.account_id = users.account_id WHERE users.state = 'active'`,
+		Args: []any{tx.Now.Add(-activeFor)},
+		Row: func(r *store.Row) {
+			*into = SiteFigures{People: int(r.Int()), Posts: int(r.Int()), ActiveMonth: int(r.Int()), Peers: int(r.Int())}
+		}}
+}
+
+// SiteAndFigures is SiteOf and, if wanted, SiteFiguresOf at once.
+func SiteAndFigures(tx *store.Tx, figures bool) (s Site, f SiteFigures, err error) {
+	questions := []store.Question{siteQuestion(tx, &s)}
+	if figures {
+		questions = append(questions, siteFigures(tx, &f))
+	}
+	if err := tx.Ask(questions...); err != nil {
+		return s, f, err
+	}
+	return s, f, s.found()
 }
 
 // MostPeersTold bounds the list of connected servers that a client is given.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +26,10 @@ type step struct {
 	put   func(r *Row, into reflect.Value)
 }
 
-// ColumnsOf works out the columns of a struct. It is for variables of packages
-// and panics if the struct has a field that cannot be read.
-func ColumnsOf[T any]() *Columns[T] {
+// ColumnsOf works out the columns of a struct: all of them, or those of some
+// fields. It is for variables of packages and panics if the struct has a field
+// that cannot be read.
+func ColumnsOf[T any](only ...string) *Columns[T] {
 	s, err := schema.Parse(new(T), &sync.Map{}, schema.NamingStrategy{})
 	if err != nil {
 		panic(err)
@@ -36,6 +38,9 @@ func ColumnsOf[T any]() *Columns[T] {
 	var lite, pg []string
 	for _, name := range s.DBNames {
 		f := s.FieldsByDBName[name]
+		if len(only) > 0 && !slices.Contains(only, f.Name) {
+			continue
+		}
 		put := putter(f)
 		if put == nil || len(f.StructField.Index) != 1 {
 			panic(fmt.Sprintf("%s.%s cannot be read", s.Name, f.Name))
@@ -49,6 +54,9 @@ func ColumnsOf[T any]() *Columns[T] {
 			column = "+" + column
 		}
 		lite = append(lite, column)
+	}
+	if len(only) > 0 && len(c.steps) != len(only) {
+		panic(fmt.Sprintf("%s has not all of the fields %v", s.Name, only))
 	}
 	c.lite, c.pg = strings.Join(lite, ", "), strings.Join(pg, ", ")
 	return &c

@@ -55,6 +55,18 @@ func (tx *Tx) Ask(questions ...Question) error {
 	return err
 }
 
+// AskLast is Ask for the last that a transaction which only reads asks: on
+// PostgreSQL its end goes out together with the questions. Whatever is asked
+// behind it all the same sees a later state, so that nothing may be that says
+// who may see a thing.
+func (tx *Tx) AskLast(questions ...Question) error {
+	if pool, ok := tx.Statement.ConnPool.(*pgRead); ok && pool.snapshot {
+		pool.last = true
+		defer func() { pool.last = false }()
+	}
+	return tx.Ask(questions...)
+}
+
 // asked is a connection that answers questions.
 type asked interface {
 	ask(ctx context.Context, questions []Question) error

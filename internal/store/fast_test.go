@@ -221,3 +221,64 @@ func TestQuestionsWrite(t *testing.T) {
 		})
 	})
 }
+
+// The last questions of a reader end its transaction; what is asked behind them
+// begins another, and a question that fails leaves the connection sound.
+func TestLastQuestions(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeSamples(t, db)
+		var n int64
+		count := store.Question{SQL: "SELECT COUNT(*) FROM samples", Row: func(r *store.Row) { n = r.Int() }}
+		for name, run := range map[string]func(fn func(tx *store.Tx) error) error{
+			"in a snapshot": func(fn func(tx *store.Tx) error) error { return db.Read(t.Context(), fn) },
+			"alone":         func(fn func(tx *store.Tx) error) error { return db.Ask(t.Context(), fn) },
+			"in a writer":   func(fn func(tx *store.Tx) error) error { return db.Write(t.Context(), fn) },
+		} {
+			for range 3 {
+				err := run(func(tx *store.Tx) error {
+					for _, ask := range []func(...store.Question) error{tx.Ask, tx.AskLast, tx.Ask, tx.AskLast} {
+						if n = 0; ask(count) != nil || n != 3 {
+							t.Errorf("%s: counted %d", name, n)
+						}
+					}
+					return tx.Raw("SELECT COUNT(*) FROM samples").Scan(&n).Error
+				})
+				if err != nil || n != 3 {
+					t.Errorf("%s: %d, %v", name, n, err)
+				}
+				if err := run(func(tx *store.Tx) error { return tx.AskLast(count, store.Question{SQL: "SELECT 1 FROM nowhere"}) }); err == nil {
+					t.Errorf("%s: no failure", name)
+				}
+			}
+		}
+		write(t, db, func(tx *store.Tx) error { // which is not ended by its last question
+			if err := tx.Exec("DELETE FROM samples WHERE id = 1").Error; err != nil {
+				return err
+			}
+			return tx.AskLast(count)
+		})
+		if n != 2 {
+			t.Errorf("a writer counted %d", n)
+		}
+		read(t, db, func(tx *store.Tx) error { return tx.AskLast(count) })
+		if n != 2 {
+			t.Errorf("its deed did not stay: %d", n)
+		}
+	})
+}
+
+func TestSomeColumns(t *testing.T) {
+	some := store.ColumnsOf[sample]("ID", "At", "Name")
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		all := makeSamples(t, db)
+		read(t, db, func(tx *store.Tx) error {
+			return tx.Ask(store.Question{SQL: "SELECT " + some.In(tx.Dialect()) + " FROM samples WHERE id = 2", Row: func(r *store.Row) {
+				var s sample
+				some.Read(r, &s)
+				if want := (sample{ID: 2, Name: all[1].Name, At: all[1].At}); !reflect.DeepEqual(s, want) {
+					t.Errorf("read %+v", s)
+				}
+			}})
+		})
+	})
+}

@@ -23,10 +23,14 @@ type pgRead struct {
 	conn     *sql.Conn
 	snapshot bool
 	begun    bool
+	last     bool // what is asked now ends the transaction
 }
 
 // A reader sees one state of the database throughout, as on SQLite.
-const pgSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+const (
+	pgSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	pgEnd      = "ROLLBACK"
+)
 
 // begin begins the transaction that is due.
 func (s *pgRead) begin(ctx context.Context) error {
@@ -83,19 +87,23 @@ func (s *pgRead) Commit() error { return s.Rollback() }
 func (s *pgRead) Rollback() error {
 	var err error
 	if s.begun {
-		err = s.run(context.WithoutCancel(s.ctx), "ROLLBACK")
+		err = s.run(context.WithoutCancel(s.ctx), pgEnd)
 	}
 	return errors.Join(err, s.conn.Close())
 }
 
 func (s *pgRead) ask(ctx context.Context, questions []Question) error {
-	first := s.snapshot && !s.begun
+	first, last := s.snapshot && !s.begun, s.last
 	s.begun = s.begun || first
-	return pgAsk(ctx, s.conn, first, questions)
+	err := pgAsk(ctx, s.conn, first, last, questions)
+	if err == nil && last {
+		s.begun = false
+	}
+	return err
 }
 
 func (t *pgTx) ask(ctx context.Context, questions []Question) error {
-	return pgAsk(ctx, t.conn, false, questions)
+	return pgAsk(ctx, t.conn, false, false, questions)
 }
 
 // pgStatements are what a connection has prepared for questions.
@@ -104,9 +112,10 @@ type pgStatements struct {
 	made   int
 }
 
-// pgAsk sends all questions at once, behind the beginning of a transaction if
-// wanted, and reads the answers.
-func pgAsk(ctx context.Context, conn *sql.Conn, begin bool, questions []Question) error {
+// pgAsk sends all questions at once, behind the beginning of a transaction and
+// before its end if wanted, and reads the answers. Where a question fails the
+// transaction is not ended.
+func pgAsk(ctx context.Context, conn *sql.Conn, begin, end bool, questions []Question) error {
 	return conn.Raw(func(c any) error {
 		pg := c.(*stdlib.Conn).Conn().PgConn()
 		var batch pgconn.Batch
@@ -125,6 +134,13 @@ func pgAsk(ctx context.Context, conn *sql.Conn, begin bool, questions []Question
 			}
 			values, forms := pgValues(args)
 			batch.ExecStatement(s, values, forms, binary1)
+		}
+		if end {
+			s, err := pgPrepared(ctx, pg, pgEnd)
+			if err != nil {
+				return err
+			}
+			batch.ExecStatement(s, nil, nil, nil)
 		}
 		answers := pg.ExecBatch(ctx, &batch)
 		if begin {
