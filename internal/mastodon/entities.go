@@ -16,7 +16,29 @@ import (
 // that Mastodon's clients parse.
 type stamp string
 
-func stampOf(t time.Time) stamp { return stamp(t.UTC().Format("2006-01-02T15:04:05.000Z")) }
+func stampOf(t time.Time) stamp {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return stamp(t.Format("2006-01-02T15:04:05.000Z"))
+	}
+	hour, minute, second := t.Clock()
+	b := []byte("0000-00-00T00:00:00.000Z")
+	put := func(at, digits, n int) {
+		for i := at + digits - 1; i >= at; i-- {
+			b[i] = byte('0' + n%10)
+			n /= 10
+		}
+	}
+	put(0, 4, year)
+	put(5, 2, int(month))
+	put(8, 2, day)
+	put(11, 2, hour)
+	put(14, 2, minute)
+	put(17, 2, second)
+	put(20, 3, t.Nanosecond()/1e6)
+	return stamp(b)
+}
 
 func stampOrNull(t *time.Time) *stamp {
 	if t == nil {
@@ -61,6 +83,8 @@ type Account struct {
 	Source          *AccountSource `json:"source,omitempty"`
 	Role            *AccountRole   `json:"role,omitempty"`
 	Chalkring       *AccountExtras `json:"chalkring,omitempty"`
+
+	encoded []byte // see kept
 }
 
 // Field is a line of a profile.
@@ -216,6 +240,21 @@ type shape struct {
 	// signedIn is whether the reader has a token; only then has a status marks.
 	signedIn bool
 	schools  map[string]string // what servers are called, by host, where known
+	// authors are those of one answer so far; nil where it is about one post.
+	authors map[int64]Account
+}
+
+// author is who wrote a post, worked out once in each answer.
+func (s shape) author(v community.View) Account {
+	if s.authors == nil {
+		return s.account(v.Author, v.AuthorCounts)
+	}
+	a, ok := s.authors[v.Author.ID]
+	if !ok {
+		a = s.account(v.Author, v.AuthorCounts).kept()
+		s.authors[v.Author.ID] = a
+	}
+	return a
 }
 
 func (s shape) account(a community.Account, c community.AccountCounts) Account {
@@ -311,7 +350,7 @@ func (s shape) status(v community.View) Status {
 		Visibility: visibility(p), LocalOnly: p.Audience == community.School, Language: text(p.Language),
 		URI: s.postURI(p), URL: text(s.postURL(p)),
 		RepliesCount: p.RepliesCount, ReblogsCount: p.BoostsCount, FavouritesCount: p.LikesCount,
-		EditedAt: stampOrNull(p.EditedAt), Content: withoutQuoteLink(content(p), v), Account: s.account(v.Author, v.AuthorCounts),
+		EditedAt: stampOrNull(p.EditedAt), Content: withoutQuoteLink(content(p), v), Account: s.author(v),
 		InReplyToID: p.InReplyToID, InReplyToAccountID: p.InReplyToAuthor,
 		MediaAttachments: s.attachments(v.Media), Emojis: s.postEmoji(p),
 		Mentions: make([]Mention, 0, len(v.Mentions)), Tags: make([]StatusTag, 0, len(v.Tags)),
@@ -401,18 +440,26 @@ func (s shape) attachment(a media.Attachment) Attachment {
 		Size   string  `json:"size"`
 		Aspect float64 `json:"aspect"`
 	}
-	meta := map[string]any{"focus": map[string]float64{"x": a.FocusX, "y": a.FocusY}}
+	var meta struct {
+		Focus struct {
+			X float64 `json:"x"`
+			Y float64 `json:"y"`
+		} `json:"focus"`
+		Original *size `json:"original,omitempty"`
+		Small    *size `json:"small,omitempty"`
+	}
+	meta.Focus.X, meta.Focus.Y = a.FocusX, a.FocusY
 	if a.Width > 0 && a.Height > 0 {
-		sized := func(w, h int64) size {
-			return size{w, h, strconv.FormatInt(w, 10) + "x" + strconv.FormatInt(h, 10), float64(w) / float64(h)}
+		sized := func(w, h int64) *size {
+			return &size{w, h, strconv.FormatInt(w, 10) + "x" + strconv.FormatInt(h, 10), float64(w) / float64(h)}
 		}
 		w, h := int64(a.Width), int64(a.Height)
-		meta["original"], meta["small"] = sized(w, h), sized(w, h)
+		meta.Original, meta.Small = sized(w, h), sized(w, h)
 		if longest, most := max(w, h), int64(media.Pictures().Preview); a.RemoteURL == "" && longest > most {
-			meta["small"] = sized(max(1, (w*most+longest/2)/longest), max(1, (h*most+longest/2)/longest))
+			meta.Small = sized(max(1, (w*most+longest/2)/longest), max(1, (h*most+longest/2)/longest))
 		}
 	}
-	out.Meta, _ = json.Marshal(meta) // a map of numbers and strings
+	out.Meta, _ = json.Marshal(meta) // numbers and strings
 	return out
 }
 

@@ -1,14 +1,18 @@
 package mastodon
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"html"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
@@ -159,28 +163,64 @@ type about struct {
 // how many they are is nobody else's business, as in NodeInfo.
 func (a *API) aboutSite(c *call) (about, error) {
 	var out about
-	err := a.read(c, func(tx *store.Tx) (err error) {
-		if out.site, err = community.SiteOf(tx); err != nil {
+	err := a.DB.Ask(c.r.Context(), func(tx *store.Tx) (err error) {
+		out.site, out.figures, err = community.SiteAndFigures(tx, c.signedIn())
+		return err
+	})
+	if err != nil || !strings.HasPrefix(out.site.Contact, "@") {
+		return out, err
+	}
+	h, err := iri.ParseHandle(out.site.Contact, iri.IsDev(a.site.Host))
+	if err != nil {
+		return out, nil
+	}
+	err = a.read(c, func(tx *store.Tx) error {
+		acc, err := community.AccountByHandle(tx, h.Name, h.Host)
+		if fault.Is(err, fault.NotFound) || err == nil && (!acc.Local() || acc.Gone()) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		if h, err := iri.ParseHandle(out.site.Contact, iri.IsDev(a.site.Host)); err == nil && strings.HasPrefix(out.site.Contact, "@") {
-			acc, err := community.AccountByHandle(tx, h.Name, h.Host)
-			if err == nil && acc.Local() && !acc.Gone() {
-				shown, err := a.one(tx, c, acc)
-				if err != nil {
-					return err
-				}
-				out.contact = &shown
-			} else if err != nil && !fault.Is(err, fault.NotFound) {
-				return err
-			}
-		}
-		if c.signedIn() {
-			out.figures, err = community.SiteFiguresOf(tx)
-		}
+		shown, err := a.one(tx, c, acc)
+		out.contact = &shown
 		return err
 	})
 	return out, err
+}
+
+// written is an answer's JSON.
+type written []byte
+
+// instance is what a description of this server was made of, and its JSON. The
+// same of the same is not written anew: most of it never changes.
+type instance struct {
+	about about
+	json  written
+}
+
+// told is which of two places what a caller was told is kept in.
+func told(c *call) int {
+	if c.signedIn() {
+		return 1
+	}
+	return 0
+}
+
+// again answers with the description of i, made by describe.
+func (a *API) again(kept *atomic.Pointer[instance], i about, describe func() any) (any, error) {
+	if last := kept.Load(); last != nil && reflect.DeepEqual(last.about, i) {
+		return last.json, nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(describe()); err != nil {
+		return nil, err
+	}
+	made := &instance{about: i, json: bytes.TrimSuffix(b.Bytes(), []byte("\n"))}
+	kept.Store(made)
+	return made.json, nil
 }
 
 // instanceV1 answers GET /api/v1/instance, which old clients ask.
@@ -189,6 +229,10 @@ func (a *API) instanceV1(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.again(&a.instances[told(c)], i, func() any { return a.describeV1(i) })
+}
+
+func (a *API) describeV1(i about) any {
 	return map[string]any{
 		"uri": a.site.Host, "title": i.site.Title(), "short_description": i.site.Description, "description": i.site.Description,
 		"email": email(i.site), "version": a.version(), "urls": map[string]string{"streaming_api": a.streamingURL()}, "languages": languages,
@@ -196,7 +240,7 @@ func (a *API) instanceV1(c *call) (any, error) {
 		"registrations": i.site.Registration == community.RegistrationRequest, "approval_required": true, "invites_enabled": false,
 		"configuration": olderConfiguration(a.configuration(i.site)), "max_toot_chars": community.MaxBody, "thumbnail": a.site.URL("/mark/site.png"),
 		"contact_account": i.contact, "rules": rules(i.site),
-	}, nil
+	}
 }
 
 // instanceV2 answers GET /api/v2/instance.
@@ -205,6 +249,10 @@ func (a *API) instanceV2(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.again(&a.instances[2+told(c)], i, func() any { return a.describeV2(i) })
+}
+
+func (a *API) describeV2(i about) any {
 	open := i.site.Registration == community.RegistrationRequest
 	registrations := map[string]any{"enabled": open, "approval_required": true, "reason_required": open, "message": nil, "min_age": nil, "url": nil}
 	if open {
@@ -218,7 +266,7 @@ func (a *API) instanceV2(c *call) (any, error) {
 		"icon":      []map[string]string{{"src": mark, "size": "192x192"}}, "languages": languages,
 		"configuration": a.configuration(i.site), "registrations": registrations, "api_versions": map[string]int{"mastodon": apiVersion},
 		"contact": map[string]any{"email": email(i.site), "account": i.contact}, "rules": rules(i.site),
-	}, nil
+	}
 }
 
 // document is a text about this server, with when it was written last.

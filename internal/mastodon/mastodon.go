@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,6 +69,9 @@ type API struct {
 	site    iri.Site
 	figures *figures
 	live    *live
+	buffers sync.Pool // of *[]byte, for answers
+	// What was told of this server last, by version, and to guests and people here.
+	instances [4]atomic.Pointer[instance]
 }
 
 // New returns the door.
@@ -277,13 +282,26 @@ func routeOf(r *http.Request) string {
 // write answers with JSON. Every answer has a body: some clients take none for
 // a failure.
 func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer any) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // the content type says that it is no page
-	if err := e.Encode(answer); err != nil {
-		a.Log.ErrorContext(r.Context(), "answer cannot be encoded", "route", routeOf(r), "err", err)
-		http.Error(w, `{"error":"Something went wrong on this server."}`, http.StatusInternalServerError)
-		return
+	kept, _ := a.buffers.Get().(*[]byte)
+	if kept == nil {
+		kept = new([]byte)
+	}
+	b, ok := appendAnswer((*kept)[:0], answer)
+	if ok {
+		b = append(b, '\n')
+		if *kept = b; cap(b) <= 1<<20 { // the rare large one would stay for good
+			defer a.buffers.Put(kept)
+		}
+	} else {
+		var other bytes.Buffer
+		e := json.NewEncoder(&other)
+		e.SetEscapeHTML(false) // the content type says that it is no page
+		if err := e.Encode(answer); err != nil {
+			a.Log.ErrorContext(r.Context(), "answer cannot be encoded", "route", routeOf(r), "err", err)
+			http.Error(w, `{"error":"Something went wrong on this server."}`, http.StatusInternalServerError)
+			return
+		}
+		b = other.Bytes()
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
@@ -291,13 +309,13 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 		h.Set("Cache-Control", "private, no-store")
 	}
 	if status == http.StatusOK && strings.HasPrefix(h.Get("Cache-Control"), "public") {
-		if known(w, r, b.Bytes()) {
+		if known(w, r, b) {
 			return
 		}
 	}
-	h.Set("Content-Length", strconv.Itoa(b.Len())) // packing leaves small answers alone
+	h.Set("Content-Length", strconv.Itoa(len(b))) // packing leaves small answers alone
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // a client that left is no failure of ours
+	_, _ = w.Write(b) // a client that left is no failure of ours
 }
 
 // read runs a question for a call.

@@ -100,14 +100,17 @@ func (a *API) notifications(c *call) (any, error) {
 		return out, nil
 	}
 	err := a.read(c, func(tx *store.Tx) error {
-		list, err := community.NotificationsWith(tx, c.me.ID, filter, page)
+		list, posts, err := community.NotificationsAbout(tx, c.me.ID, filter, page)
 		if err != nil {
 			return err
 		}
 		if n := len(list); n > 0 {
 			a.link(c, page, n, list[0].ID, list[n-1].ID)
 		}
-		out, err = a.told(tx, c, list)
+		t, err := a.taleOf(tx, c, list, nil, posts)
+		if err == nil {
+			out = a.tell(c, t, list)
+		}
 		return err
 	})
 	return out, err
@@ -148,20 +151,32 @@ type tale struct {
 // tale brings what notifications are about, and the people named besides. The
 // number of its questions does not depend on how many there are.
 func (a *API) tale(tx *store.Tx, c *call, list []community.Notification, people []int64) (tale, error) {
+	var about []int64
+	for _, n := range list {
+		if n.PostID != nil {
+			about = append(about, *n.PostID)
+		}
+	}
+	posts, err := community.PostsByID(tx, c.viewer, unique(about))
+	if err != nil {
+		return tale{}, err
+	}
+	return a.taleOf(tx, c, list, people, posts)
+}
+
+// taleOf is tale where the posts that the caller may see were brought already.
+func (a *API) taleOf(tx *store.Tx, c *call, list []community.Notification, people []int64, posts map[int64]community.Post) (tale, error) {
 	t := tale{accounts: map[int64]Account{}, statuses: map[int64]*Status{}, reports: map[int64]*Report{}, role: c.access.Person.User.Role}
 	if c.Values != nil {
 		if _, said := c.Values["supported_types[]"]; said || c.Has("supported_types") {
 			t.known = c.list("supported_types")
 		}
 	}
-	var about, ended, reported, liked, likers []int64
+	var ended, reported, liked, likers []int64
 	for _, n := range list {
 		people = append(people, n.FromID)
 		if n.PostID != nil && n.Kind == community.NotifyLike {
 			liked, likers = append(liked, *n.PostID), append(likers, n.FromID)
-		}
-		if n.PostID != nil {
-			about = append(about, *n.PostID)
 		}
 		if n.Kind == community.NotifySevered {
 			ended = append(ended, n.ID)
@@ -170,35 +185,35 @@ func (a *API) tale(tx *store.Tx, c *call, list []community.Notification, people 
 			reported = append(reported, *n.ReportID)
 		}
 	}
-	shown, err := a.accounts(tx, c, unique(people))
-	if err != nil {
-		return t, err
-	}
-	for _, acc := range shown {
-		t.accounts[acc.ID] = acc
-	}
-	posts, err := community.PostsByID(tx, c.viewer, unique(about))
-	if err != nil {
-		return t, err
-	}
 	those := make([]community.Post, 0, len(posts))
 	for _, p := range posts {
 		those = append(those, p)
 	}
-	views, err := community.Load(tx, c.viewer, those)
-	if err != nil {
-		return t, err
-	}
-	s := a.shape(c)
-	for _, v := range views {
-		status := s.status(v)
-		t.statuses[v.ID] = &status
-	}
+	var err error
 	if t.severed, err = community.SeveredBy(tx, ended); err != nil {
 		return t, err
 	}
 	if t.given, err = community.EmojiOf(tx, unique(liked), unique(likers)); err != nil {
 		return t, err
+	}
+	ask := tx.Ask
+	if len(reported) == 0 {
+		ask = tx.AskLast
+	}
+	views, known, err := community.LoadWith(tx, c.viewer, those, unique(people), ask)
+	if err != nil {
+		return t, err
+	}
+	s := a.shape(c)
+	s.authors = map[int64]Account{}
+	for id, p := range known {
+		if !p.Gone() {
+			t.accounts[id] = s.account(p.Account, p.Counts).kept()
+		}
+	}
+	for _, v := range views {
+		status := s.status(v)
+		t.statuses[v.ID] = &status
 	}
 	return t, a.reported(tx, c, &t, unique(reported))
 }
@@ -302,6 +317,11 @@ func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Noti
 	if err != nil {
 		return nil, err
 	}
+	return a.tell(c, t, list), nil
+}
+
+// tell shows those of the notifications that can be shown whole.
+func (a *API) tell(c *call, t tale, list []community.Notification) []Notification {
 	out := make([]Notification, 0, len(list))
 	for _, n := range list {
 		if !t.tells(n) {
@@ -317,7 +337,7 @@ func (a *API) told(tx *store.Tx, c *call, list []community.Notification) ([]Noti
 		}
 		out = append(out, told)
 	}
-	return out, nil
+	return out
 }
 
 // unique is some IDs, each once, in their order.

@@ -72,6 +72,12 @@ func (a *API) shown(tx *store.Tx, c *call, p community.Post) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	return a.whole(c, v)
+}
+
+// whole is how one post is shown. A boost whose post the caller may not see any
+// more is not there.
+func (a *API) whole(c *call, v community.View) (Status, error) {
 	if v.BoostOfID != nil && v.Boosted == nil {
 		return Status{}, notFound()
 	}
@@ -83,8 +89,12 @@ func (a *API) getStatus(c *call) (any, error) {
 	var out Status
 	var p community.Post
 	err := a.read(c, func(tx *store.Tx) (err error) {
-		if p, err = c.seen(tx); err == nil {
-			out, err = a.shown(tx, c, p)
+		if p, err = c.seen(tx); err != nil {
+			return err
+		}
+		views, err := community.LoadLast(tx, c.viewer, []community.Post{p})
+		if err == nil {
+			out, err = a.whole(c, views[0])
 		}
 		return err
 	})
@@ -109,7 +119,7 @@ func (a *API) someStatuses(c *call) (any, error) {
 		if err != nil {
 			return err
 		}
-		views, err = community.Load(tx, c.viewer, posts)
+		views, err = community.LoadLast(tx, c.viewer, posts)
 		return err
 	})
 	if err != nil {
@@ -183,7 +193,7 @@ func (a *API) context(c *call) (any, error) {
 			descendants = descendants[:min(len(descendants), guestsBelow)]
 		}
 		above = len(ancestors)
-		views, err = community.Load(tx, c.viewer, append(ancestors, descendants...))
+		views, err = community.LoadLast(tx, c.viewer, append(ancestors, descendants...))
 		return err
 	})
 	if err != nil {

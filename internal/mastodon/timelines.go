@@ -44,7 +44,7 @@ func (a *API) timeline(fn list) endpoint {
 			if err != nil {
 				return err
 			}
-			views, err = community.Load(tx, c.viewer, posts)
+			views, err = community.LoadLast(tx, c.viewer, posts)
 			return err
 		})
 		if err != nil {
@@ -61,6 +61,7 @@ func (a *API) timeline(fn list) endpoint {
 // may not see any more is left out.
 func (a *API) statuses(c *call, views []community.View) []Status {
 	s := a.shape(c)
+	s.authors = map[int64]Account{}
 	out := make([]Status, 0, len(views))
 	for _, v := range views {
 		if v.BoostOfID == nil || v.Boosted != nil {
@@ -114,7 +115,7 @@ func (a *API) kept(fn func(tx *store.Tx, v community.Viewer, page store.Page) ([
 				return err
 			}
 			places = at
-			views, err = community.Load(tx, c.viewer, posts)
+			views, err = community.LoadLast(tx, c.viewer, posts)
 			return err
 		})
 		if err != nil {
