@@ -350,7 +350,7 @@ func (b *bench) mix(first map[string]time.Duration, size int, pat community.Acco
 			const n = 25
 			before := b.spent()
 			b.get(read.path, n)
-			each = min(each, (b.spent()-before)/n)
+			each = min(each, since(before, b.spent())/n)
 		}
 		b.toggleProfile()
 		if first[read.what] == 0 {
@@ -457,10 +457,11 @@ func (b *bench) cpu() time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
 }
 
-// spent is cpu to the nanosecond, for what is short: of the process, and of
-// those of Postgres's that serve it.
-func (b *bench) spent() (sum time.Duration) {
+// spent is cpu to the nanosecond, for what is short: of each thread of the
+// process, and of those of Postgres's that serve it.
+func (b *bench) spent() map[string]time.Duration {
 	b.t.Helper()
+	threads := map[string]time.Duration{}
 	pids := []int{b.cmd.Process.Pid}
 	if b.db.Dialect() == store.Postgres {
 		var backends []int
@@ -470,11 +471,11 @@ func (b *bench) spent() (sum time.Duration) {
 		pids = append(pids, backends...)
 	}
 	for _, pid := range pids {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		for _, thread := range threads {
+		for _, thread := range files {
 			text, err := os.ReadFile(thread)
 			if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) { // it has ended
 				continue
@@ -482,8 +483,17 @@ func (b *bench) spent() (sum time.Duration) {
 			if err != nil {
 				b.t.Fatal(err)
 			}
-			sum += time.Duration(number(b.t, strings.Fields(string(text))[0]))
+			threads[thread] = time.Duration(number(b.t, strings.Fields(string(text))[0]))
 		}
+	}
+	return threads
+}
+
+// since is what was spent between two looks. A thread that ended in between
+// counts for nothing, not for what it had spent before.
+func since(before, after map[string]time.Duration) (sum time.Duration) {
+	for thread, spent := range after {
+		sum += spent - before[thread]
 	}
 	return sum
 }
