@@ -30,6 +30,9 @@ type demoCommand struct {
 
 // Run shows the ring until the process is told to stop.
 func (d demoCommand) Run(ctx context.Context, c *config.Config, io streams) error {
+	if c.Data != "" && c.Data != config.DefaultData {
+		return fmt.Errorf("data: the demo keeps its three servers in --dir (now %s); leave data out", d.Dir)
+	}
 	tuneMemory()
 	story, err := openStory(d.Dir, d.Port, d.Fresh)
 	if err != nil {

@@ -81,6 +81,16 @@ func TestAccounts(t *testing.T) {
 	c("", "account", "disable", "nobody").want(t, exitFailed, "nobody")
 }
 
+// The demo has a folder of its own: another one named beside it would be a
+// misunderstanding.
+func TestDemoTakesNoDataFolder(t *testing.T) {
+	var out, problems bytes.Buffer
+	code := run(t.Context(), []string{"demo", "--data", t.TempDir(), "--dir", filepath.Join(t.TempDir(), "ring")}, streams{strings.NewReader(""), &out, &problems})
+	if code != exitFailed || !strings.Contains(problems.String(), "--dir") {
+		t.Errorf("%d, %s", code, problems.String())
+	}
+}
+
 func TestTokens(t *testing.T) {
 	c := runner(t)
 	c("", "account", "create", "bo", "--role", "moderator").want(t, 0)

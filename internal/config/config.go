@@ -98,6 +98,9 @@ func (c *Config) Dev() bool { return localhost(c.Host) || below(c.Host, "test") 
 // DefaultHost is the host of a server that was given none, for trying it out.
 const DefaultHost = "localhost:8080"
 
+// DefaultData is the folder of a server that was given none.
+const DefaultData = "chalkring-data"
+
 // MediaDir returns the folder of uploaded files.
 func (c *Config) MediaDir() string { return filepath.Join(c.Data, "media") }
 
