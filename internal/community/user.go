@@ -139,6 +139,20 @@ func Waits(tx *store.Tx, a Account) (bool, error) {
 	return n > 0, err
 }
 
+// WaitingAmong is Waits for many accounts at once: those who wait.
+func WaitingAmong(tx *store.Tx, ids []int64) (map[int64]bool, error) {
+	waiting := map[int64]bool{}
+	if len(ids) == 0 {
+		return waiting, nil
+	}
+	var found []int64
+	err := tx.Raw("SELECT account_id FROM users WHERE account_id IN ? AND state = ?", ids, Pending).Scan(&found).Error
+	for _, id := range found {
+		waiting[id] = true
+	}
+	return waiting, err
+}
+
 // PersonByID returns a person here, or fault.NotFound.
 func PersonByID(tx *store.Tx, id int64) (Person, error) {
 	u, err := UserOf(tx, id)

@@ -94,6 +94,15 @@ func (c *call) meets(tx *store.Tx, acc community.Account) error {
 	return err
 }
 
+// met is the account of that number, if the caller may know of it.
+func (c *call) met(tx *store.Tx, id int64) (community.Account, error) {
+	acc, err := community.AccountByID(tx, id)
+	if err != nil {
+		return acc, orNotFound(err)
+	}
+	return acc, c.meets(tx, acc)
+}
+
 // account answers GET /api/v1/accounts/{id}.
 func (a *API) account(c *call) (any, error) {
 	id, err := c.idOf("id")
@@ -251,7 +260,11 @@ func (a *API) relationships(c *call) (any, error) {
 		if err != nil {
 			return err
 		}
-		ids = slices.DeleteFunc(ids, func(id int64) bool { _, ok := known[id]; return !ok })
+		waiting, err := community.WaitingAmong(tx, ids)
+		if err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id int64) bool { _, ok := known[id]; return !ok || waiting[id] })
 		out, err = relationships(tx, c.me.ID, ids)
 		return err
 	})
@@ -291,9 +304,9 @@ func (a *API) toward(deed func(tx *store.Tx, c *call, target community.Account) 
 		}
 		var out []Relationship
 		err = a.deed(c, func(tx *store.Tx) error {
-			target, err := community.AccountByID(tx, id)
+			target, err := c.met(tx, id)
 			if err != nil {
-				return orNotFound(err)
+				return err
 			}
 			if err := deed(tx, c, target); err != nil {
 				return err

@@ -235,6 +235,14 @@ func TestAccountsAreShownToWhomTheyAreFor(t *testing.T) {
 				}
 			}
 		}
+		for _, deed := range []string{"follow", "unfollow", "block", "mute", "note", "pin"} {
+			if res := amira.act("/api/v1/accounts/" + path(waiting.ID) + "/" + deed); res.Code != http.StatusNotFound {
+				t.Errorf("%s of who waits: %d %s", deed, res.Code, res.Body)
+			}
+		}
+		if got := amira.get("/api/v1/accounts/relationships?id[]=" + path(waiting.ID)).ids(); len(got) != 0 {
+			t.Errorf("how amira stands to who waits: %v", got)
+		}
 		for _, c := range []*client{w.guest(), amira} {
 			if res := c.get("/api/v2/search?q=@waiting"); strings.Contains(res.Body.String(), path(waiting.ID)) {
 				t.Errorf("a search finds who waits: %s", res.Body)

@@ -215,9 +215,9 @@ func (a *API) refuseSuggestion(c *call) (any, error) {
 		return nil, err
 	}
 	return none, a.deed(c, func(tx *store.Tx) error {
-		target, err := community.AccountByID(tx, id)
+		target, err := c.met(tx, id)
 		if err != nil {
-			return orNotFound(err)
+			return err
 		}
 		return community.RefuseSuggestion(tx, c.me, target)
 	})
