@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -221,7 +222,9 @@ func (a *Auth) Request(ctx context.Context, n Newcomer) error {
 func (a *Auth) SignUp(ctx context.Context, app Access, n Newcomer) (token string, t Token, err error) {
 	err = a.request(ctx, n, func(tx *store.Tx, made community.Account) error {
 		token = newToken()
-		t = Token{ID: tx.NewID(), TokenHash: digest(token), AppID: &app.App.ID, AccountID: &made.ID, Scopes: app.Token.Scopes, CreatedAt: tx.Now}
+		// Nobody has agreed to have it moderate in their name.
+		scopes := slices.DeleteFunc(slices.Clone(app.Scopes), Admin)
+		t = Token{ID: tx.NewID(), TokenHash: digest(token), AppID: &app.App.ID, AccountID: &made.ID, Scopes: scopes.String(), CreatedAt: tx.Now}
 		return tx.Create(&t).Error
 	})
 	return token, t, err

@@ -477,13 +477,16 @@ func (r *round) newcomers(staff *client) {
 		_, err := community.UpdateSite(tx, staff.me.ID, community.SiteForm{Name: "Oak", Contact: "@head", Rules: "Be kind", Registration: community.RegistrationRequest})
 		return err
 	})
-	app := w.register("read write")
-	token := w.guest().form("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret}, "scope": {"read write"}}).text("access_token")
+	app := w.register("read write admin:read")
+	token := w.guest().form("/oauth/token", url.Values{"grant_type": {"client_credentials"}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret}, "scope": {"read write admin:read"}}).text("access_token")
 	program := &client{w: w, token: token}
 	for i, decide := range []string{"approve", "reject"} {
 		name := "new" + decide
-		r.ask(program, "POST", "/api/v1/accounts", url.Values{"username": {name}, "email": {name + "@oak.test"}, "password": {"a-long-pass-phrase-" + decide}, "agreement": {"true"},
+		made := r.ask(program, "POST", "/api/v1/accounts", url.Values{"username": {name}, "email": {name + "@oak.test"}, "password": {"a-long-pass-phrase-" + decide}, "agreement": {"true"},
 			"locale": {"en"}, "reason": {"I teach chemistry here"}}, 200)
+		if scope := made.text("scope"); scope != "read write" {
+			r.t.Errorf("whoever signs up gives the app %q", scope)
+		}
 		if i == 0 {
 			r.ask(staff, "GET", "/api/v1/notifications?types[]=admin.sign_up", nil, 200)
 		}
