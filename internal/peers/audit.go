@@ -44,13 +44,28 @@ func (p Peer) String() string {
 		return ""
 	}
 	b, err := json.Marshal(struct {
-		Standing Standing `json:"standing"`
-		Ceiling  Ceiling  `json:"ceiling"`
-		Label    string   `json:"label,omitempty"`
-		Note     string   `json:"note,omitempty"`
-	}{p.Standing, p.Ceiling, p.Label, p.Note})
+		Standing   Standing   `json:"standing"`
+		Ceiling    Ceiling    `json:"ceiling"`
+		Label      string     `json:"label,omitempty"`
+		Note       string     `json:"note,omitempty"`
+		PublicNote string     `json:"public_note,omitempty"`
+		Subtree    bool       `json:"subtree,omitempty"`
+		Preset     Preset     `json:"preset,omitempty"`
+		Policy     *Policy    `json:"policy,omitempty"`
+		ReviewOn   *time.Time `json:"review_on,omitempty"`
+		ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+		PurgeAt    *time.Time `json:"purge_at,omitempty"`
+	}{p.Standing, p.Ceiling, p.Label, p.Note, p.PublicNote, p.Subtree && p.Standing != Blocked, p.Preset, p.ownPolicy(), p.ReviewOn, p.ExpiresAt, p.PurgeAt})
 	if err != nil {
 		return string(p.Standing)
 	}
 	return string(b)
+}
+
+// ownPolicy is the policy, unless it is exactly what the preset or the ceiling says.
+func (p Peer) ownPolicy() *Policy {
+	if p.Policy == p.Preset.Policy() || p.Policy == FullPolicy(p.Ceiling) {
+		return nil
+	}
+	return &p.Policy
 }

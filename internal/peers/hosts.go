@@ -2,8 +2,10 @@ package peers
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
+	"golang.org/x/net/publicsuffix"
 	"gorm.io/gorm"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -68,6 +70,24 @@ func Seen(tx *store.Tx, host string) error {
 		return err
 	}
 	return tx.Exec("INSERT INTO hosts (host, blocked) VALUES (?, ?) ON CONFLICT (host) DO NOTHING", host, standing == Blocked).Error
+}
+
+// checkSubtree refuses to admit every name below one under which strangers
+// register names, such as github.io or sch.uk.
+//
+// https://publicsuffix.org, with its private section.
+func checkSubtree(host string, form *fault.Check) {
+	if suffix, _ := publicsuffix.PublicSuffix(host); suffix == host {
+		form.Add("subtree", "peers.subtree_suffix", fmt.Sprintf("Anybody can register a name below %s. Allow each server by its own name.", host),
+			map[string]any{"Host": host})
+	}
+}
+
+// confirm writes down that a peer is met under a name.
+func confirm(tx *store.Tx, peer int64, host string, role Role) error {
+	return tx.Exec(`INSERT INTO peer_hosts (host, peer_id, role, seen_at, confirmed_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (host, peer_id) DO UPDATE SET role = excluded.role, confirmed_at = excluded.confirmed_at`,
+		host, peer, role, tx.Now, tx.Now).Error
 }
 
 // markBlocked brings hosts.blocked up to date for a host and what lies below

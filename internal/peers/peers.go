@@ -38,13 +38,21 @@ type Standing string
 const (
 	Unknown Standing = ""
 	Allowed Standing = "allowed"
-	Blocked Standing = "blocked"
+	Paused  Standing = "paused"  // nothing passes for now, and everything is kept
+	Retired Standing = "retired" // the connection has ended, and may be taken up again
+	Expired Standing = "expired" // it was for a time, which is over
+	Blocked Standing = "blocked" // with every name below
 )
 
 // Admits is the whole policy: whether a server of this standing may be talked to.
 func (m Mode) Admits(s Standing) bool {
 	return s == Allowed || s == Unknown && m == Open
 }
+
+// Former reports whether a server was talked to, may not be any more, and is
+// heard all the same about its own things that go: deletions, ends of follows,
+// moves. A paused one tells them when it is back.
+func (s Standing) Former() bool { return s == Unknown || s == Retired || s == Expired }
 
 // Ceiling is the widest kind of closed content that is entrusted to a peer.
 type Ceiling string
@@ -79,24 +87,62 @@ func (have Ceiling) rank() int {
 
 // Peer is what an administrator decided about a server.
 type Peer struct {
-	Host      string `gorm:"primaryKey"`
-	ID        int64  // for clients, which name everything by a number
-	Standing  Standing
-	Ceiling   Ceiling
-	Label     string // what people call it: "Hillview Primary"
-	Note      string // for administrators
-	Reason    string // why, where the decision needs one
-	ChangedBy *int64 // nil: from the command line
-	CreatedAt time.Time
-	ChangedAt time.Time
+	Host       string `gorm:"primaryKey"`
+	ID         int64  // for clients, which name everything by a number
+	Standing   Standing
+	Subtree    bool   // with every name below; a block always is
+	Label      string // what people call it: "Hillview Primary"
+	Kind       string // school, region, university, mastodon, forum, other, or ""
+	PublicNote string // why, for everybody here
+	Note       string // for administrators
+	Reason     string // why, where the decision needs one
+	Source     string // how it came here: see Source…
+	Policy     `gorm:"embedded"`
+	TheirView  View
+	TheirHint  string // what they say of how they deal with us; words, decides nothing
+	KeyHash    string // fingerprint of their own actor's key when the connection was made
+	ReviewOn   *time.Time
+	ExpiresAt  *time.Time
+	EndedAt    *time.Time // since when it is paused, retired or expired
+	PurgeAt    *time.Time // when what is known of it will be deleted
+	ChangedBy  *int64     // nil: from the command line, or the server itself
+	CreatedAt  time.Time
+	ChangedAt  time.Time
 }
+
+// View is what a peer decided about us, as far as is known.
+type View string
+
+// The views.
+const (
+	ViewUnknown View = "unknown"
+	ViewPending View = "pending" // they were asked
+	ViewAllowed View = "allowed" // they said so, or a signed request of theirs has proven it
+	ViewRefused View = "refused"
+)
+
+// How an entry came here.
+const (
+	SourceManual     = ""
+	SourceHandshake  = "handshake"
+	SourceInvitation = "invitation"
+	SourceImport     = "import"
+	SourceList       = "list"
+)
 
 // Entry is what an administrator writes down about a server besides its name.
 type Entry struct {
-	Label   string
-	Note    string
-	Reason  string
-	Ceiling Ceiling // empty: CeilingNetwork
+	Label      string
+	Kind       string
+	PublicNote string
+	Note       string
+	Reason     string
+	Source     string
+	Subtree    bool
+	Ceiling    Ceiling // without a Policy: FullPolicy up to it; empty: CeilingNetwork
+	Policy     *Policy // nil: by Ceiling
+	ReviewOn   *time.Time
+	ExpiresAt  *time.Time // nil: never, or for a trial in TrialFor
 }
 
 // Name is what the peer is called on a page: its label, or its host.
@@ -122,118 +168,6 @@ func Normalise(tx *store.Tx, host string) (string, error) {
 	return h, nil
 }
 
-// Check fails unless host, in the form of iri.HostOf, may be talked to now. It
-// reads the mode and the entries of the host and of the domains above it, for
-// a block covers what lies below. This server's own name, IP addresses and
-// names without a dot are never admitted.
-func Check(tx *store.Tx, host string) error {
-	decided, err := Decide(tx, []string{host})
-	if err != nil {
-		return err
-	}
-	if !decided[host].Admitted {
-		return NotAdmitted(host)
-	}
-	return nil
-}
-
-// decisions reads the mode and the entries of hosts in one question: every
-// message that comes or goes asks it.
-func decisions(tx *store.Tx, hosts []string, into map[string]Standing, ceilings map[string]Ceiling) (Mode, error) {
-	mode := Allowlist // no site yet: closed
-	err := tx.Ask(store.Question{
-		SQL: `SELECT site.mode, COALESCE(peers.host, ''), COALESCE(peers.standing, ''), COALESCE(peers.ceiling, '')
-			FROM site LEFT JOIN peers ON peers.host IN ? WHERE site.id = 1`,
-		Args: []any{hosts},
-		Row: func(r *store.Row) {
-			mode = Mode(r.Text())
-			host := r.Text()
-			into[host], ceilings[host] = Standing(r.Text()), Ceiling(r.Text())
-		},
-	})
-	return mode, err
-}
-
-// NotAdmitted is what Check says of a host that is not admitted.
-func NotAdmitted(host string) error {
-	return fault.Keyed(fault.Forbidden, "peers.not_admitted",
-		fmt.Sprintf("This server does not exchange anything with %s.", host), map[string]any{"Host": host})
-}
-
-// Refused reports whether err says that the policy does not admit a server.
-func Refused(err error) bool {
-	var f *fault.Error
-	return errors.As(err, &f) && f.Key == "peers.not_admitted"
-}
-
-// Decision is what holds for a server at this moment.
-type Decision struct {
-	Admitted bool
-	Ceiling  Ceiling // how much is entrusted to it: see CeilingOf
-}
-
-// Admitted is Check for many hosts at once. Hosts that are not admitted are
-// missing from the answer.
-func Admitted(tx *store.Tx, hosts []string) (map[string]bool, error) {
-	decided, err := Decide(tx, hosts)
-	if err != nil {
-		return nil, err
-	}
-	admitted := make(map[string]bool, len(decided))
-	for host, d := range decided {
-		if d.Admitted {
-			admitted[host] = true
-		}
-	}
-	return admitted, nil
-}
-
-// Decide is Check and CeilingOf for many hosts at once. What is no host of
-// another server is missing from the answer.
-func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
-	dev := iri.IsDev(tx.Site.Host)
-	var names []string // of the hosts and everything above them, each once
-	named := map[string]bool{}
-	decided := make(map[string]Decision, len(hosts))
-	for _, host := range hosts {
-		if _, asked := decided[host]; asked {
-			continue
-		}
-		if h, err := iri.NormaliseHost(host, dev); err != nil || h != host || h == tx.Site.Host {
-			continue
-		}
-		decided[host] = Decision{}
-		for _, name := range withParents(host) {
-			if !named[name] {
-				named[name] = true
-				names = append(names, name)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return decided, nil
-	}
-	var mode Mode
-	entries, ceilings := make(map[string]Standing, len(names)), make(map[string]Ceiling, len(names))
-	for part := range chunks(names, 400) {
-		var err error
-		if mode, err = decisions(tx, part, entries, ceilings); err != nil {
-			return nil, err
-		}
-	}
-	for host := range decided {
-		d := Decision{Admitted: mode.Admits(decide(host, entries)), Ceiling: CeilingPublic}
-		switch entries[host] {
-		case Allowed:
-			d.Ceiling = ceilings[host]
-		case Blocked:
-			d.Ceiling = CeilingNone
-		}
-		decided[host] = d
-	}
-	return decided, nil
-}
-
 // ModeOf returns the mode that an administrator chose.
 func ModeOf(tx *store.Tx) (Mode, error) {
 	var mode Mode
@@ -242,14 +176,6 @@ func ModeOf(tx *store.Tx) (Mode, error) {
 		mode = Allowlist
 	}
 	return mode, err
-}
-
-// StandingOf returns what holds for a host: a block of it or of a domain above
-// it, or else an entry of exactly this host.
-func StandingOf(tx *store.Tx, host string) (Standing, error) {
-	entries := map[string]Standing{}
-	err := standings(tx, withParents(host), entries)
-	return decide(host, entries), err
 }
 
 func standings(tx *store.Tx, hosts []string, into map[string]Standing) error {
@@ -261,15 +187,6 @@ func standings(tx *store.Tx, hosts []string, into map[string]Standing) error {
 		into[r.Host] = r.Standing
 	}
 	return nil
-}
-
-func decide(host string, entries map[string]Standing) Standing {
-	for _, h := range withParents(host) {
-		if entries[h] == Blocked {
-			return Blocked
-		}
-	}
-	return entries[host]
 }
 
 // withParents lists a host and the domains above it.
@@ -295,22 +212,6 @@ func chunks(all []string, size int) func(yield func([]string) bool) {
 			all = all[n:]
 		}
 	}
-}
-
-// CeilingOf returns how much is entrusted to a host. A server without an entry
-// (which only an open server talks to) gets what is public.
-func CeilingOf(tx *store.Tx, host string) (Ceiling, error) {
-	var p Peer
-	err := tx.Select("host", "standing", "ceiling").Where("host = ?", host).Limit(1).Find(&p).Error
-	switch {
-	case err != nil:
-		return CeilingNone, err
-	case p.Standing == Allowed:
-		return p.Ceiling, nil
-	case p.Standing == Blocked:
-		return CeilingNone, nil
-	}
-	return CeilingPublic, nil
 }
 
 // Get returns the entry of exactly this host, or fault.NotFound.
@@ -345,11 +246,11 @@ func Allow(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	if e.Ceiling == "" {
-		e.Ceiling = CeilingNetwork
-	}
 	var form fault.Check
 	e.check(&form)
+	if e.Subtree {
+		checkSubtree(host, &form)
+	}
 	above, err := blockAbove(tx, host)
 	if err != nil {
 		return Peer{}, err
@@ -372,7 +273,8 @@ func Block(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	e.Ceiling = CeilingNone
+	e.Policy, e.ExpiresAt, e.Subtree = &Policy{}, nil, true
+	*e.Policy = FullPolicy(CeilingNone)
 	var form fault.Check
 	e.check(&form)
 	if strings.HasSuffix(tx.Site.Host, "."+host) {
@@ -411,12 +313,22 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Peer{}, err
 	}
-	p := Peer{Host: host, ID: tx.NewShortID(), Standing: s, Ceiling: e.Ceiling, Label: e.Label, Note: e.Note, Reason: e.Reason,
+	p := Peer{Host: host, ID: tx.NewShortID(), Standing: s, Subtree: e.Subtree, Label: e.Label, Kind: e.Kind, PublicNote: e.PublicNote, Note: e.Note,
+		Reason: e.Reason, Source: e.Source, Policy: *e.Policy, TheirView: ViewUnknown, ReviewOn: e.ReviewOn, ExpiresAt: e.ExpiresAt,
 		ChangedBy: actor(by), CreatedAt: tx.Now, ChangedAt: tx.Now}
 	if before.Host != "" {
-		p.ID, p.CreatedAt = before.ID, before.CreatedAt
+		p.ID, p.CreatedAt, p.TheirView, p.TheirHint, p.KeyHash = before.ID, before.CreatedAt, before.TheirView, before.TheirHint, before.KeyHash
+		if p.Source == SourceManual {
+			p.Source = before.Source
+		}
+	}
+	if s == Allowed && p.Preset == PresetTrial && p.ExpiresAt == nil {
+		p.ExpiresAt = dueIn(tx, TrialFor)
 	}
 	if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "host"}}, UpdateAll: true}).Create(&p).Error; err != nil {
+		return p, err
+	}
+	if err := confirm(tx, p.ID, host, RoleMain); err != nil {
 		return p, err
 	}
 	if err := Seen(tx, host); err != nil {
@@ -456,7 +368,14 @@ const (
 )
 
 func (e *Entry) check(form *fault.Check) {
-	e.Label, e.Note, e.Reason = strings.TrimSpace(e.Label), strings.TrimSpace(e.Note), strings.TrimSpace(e.Reason)
+	e.Label, e.Note, e.Reason, e.PublicNote = strings.TrimSpace(e.Label), strings.TrimSpace(e.Note), strings.TrimSpace(e.Reason), strings.TrimSpace(e.PublicNote)
+	if e.Policy == nil {
+		if e.Ceiling == "" {
+			e.Ceiling = CeilingNetwork
+		}
+		full := FullPolicy(e.Ceiling)
+		e.Policy = &full
+	}
 	if len(e.Label) > maxLabel {
 		form.Add("label", "peers.label_long", "The name for this server is too long: 200 characters at most.", nil)
 	}
@@ -466,8 +385,13 @@ func (e *Entry) check(form *fault.Check) {
 	if len(e.Reason) > maxNote {
 		form.Add("reason", "peers.reason_long", "The reason is too long: 4000 characters at most.", nil)
 	}
-	if !e.Ceiling.Valid() {
+	if len(e.PublicNote) > maxNote {
+		form.Add("public_note", "peers.note_long", "The note is too long: 4000 characters at most.", nil)
+	}
+	if !e.Policy.Ceiling.Valid() {
 		form.Add("ceiling", "peers.ceiling_invalid", "Choose what may be sent to this server: nothing, public posts, network posts or group posts.", nil)
+	} else if part, ok := e.Policy.Valid(); !ok {
+		form.Add(part, "peers.policy_invalid", "Choose one of the values that are offered.", nil)
 	}
 }
 

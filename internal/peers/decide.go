@@ -1,0 +1,248 @@
+package peers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// Role is as what a peer is met under a name.
+type Role string
+
+// The roles. Under its main name, its actors' and its handles' a peer is talked
+// to; from a media host only files of its posts are fetched; under a former
+// name it is heard about things that go.
+const (
+	RoleNone   Role = ""
+	RoleMain   Role = "main"
+	RoleActor  Role = "actor"
+	RoleHandle Role = "handle"
+	RoleMedia  Role = "media"
+	RoleFormer Role = "former"
+)
+
+// Talks reports whether a peer is talked to under a name of this role.
+func (r Role) Talks() bool { return r == RoleMain || r == RoleActor || r == RoleHandle }
+
+// Decision is what holds for a server at this moment. It is the answer to every
+// door's question and is kept nowhere.
+type Decision struct {
+	Admitted bool     // whether anything passes, either way
+	Former   bool     // not admitted, but heard about its own things that go: see Standing.Former
+	Media    bool     // only files of the posts of Peer are fetched from it
+	Standing Standing // Unknown without an entry
+	Role     Role     // as what it is known: RoleNone without an entry
+	Peer     string   // the main name of its peer; "" without an entry
+	PeerID   int64
+	Policy   // the zero value unless Admitted; Ceiling is CeilingNone then
+}
+
+// Takes reports whether messages of a class are taken from the server.
+func (d Decision) Takes(c Class) bool { return d.Admitted && d.Inbound.Has(c) }
+
+// Sends reports whether messages of a class are sent to the server.
+func (d Decision) Sends(c Class) bool { return d.Admitted && d.Outbound.Has(c) }
+
+// Decide says what holds for each of the hosts, in the form of iri.HostOf. What
+// is no host of another server (this server's own name, an IP address, a name
+// without a dot) is missing from the answer, and so never admitted.
+//
+// What decides about a host: a block of it or of a domain above it; or else the
+// entry whose name it is; or else that of the nearest domain above that holds
+// for the names below; or else the mode.
+func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
+	dev := iri.IsDev(tx.Site.Host)
+	var names []string // of the hosts and everything above them, each once
+	named := map[string]bool{}
+	decided := make(map[string]Decision, len(hosts))
+	for _, host := range hosts {
+		if _, asked := decided[host]; asked {
+			continue
+		}
+		if h, err := iri.NormaliseHost(host, dev); err != nil || h != host || h == tx.Site.Host {
+			continue
+		}
+		decided[host] = Decision{}
+		for _, name := range withParents(host) {
+			if !named[name] {
+				named[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return decided, nil
+	}
+	mode := Allowlist // no site yet: closed
+	entries := make(map[string]entry, len(names))
+	for part := range chunks(names, 400) {
+		if err := ask(tx, part, &mode, entries); err != nil {
+			return nil, err
+		}
+	}
+	for host := range decided {
+		decided[host] = decide(mode, host, entries)
+	}
+	return decided, nil
+}
+
+// entry is what is on record for a name: a peer, and as what it is met there.
+type entry struct {
+	Decision
+	subtree bool
+}
+
+// ask reads the mode and the entries of names in one question: every message
+// that comes or goes asks it.
+func ask(tx *store.Tx, names []string, mode *Mode, into map[string]entry) error {
+	return tx.Ask(store.Question{
+		SQL: `SELECT site.mode, COALESCE(h.host, ''), COALESCE(h.role, ''), COALESCE(p.id, 0), COALESCE(p.host, ''), COALESCE(p.standing, ''),
+				COALESCE(p.subtree, FALSE), p.expires_at, COALESCE(p.preset, ''), COALESCE(p.ceiling, ''), COALESCE(p.inbound, 0), COALESCE(p.outbound, 0),
+				COALESCE(p.hold, ''), COALESCE(p.silenced, FALSE), COALESCE(p.media, ''), COALESCE(p.rights, 0), COALESCE(p.reports_in, ''),
+				COALESCE(p.reports_out, ''), COALESCE(p.search, ''), COALESCE(p.retention, 0), COALESCE(p.per_minute, 0), COALESCE(p.per_day, 0),
+				COALESCE(p.max_bytes, 0), COALESCE(p.backfill, 0)
+			FROM site LEFT JOIN peer_hosts h ON h.host IN ? AND h.confirmed_at IS NOT NULL LEFT JOIN peers p ON p.id = h.peer_id WHERE site.id = 1`,
+		Args: []any{names},
+		Row: func(r *store.Row) {
+			*mode = Mode(r.Text())
+			name := r.Text()
+			if name == "" {
+				return
+			}
+			var e entry
+			e.Role, e.PeerID, e.Peer, e.Standing, e.subtree = Role(r.Text()), r.Int(), r.Text(), Standing(r.Text()), r.Bool()
+			if until := r.TimePtr(); until != nil && e.Standing == Allowed && !tx.Now.Before(*until) {
+				e.Standing = Expired // also before anybody has written it down
+			}
+			e.Policy = Policy{Preset: Preset(r.Text()), Ceiling: Ceiling(r.Text()), Inbound: Classes(r.Int()), Outbound: Classes(r.Int()),
+				Hold: Hold(r.Text()), Silenced: r.Bool(), Media: MediaPolicy(r.Text()), Rights: Rights(r.Int()), ReportsIn: ReportsIn(r.Text()),
+				ReportsOut: ReportsOut(r.Text()), Search: SearchBy(r.Text()), Retention: r.Int(), PerMinute: r.Int(), PerDay: r.Int(),
+				MaxBytes: r.Int(), Backfill: r.Int()}
+			if had, ok := into[name]; !ok || e.outranks(had) {
+				into[name] = e
+			}
+		},
+	})
+}
+
+// outranks decides between two peers that share a name, as several may fetch
+// their pictures from one host: the stricter decision counts for what is talked.
+func (e entry) outranks(had entry) bool {
+	rank := func(e entry) int {
+		switch {
+		case e.Standing == Blocked:
+			return 3
+		case e.Role.Talks():
+			return 2
+		case e.Role == RoleFormer:
+			return 1
+		}
+		return 0
+	}
+	if rank(e) != rank(had) {
+		return rank(e) > rank(had)
+	}
+	return e.Standing == Allowed && had.Standing != Allowed
+}
+
+func decide(mode Mode, host string, entries map[string]entry) Decision {
+	names := withParents(host)
+	for _, name := range names {
+		if e := entries[name]; e.Standing == Blocked && e.Role != RoleMedia {
+			return Decision{Standing: Blocked, Role: e.Role, Peer: e.Peer, PeerID: e.PeerID, Policy: Policy{Ceiling: CeilingNone}}
+		}
+	}
+	for i, name := range names {
+		e, known := entries[name]
+		if !known || i > 0 && !(e.subtree && e.Role == RoleMain) {
+			continue
+		}
+		d := e.Decision
+		d.Admitted = mode.Admits(d.Standing) && d.Role.Talks()
+		d.Media = mode.Admits(d.Standing) && d.Role == RoleMedia
+		d.Former = !d.Admitted && d.Standing.Former() || d.Role == RoleFormer && mode.Admits(d.Standing)
+		if !d.Admitted {
+			d.Policy = Policy{Ceiling: CeilingNone}
+		}
+		return d
+	}
+	d := Decision{Admitted: mode.Admits(Unknown), Policy: Policy{Ceiling: CeilingNone}}
+	if d.Former = !d.Admitted; d.Admitted {
+		d.Policy = FullPolicy(CeilingPublic)
+	}
+	return d
+}
+
+// DecideOne is Decide for one host. What is no host of another server gets the
+// zero value, which admits nothing.
+func DecideOne(tx *store.Tx, host string) (Decision, error) {
+	decided, err := Decide(tx, []string{host})
+	if d, ok := decided[host]; ok {
+		return d, err
+	}
+	return Decision{Policy: Policy{Ceiling: CeilingNone}}, err
+}
+
+// Check fails unless host, in the form of iri.HostOf, may be talked to now.
+func Check(tx *store.Tx, host string) error {
+	d, err := DecideOne(tx, host)
+	if err != nil {
+		return err
+	}
+	if !d.Admitted {
+		return NotAdmitted(host)
+	}
+	return nil
+}
+
+// NotAdmitted is what Check says of a host that is not admitted.
+func NotAdmitted(host string) error {
+	return fault.Keyed(fault.Forbidden, "peers.not_admitted",
+		fmt.Sprintf("This server does not exchange anything with %s.", host), map[string]any{"Host": host})
+}
+
+// Refused reports whether err says that the policy does not admit a server.
+func Refused(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Key == "peers.not_admitted"
+}
+
+// Admitted is Check for many hosts at once. Hosts that are not admitted are
+// missing from the answer.
+func Admitted(tx *store.Tx, hosts []string) (map[string]bool, error) {
+	decided, err := Decide(tx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	admitted := make(map[string]bool, len(decided))
+	for host, d := range decided {
+		if d.Admitted {
+			admitted[host] = true
+		}
+	}
+	return admitted, nil
+}
+
+// StandingOf returns what was decided about a host, by its own entry or by one
+// that covers it.
+func StandingOf(tx *store.Tx, host string) (Standing, error) {
+	d, err := DecideOne(tx, host)
+	return d.Standing, err
+}
+
+// CeilingOf returns how much is entrusted to a host. A server without an entry
+// (which only an open server talks to) gets what is public.
+func CeilingOf(tx *store.Tx, host string) (Ceiling, error) {
+	d, err := DecideOne(tx, host)
+	return d.Ceiling, err
+}
+
+// dueIn is a moment some time from now, as a column holds it.
+func dueIn(tx *store.Tx, d time.Duration) *time.Time {
+	at := tx.Now.Add(d)
+	return &at
+}
