@@ -87,7 +87,6 @@ func (p *Pages) adminTabs(h *here, current string) Tabs {
 	}
 	if h.user.Role.MayManagePeers() {
 		tabs.Items = append(tabs.Items,
-			Tab{Words: h.l.T("admin.delivery"), URL: "/admin/delivery", Count: -1},
 			Tab{Words: h.l.T("admin.site"), URL: "/admin/site", Count: -1})
 	}
 	if len(tabs.Items) == 1 { // nothing to choose from

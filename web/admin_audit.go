@@ -14,6 +14,7 @@ import (
 type auditPage struct {
 	Head  PageHead
 	Tabs  Tabs
+	Parts Tabs
 	Lines []logLine
 	Pager Pager
 	Empty EmptyState
@@ -44,7 +45,7 @@ func (p *Pages) audit(h *here, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := h.l
-	view := auditPage{Head: PageHead{Title: l.T("audit.title"), Lead: l.T("audit.lead"), Back: peersBack(l)}, Tabs: p.adminTabs(h, "/admin/peers"),
+	view := auditPage{Head: PageHead{Title: l.T("audit.title"), Lead: l.T("audit.lead")}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/peers/audit"),
 		Lines: p.logLines(h, lines, by, true), Empty: EmptyState{Icon: "history", Title: l.T("audit.none"), Words: l.T("audit.none_words")}}
 	if n := len(lines); n > 0 {
 		view.Pager = pager(r, page, n, lines[0].ID, lines[n-1].ID)

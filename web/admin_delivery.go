@@ -13,6 +13,7 @@ import (
 type lanesPage struct {
 	Head  PageHead
 	Tabs  Tabs
+	Parts Tabs
 	Chart BarChart
 	Week  string
 	Rows  []laneRow
@@ -57,7 +58,7 @@ func (p *Pages) lanes(h *here, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := h.l
-	view := lanesPage{Head: PageHead{Title: l.T("admin.delivery"), Lead: l.T("lane.lead")}, Tabs: p.adminTabs(h, "/admin/delivery"),
+	view := lanesPage{Head: PageHead{Title: l.T("admin.delivery"), Lead: l.T("lane.lead")}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/delivery"),
 		Empty: EmptyState{Icon: "circle-check", Title: l.T("lane.none_title"), Words: l.T("lane.none_words")}}
 	view.Chart, view.Week = p.deliveryChart(l, days)
 	for _, lane := range lanes {

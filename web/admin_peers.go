@@ -15,6 +15,7 @@ import (
 type peersPage struct {
 	Head     PageHead
 	Tabs     Tabs
+	Parts    Tabs
 	Mode     State
 	ModeText string
 	Knocking []knock
@@ -32,6 +33,25 @@ type knock struct {
 	URL    string
 	Words  string
 	Allow  Action
+}
+
+// peerTabs are the parts of the pages about other servers, shown below
+// adminTabs. current is the address of the part that is shown.
+func (p *Pages) peerTabs(h *here, current string) Tabs {
+	l := h.l
+	tabs := Tabs{Label: l.T("peers.parts"), Items: []Tab{
+		{Words: l.T("peers.part_servers"), URL: "/admin/peers", Count: -1},
+		{Words: l.T("peers.part_requests"), URL: "/admin/peers/requests", Count: -1},
+		{Words: l.T("peers.part_held"), URL: "/admin/peers/held", Count: -1},
+		{Words: l.T("peers.part_lists"), URL: "/admin/peers/lists", Count: -1},
+		{Words: l.T("peers.part_import"), URL: "/admin/peers/import", Count: -1},
+		{Words: l.T("peers.part_delivery"), URL: "/admin/delivery", Count: -1},
+		{Words: l.T("peers.part_log"), URL: "/admin/peers/audit", Count: -1},
+	}}
+	for i := range tabs.Items {
+		tabs.Items[i].Current = tabs.Items[i].URL == current
+	}
+	return tabs
 }
 
 func peerPath(host string) string { return "/admin/peers/" + url.PathEscape(host) }
@@ -86,9 +106,8 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	}
 	view := peersPage{
 		Head: PageHead{Title: l.T("peers.title"), Lead: l.T("peers.lead"), Actions: []Action{
-			{Words: l.T("peers.add"), Icon: "plus", URL: "/admin/peers/new", Main: true},
-			{Words: l.T("audit.title"), Icon: "history", URL: "/admin/peers/audit"}}},
-		Tabs: p.adminTabs(h, "/admin/peers"), Mode: p.modeState(h), ModeText: p.modeText(h),
+			{Words: l.T("peers.add"), Icon: "plus", URL: "/admin/peers/new", Main: true}}},
+		Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/peers"), Mode: p.modeState(h), ModeText: p.modeText(h),
 		Filter: Tabs{Label: l.T("peers.filter"), Items: []Tab{
 			tab("allowed", l.T("peers.show_allowed"), figures.Schools), tab("blocked", l.T("peers.show_blocked"), figures.Blocked), tab("all", l.T("peers.show_all"), -1)}},
 		Query: FormField{Name: "q", Kind: "search", Label: l.T("peers.search"), Value: typed, Max: 200, Code: true}, Show: show,
