@@ -18,7 +18,11 @@ type ChoreKind string
 const (
 	ChoreErase ChoreKind = "erase" // everything of an account that is gone
 	ChoreMove  ChoreKind = "move"  // those who follow an account from here, to its new one
-	ChoreSever ChoreKind = "sever" // the follows to and from a blocked server
+	ChoreSever ChoreKind = "sever" // the ties with a server whose connection ended
+
+	ChoreRestore  ChoreKind = "restore"  // those ties, once it is taken up again
+	ChoreWithdraw ChoreKind = "withdraw" // posts from here that such a server is asked to delete
+	ChoreDrop     ChoreKind = "drop"     // what is known of it
 )
 
 // Chore is work that a deed began and that is too much for its transaction, or
@@ -28,10 +32,12 @@ type Chore struct {
 	ID        int64
 	Kind      ChoreKind
 	AccountID *int64 // whose; nil for a server
-	Subject   string // of a move the address of the new account, of a sever the host
+	Subject   string // of a move the address of the new account, of a server the host
 	Tries     int64
 	NextAt    time.Time
 	CreatedAt time.Time
+	Done      int64 // how much of it is done, of Total; 0 of 0 where nobody counts
+	Total     int64
 }
 
 // charge queues a chore. An account has one of each kind at a time: a second

@@ -112,6 +112,7 @@ type Severed struct {
 	Host           string
 	Followers      int64
 	Following      int64
+	Act            string // "block" or "retire"
 }
 
 // TableName names the table.

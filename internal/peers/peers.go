@@ -104,7 +104,9 @@ type Peer struct {
 	ReviewOn   *time.Time
 	ExpiresAt  *time.Time
 	EndedAt    *time.Time // since when it is paused, retired or expired
+	KeepUntil  *time.Time // of a retired one: until when its posts and ties are kept
 	PurgeAt    *time.Time // when what is known of it will be deleted
+	Withdraw   Withdrawal // of a retired one: what of ours it is asked to delete
 	ChangedBy  *int64     // nil: from the command line, or the server itself
 	CreatedAt  time.Time
 	ChangedAt  time.Time

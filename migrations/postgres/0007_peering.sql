@@ -65,7 +65,80 @@ CREATE TABLE peer_hosts (
 CREATE INDEX peer_hosts_peer ON peer_hosts (peer_id);
 INSERT INTO peer_hosts (host, peer_id, role, seen_at, confirmed_at) SELECT host, id, 'main', created_at, created_at FROM peers;
 
+-- How a connection ended: until when what is left of it is kept, and which of
+-- this server's posts the other side is asked to delete.
+ALTER TABLE peers ADD COLUMN keep_until TIMESTAMP;
+ALTER TABLE peers ADD COLUMN withdraw BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX peers_keep ON peers (keep_until) WHERE keep_until IS NOT NULL;
+
+ALTER TABLE chores DROP CONSTRAINT chores_kind_check;
+ALTER TABLE chores ADD CONSTRAINT chores_kind_check CHECK (kind IN ('erase', 'move', 'sever', 'restore', 'withdraw', 'drop'));
+ALTER TABLE chores ADD COLUMN done BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE chores ADD COLUMN total BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX chores_subject ON chores (subject, kind) WHERE subject <> '';
+
+-- Ties with people of a server that is not connected any more, put aside so
+-- that they can be taken up again. host is the person's, peer the entry by
+-- which it ended; extra is JSON: what else belonged to the tie.
+CREATE TABLE severed_ties (
+	id          BIGINT    NOT NULL PRIMARY KEY,
+	peer        TEXT      NOT NULL,
+	host        TEXT      NOT NULL,
+	local_id    BIGINT    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+	remote_id   BIGINT    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+	kind        TEXT      NOT NULL CHECK (kind IN ('follow', 'follower', 'group_member', 'moderator', 'rsvp')),
+	state       TEXT      NOT NULL DEFAULT '',
+	uri         TEXT      NOT NULL DEFAULT '',
+	extra       TEXT      NOT NULL DEFAULT '',
+	severed_at  TIMESTAMP NOT NULL,
+	restored_at TIMESTAMP
+);
+CREATE INDEX severed_ties_peer ON severed_ties (peer, id);
+CREATE INDEX severed_ties_local ON severed_ties (local_id, peer, id);
+CREATE INDEX severed_ties_remote ON severed_ties (remote_id);
+
+-- What is left of them after a purge.
+CREATE TABLE severed_counts (
+	peer       TEXT      NOT NULL,
+	kind       TEXT      NOT NULL,
+	ties       BIGINT    NOT NULL,
+	counted_at TIMESTAMP NOT NULL,
+	PRIMARY KEY (peer, kind)
+);
+ALTER TABLE severed ADD COLUMN act TEXT NOT NULL DEFAULT 'block' CHECK (act IN ('block', 'retire'));
+
+-- The log as a chain: each line's hash is over the one before and what the line
+-- says. Lines of before are chained when the server first starts with this.
+CREATE TABLE audit_chain (
+	seq     BIGINT    NOT NULL PRIMARY KEY,
+	line_id BIGINT    NOT NULL REFERENCES audit (id),
+	hash    TEXT      NOT NULL
+);
+CREATE UNIQUE INDEX audit_chain_line ON audit_chain (line_id);
+-- +goose StatementBegin
+CREATE FUNCTION audit_only_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the log is only added to'; END $$;
+-- +goose StatementEnd
+CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added();
+CREATE TRIGGER audit_chain_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added();
+
 -- +goose Down
+-- The way back of how connections end.
+DROP TABLE audit_chain;
+DROP TRIGGER audit_no_change ON audit;
+DROP FUNCTION audit_only_added();
+DELETE FROM severed WHERE act <> 'block';
+ALTER TABLE severed DROP COLUMN act;
+DROP TABLE severed_counts;
+DROP TABLE severed_ties;
+DROP INDEX chores_subject;
+DELETE FROM chores WHERE kind NOT IN ('erase', 'move', 'sever');
+ALTER TABLE chores DROP COLUMN total;
+ALTER TABLE chores DROP COLUMN done;
+ALTER TABLE chores DROP CONSTRAINT chores_kind_check;
+ALTER TABLE chores ADD CONSTRAINT chores_kind_check CHECK (kind IN ('erase', 'move', 'sever'));
+DROP INDEX peers_keep;
+ALTER TABLE peers DROP COLUMN withdraw;
+ALTER TABLE peers DROP COLUMN keep_until;
 DROP TABLE peer_hosts;
 CREATE TABLE peers_old (
 	host       TEXT      NOT NULL PRIMARY KEY,

@@ -65,7 +65,110 @@ CREATE TABLE peer_hosts (
 CREATE INDEX peer_hosts_peer ON peer_hosts (peer_id);
 INSERT INTO peer_hosts (host, peer_id, role, seen_at, confirmed_at) SELECT host, id, 'main', created_at, created_at FROM peers;
 
+-- How a connection ended: until when what is left of it is kept, and which of
+-- this server's posts the other side is asked to delete.
+ALTER TABLE peers ADD COLUMN keep_until TIMESTAMP;
+ALTER TABLE peers ADD COLUMN withdraw BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX peers_keep ON peers (keep_until) WHERE keep_until IS NOT NULL;
+
+CREATE TABLE chores_new (
+	id         INTEGER NOT NULL PRIMARY KEY,
+	kind       TEXT      NOT NULL CHECK (kind IN ('erase', 'move', 'sever', 'restore', 'withdraw', 'drop')),
+	account_id BIGINT    REFERENCES accounts (id) ON DELETE CASCADE,
+	subject    TEXT      NOT NULL DEFAULT '',
+	tries      BIGINT    NOT NULL DEFAULT 0,
+	next_at    TIMESTAMP NOT NULL,
+	created_at TIMESTAMP NOT NULL,
+	done       BIGINT    NOT NULL DEFAULT 0,
+	total      BIGINT    NOT NULL DEFAULT 0
+);
+INSERT INTO chores_new (id, kind, account_id, subject, tries, next_at, created_at) SELECT id, kind, account_id, subject, tries, next_at, created_at FROM chores;
+DROP TABLE chores;
+ALTER TABLE chores_new RENAME TO chores;
+CREATE UNIQUE INDEX chores_once ON chores (kind, account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX chores_next ON chores (next_at);
+CREATE INDEX chores_subject ON chores (subject, kind) WHERE subject <> '';
+
+-- Ties with people of a server that is not connected any more, put aside so
+-- that they can be taken up again. host is the person's, peer the entry by
+-- which it ended; extra is JSON: what else belonged to the tie.
+CREATE TABLE severed_ties (
+	id          INTEGER   NOT NULL PRIMARY KEY,
+	peer        TEXT      NOT NULL,
+	host        TEXT      NOT NULL,
+	local_id    BIGINT    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+	remote_id   BIGINT    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+	kind        TEXT      NOT NULL CHECK (kind IN ('follow', 'follower', 'group_member', 'moderator', 'rsvp')),
+	state       TEXT      NOT NULL DEFAULT '',
+	uri         TEXT      NOT NULL DEFAULT '',
+	extra       TEXT      NOT NULL DEFAULT '',
+	severed_at  TIMESTAMP NOT NULL,
+	restored_at TIMESTAMP
+);
+CREATE INDEX severed_ties_peer ON severed_ties (peer, id);
+CREATE INDEX severed_ties_local ON severed_ties (local_id, peer, id);
+CREATE INDEX severed_ties_remote ON severed_ties (remote_id);
+
+-- What is left of them after a purge.
+CREATE TABLE severed_counts (
+	peer       TEXT      NOT NULL,
+	kind       TEXT      NOT NULL,
+	ties       BIGINT    NOT NULL,
+	counted_at TIMESTAMP NOT NULL,
+	PRIMARY KEY (peer, kind)
+);
+ALTER TABLE severed ADD COLUMN act TEXT NOT NULL DEFAULT 'block' CHECK (act IN ('block', 'retire'));
+
+-- The log as a chain: each line's hash is over the one before and what the line
+-- says. Lines of before are chained when the server first starts with this.
+CREATE TABLE audit_chain (
+	seq     INTEGER   NOT NULL PRIMARY KEY,
+	line_id BIGINT    NOT NULL REFERENCES audit (id),
+	hash    TEXT      NOT NULL
+);
+CREATE UNIQUE INDEX audit_chain_line ON audit_chain (line_id);
+-- +goose StatementBegin
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER audit_chain_no_update BEFORE UPDATE ON audit_chain BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER audit_chain_no_delete BEFORE DELETE ON audit_chain BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
+-- +goose StatementEnd
+
 -- +goose Down
+-- The way back of how connections end.
+DROP TRIGGER audit_chain_no_delete;
+DROP TRIGGER audit_chain_no_update;
+DROP TRIGGER audit_no_delete;
+DROP TRIGGER audit_no_update;
+DROP TABLE audit_chain;
+DELETE FROM severed WHERE act <> 'block';
+ALTER TABLE severed DROP COLUMN act;
+DROP TABLE severed_counts;
+DROP TABLE severed_ties;
+DROP INDEX chores_subject;
+CREATE TABLE chores_old (
+	id         INTEGER NOT NULL PRIMARY KEY,
+	kind       TEXT      NOT NULL CHECK (kind IN ('erase', 'move', 'sever')),
+	account_id BIGINT    REFERENCES accounts (id) ON DELETE CASCADE,
+	subject    TEXT      NOT NULL DEFAULT '',
+	tries      BIGINT    NOT NULL DEFAULT 0,
+	next_at    TIMESTAMP NOT NULL,
+	created_at TIMESTAMP NOT NULL
+);
+INSERT INTO chores_old SELECT id, kind, account_id, subject, tries, next_at, created_at FROM chores WHERE kind IN ('erase', 'move', 'sever');
+DROP TABLE chores;
+ALTER TABLE chores_old RENAME TO chores;
+CREATE UNIQUE INDEX chores_once ON chores (kind, account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX chores_next ON chores (next_at);
+DROP INDEX peers_keep;
+ALTER TABLE peers DROP COLUMN withdraw;
+ALTER TABLE peers DROP COLUMN keep_until;
 DROP TABLE peer_hosts;
 CREATE TABLE peers_old (
 	host       TEXT      NOT NULL PRIMARY KEY,
