@@ -411,7 +411,7 @@ func (w *walk) want(ctx context.Context, told ...wanted) {
 		switch {
 		case d.Admitted:
 			w.wanted = append(w.wanted, o)
-		case ok && d.Ceiling != peers.CeilingNone:
+		case ok && d.Standing != peers.Blocked:
 			w.ghost(o, community.MissingStranger)
 		}
 	}

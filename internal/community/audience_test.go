@@ -328,7 +328,7 @@ func TestPeerViewer(t *testing.T) {
 				return err
 			}
 			v, err = PeerViewer(tx, "new.test", Account{})
-			if want := (Viewer{Host: "new.test", Ceiling: peers.CeilingPublic}); v != want {
+			if want := (Viewer{Host: "new.test", Ceiling: peers.CeilingNone}); v != want {
 				t.Errorf("PeerViewer of a stranger = %+v, want %+v", v, want)
 			}
 			return err
