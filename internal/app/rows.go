@@ -21,6 +21,7 @@ func backupTables() []string {
 		"notification_policies", "notification_requests", "notification_permissions", "host_blocks", "account_notes", "endorsements",
 		"suggestions_refused", "announcements", "announcement_reads", "announcement_reactions",
 		"departed", "push_subscriptions", "pushes", "push_lanes",
+		"published_lists", "published_entries", "published_readers", "list_subs", "list_sub_entries", "list_drafts", "list_excludes",
 		"peers", "peer_hosts", "severed_ties", "severed_counts", "audit", "audit_chain", "hosts", "lanes", "incoming", "outgoing", "deliveries",
 	}
 }

@@ -121,7 +121,156 @@ CREATE FUNCTION audit_only_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN 
 CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added();
 CREATE TRIGGER audit_chain_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added();
 
+-- Lists of servers that this one publishes for others: what they are called,
+-- who may read them, and by which marks peers are on them. A changed list has a
+-- new version; told is the version that its readers were told of.
+CREATE TABLE published_lists (
+	id           BIGINT  NOT NULL PRIMARY KEY,
+	path         TEXT      NOT NULL UNIQUE,
+	name         TEXT      NOT NULL,
+	about        TEXT      NOT NULL DEFAULT '',
+	visibility   TEXT      NOT NULL DEFAULT 'peers' CHECK (visibility IN ('peers', 'public', 'link')),
+	secret       TEXT      NOT NULL DEFAULT '',
+	formats      BIGINT    NOT NULL DEFAULT 0,
+	by_presets   TEXT      NOT NULL DEFAULT '',
+	by_kinds     TEXT      NOT NULL DEFAULT '',
+	version      BIGINT    NOT NULL DEFAULT 1,
+	told         BIGINT    NOT NULL DEFAULT 0,
+	body_version BIGINT    NOT NULL DEFAULT 0,
+	body         BYTEA,
+	live         BOOLEAN   NOT NULL DEFAULT FALSE,
+	updated_at   TIMESTAMP(3) NOT NULL,
+	created_at   TIMESTAMP(3) NOT NULL
+);
+CREATE TABLE published_entries (
+	list_id       BIGINT    NOT NULL REFERENCES published_lists (id) ON DELETE CASCADE,
+	host          TEXT      NOT NULL,
+	label         TEXT      NOT NULL DEFAULT '',
+	tier          TEXT      NOT NULL DEFAULT '',
+	subtree       BOOLEAN   NOT NULL DEFAULT FALSE,
+	note          TEXT      NOT NULL DEFAULT '',
+	by_rule       BOOLEAN   NOT NULL DEFAULT FALSE,
+	added_at      TIMESTAMP(3) NOT NULL,
+	expires_at    TIMESTAMP(3),
+	paused_at     TIMESTAMP(3),
+	pause_reason  TEXT      NOT NULL DEFAULT '',
+	retracted_at  TIMESTAMP(3),
+	retract_reason TEXT     NOT NULL DEFAULT '',
+	PRIMARY KEY (list_id, host)
+);
+CREATE INDEX published_entries_expires ON published_entries (expires_at) WHERE expires_at IS NOT NULL AND retracted_at IS NULL;
+-- The servers that read a list, which are told of its changes.
+CREATE TABLE published_readers (
+	list_id BIGINT    NOT NULL REFERENCES published_lists (id) ON DELETE CASCADE,
+	host    TEXT      NOT NULL,
+	inbox   TEXT      NOT NULL DEFAULT '',
+	read_at TIMESTAMP(3) NOT NULL,
+	PRIMARY KEY (list_id, host)
+);
+
+-- Lists of others that this server follows, with the key that must have signed
+-- them; new_key is one that waits for a person to compare it.
+CREATE TABLE list_subs (
+	id           BIGINT  NOT NULL PRIMARY KEY,
+	url          TEXT      NOT NULL,
+	host         TEXT      NOT NULL,
+	name         TEXT      NOT NULL DEFAULT '',
+	about        TEXT      NOT NULL DEFAULT '',
+	format       TEXT      NOT NULL DEFAULT '',
+	publisher    TEXT      NOT NULL DEFAULT '',
+	key_pem      TEXT      NOT NULL DEFAULT '',
+	new_key_pem  TEXT      NOT NULL DEFAULT '',
+	state        TEXT      NOT NULL CHECK (state IN ('asked', 'confirm', 'active', 'stopped', 'ended')),
+	why          TEXT      NOT NULL DEFAULT '',
+	auto_accept  BOOLEAN   NOT NULL DEFAULT FALSE,
+	auto_resume  BOOLEAN   NOT NULL DEFAULT FALSE,
+	adopt        BOOLEAN   NOT NULL DEFAULT FALSE,
+	tier_cap     TEXT      NOT NULL DEFAULT 'network' CHECK (tier_cap IN ('listen', 'trial', 'friendly', 'network')),
+	quorum_group TEXT      NOT NULL DEFAULT '',
+	quorum       BIGINT    NOT NULL DEFAULT 0,
+	priority     BIGINT    NOT NULL DEFAULT 0,
+	on_retract   TEXT      NOT NULL DEFAULT 'review' CHECK (on_retract IN ('review', 'remove', 'ignore')),
+	etag         TEXT      NOT NULL DEFAULT '',
+	modified     TEXT      NOT NULL DEFAULT '',
+	listed_at    TIMESTAMP(3),
+	held_digest  TEXT      NOT NULL DEFAULT '',
+	let_digest   TEXT      NOT NULL DEFAULT '',
+	held_changed BIGINT    NOT NULL DEFAULT 0,
+	held_gone    BIGINT    NOT NULL DEFAULT 0,
+	entries      BIGINT    NOT NULL DEFAULT 0,
+	todo         BIGINT    NOT NULL DEFAULT 0,
+	done         BIGINT    NOT NULL DEFAULT 0,
+	failures     BIGINT    NOT NULL DEFAULT 0,
+	error        TEXT      NOT NULL DEFAULT '',
+	next_at      TIMESTAMP(3),
+	tried_at     TIMESTAMP(3),
+	ok_at        TIMESTAMP(3),
+	created_by   BIGINT    REFERENCES accounts (id),
+	created_at   TIMESTAMP(3) NOT NULL
+);
+CREATE UNIQUE INDEX list_subs_url ON list_subs (url) WHERE state <> 'ended';
+CREATE INDEX list_subs_due ON list_subs (next_at) WHERE next_at IS NOT NULL;
+-- What such a list says of each server.
+CREATE TABLE list_sub_entries (
+	sub_id       BIGINT    NOT NULL REFERENCES list_subs (id) ON DELETE CASCADE,
+	host         TEXT      NOT NULL,
+	label        TEXT      NOT NULL DEFAULT '',
+	tier         TEXT      NOT NULL DEFAULT '',
+	subtree      BOOLEAN   NOT NULL DEFAULT FALSE,
+	deny         BOOLEAN   NOT NULL DEFAULT FALSE,
+	note         TEXT      NOT NULL DEFAULT '',
+	expires_at   TIMESTAMP(3),
+	paused_at    TIMESTAMP(3),
+	pause_reason TEXT      NOT NULL DEFAULT '',
+	pause_taken  TIMESTAMP(3),
+	paused_peer  TIMESTAMP(3),
+	gone_at      TIMESTAMP(3),
+	gone_reason  TEXT      NOT NULL DEFAULT '',
+	seen_at      TIMESTAMP(3) NOT NULL,
+	PRIMARY KEY (sub_id, host)
+);
+CREATE INDEX list_sub_entries_host ON list_sub_entries (host);
+CREATE INDEX list_sub_entries_expires ON list_sub_entries (expires_at) WHERE expires_at IS NOT NULL AND gone_at IS NULL;
+-- What follows from lists: proposed, decided, done and undone.
+CREATE TABLE list_drafts (
+	id         BIGINT  NOT NULL PRIMARY KEY,
+	sub_id     BIGINT    NOT NULL REFERENCES list_subs (id),
+	host       TEXT      NOT NULL,
+	what       TEXT      NOT NULL CHECK (what IN ('allow', 'change', 'block', 'remove', 'pause', 'resume')),
+	state      TEXT      NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'accepting', 'accepted', 'rejected', 'failed', 'undone')),
+	label      TEXT      NOT NULL DEFAULT '',
+	tier       TEXT      NOT NULL DEFAULT '',
+	subtree    BOOLEAN   NOT NULL DEFAULT FALSE,
+	note       TEXT      NOT NULL DEFAULT '',
+	reason     TEXT      NOT NULL DEFAULT '',
+	expires_at TIMESTAMP(3),
+	before     TEXT      NOT NULL DEFAULT '',
+	applied_at TIMESTAMP(3),
+	by_itself  BOOLEAN   NOT NULL DEFAULT FALSE,
+	error      TEXT      NOT NULL DEFAULT '',
+	decided_by BIGINT    REFERENCES accounts (id),
+	decided_at TIMESTAMP(3),
+	created_at TIMESTAMP(3) NOT NULL
+);
+CREATE INDEX list_drafts_state ON list_drafts (state, id);
+CREATE INDEX list_drafts_sub ON list_drafts (sub_id, state, id);
+CREATE INDEX list_drafts_host ON list_drafts (host, sub_id);
+-- Hosts that no list touches by itself.
+CREATE TABLE list_excludes (
+	host       TEXT      NOT NULL PRIMARY KEY,
+	note       TEXT      NOT NULL DEFAULT '',
+	created_by BIGINT    REFERENCES accounts (id),
+	created_at TIMESTAMP(3) NOT NULL
+);
+
 -- +goose Down
+DROP TABLE list_excludes;
+DROP TABLE list_drafts;
+DROP TABLE list_sub_entries;
+DROP TABLE list_subs;
+DROP TABLE published_readers;
+DROP TABLE published_entries;
+DROP TABLE published_lists;
 -- The way back of how connections end.
 DROP TABLE audit_chain;
 DROP TRIGGER audit_no_change ON audit;
