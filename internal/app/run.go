@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/internal/config"
+	"github.com/chalkring/chalkring/internal/peers"
 )
 
 // How long a stop waits for what is under way: streams are told after
@@ -31,6 +32,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}()
 	for _, line := range s.cfg.Loud() {
 		s.log.Warn("setting", "in force", line)
+	}
+	if err := s.db.Write(ctx, peers.Chain); err != nil {
+		return fmt.Errorf("chain the log: %w", err)
 	}
 	if err := s.openListeners(ctx); err != nil {
 		return err

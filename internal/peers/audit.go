@@ -25,7 +25,10 @@ func (Line) TableName() string { return "audit" }
 // Record adds a line to the log, in the transaction of what it tells of.
 func Record(tx *store.Tx, l Line) error {
 	l.ID, l.CreatedAt = tx.NewID(), tx.Now
-	return tx.Create(&l).Error
+	if err := tx.Create(&l).Error; err != nil {
+		return err
+	}
+	return add(tx, l)
 }
 
 // Audit returns a page of the log, newest first: of one subject, or of all
@@ -54,8 +57,10 @@ func (p Peer) String() string {
 		Policy     *Policy    `json:"policy,omitempty"`
 		ReviewOn   *time.Time `json:"review_on,omitempty"`
 		ExpiresAt  *time.Time `json:"expires_at,omitempty"`
+		KeepUntil  *time.Time `json:"keep_until,omitempty"`
 		PurgeAt    *time.Time `json:"purge_at,omitempty"`
-	}{p.Standing, p.Ceiling, p.Label, p.Note, p.PublicNote, p.Subtree && p.Standing != Blocked, p.Preset, p.ownPolicy(), p.ReviewOn, p.ExpiresAt, p.PurgeAt})
+		Withdraw   Withdrawal `json:"withdraw,omitempty"`
+	}{p.Standing, p.Ceiling, p.Label, p.Note, p.PublicNote, p.Subtree && p.Standing != Blocked, p.Preset, p.ownPolicy(), p.ReviewOn, p.ExpiresAt, p.KeepUntil, p.PurgeAt, p.Withdraw})
 	if err != nil {
 		return string(p.Standing)
 	}
