@@ -35,6 +35,7 @@ func (s *Server) sweeps() []sweep {
 		{"scheduled posts", time.Minute, s.publishScheduled},
 		{"sign-in", time.Hour, write(auth.Sweep)},
 		{"peers", time.Hour, write(peers.Sweep)},
+		{"held", 10 * time.Minute, s.sweepHeld},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
 			_, err := media.SweepLoose(tx)
 			return err
@@ -50,6 +51,20 @@ func (s *Server) sweepCommunity(ctx context.Context) error {
 	for more := true; more && ctx.Err() == nil; {
 		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
 			more, err = community.Sweep(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepHeld has what nobody looked at in time expire.
+func (s *Server) sweepHeld(ctx context.Context) error {
+	for more := true; more && ctx.Err() == nil; {
+		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+			more, err = community.SweepHeld(tx)
 			return err
 		})
 		if err != nil {

@@ -58,6 +58,7 @@ type Account struct {
 	SaidAt             *time.Time // when its server changed it last, as it says
 	SuspendedAt        *time.Time
 	DeletedAt          *time.Time
+	Silenced           bool // shown to who follows it, and in threads: its server's peer is silenced
 }
 
 // Field is one labelled line of a profile (schema.org PropertyValue).
@@ -261,7 +262,8 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if a.Host == "" || a.URI == nil || *a.URI == "" || a.Host == tx.Site.Host || tx.Site.Local(*a.URI) {
 		return Account{}, fmt.Errorf("store remote account %q: it has no host or URI of another server", a.Username)
 	}
-	if err := peers.Seen(tx, a.Host); err != nil {
+	policy, err := peers.SeenAs(tx, a.Host)
+	if err != nil {
 		return Account{}, err
 	}
 	var known Account
@@ -271,7 +273,13 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	if known.SaidAt != nil && a.SaidAt != nil && a.SaidAt.Before(*known.SaidAt) {
 		return known, nil // what was said later came first
 	}
-	err := tx.Exec("UPDATE accounts SET username = ? || CAST(id AS TEXT), updated_at = ? WHERE host = ? AND username = ? AND id <> ?",
+	if a.Silenced = policy.Silenced; known.ID != 0 {
+		a.Silenced = known.Silenced // a change of the policy is carried to all accounts: see MoreSilence
+		if policy.Admitted && !policy.Takes(peers.ClassProfiles) {
+			a.keepsProfile(known)
+		}
+	}
+	err = tx.Exec("UPDATE accounts SET username = ? || CAST(id AS TEXT), updated_at = ? WHERE host = ? AND username = ? AND id <> ?",
 		formerName, tx.Now, a.Host, a.Username, known.ID).Error
 	if err != nil {
 		return Account{}, err
@@ -322,6 +330,13 @@ func UpsertRemote(tx *store.Tx, r RemoteAccount) (Account, error) {
 	}
 	tx.Announce(AccountChanged, a.ID)
 	return a, keepKeys(tx, a.ID, r.Keys)
+}
+
+// keepsProfile leaves what people see of an account as it is, where changes of
+// profiles are not taken; keys and addresses change all the same.
+func (a *Account) keepsProfile(known Account) {
+	a.DisplayName, a.BioHTML, a.Fields, a.Emoji = known.DisplayName, known.BioHTML, known.Fields, known.Emoji
+	a.Avatar, a.Header, a.FeaturedURI = known.Avatar, known.Header, known.FeaturedURI
 }
 
 // formerName is what an account is called whose name its server gave to

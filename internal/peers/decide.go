@@ -38,7 +38,8 @@ type Decision struct {
 	Role     Role     // as what it is known: RoleNone without an entry
 	Peer     string   // the main name of its peer; "" without an entry
 	PeerID   int64
-	Policy   // the zero value unless Admitted; Ceiling is CeilingNone then
+	Holding  bool // something of the peer waits to be looked at, whatever the policy says now
+	Policy        // the zero value unless Admitted; Ceiling is CeilingNone then
 }
 
 // Takes reports whether messages of a class are taken from the server.
@@ -46,6 +47,17 @@ func (d Decision) Takes(c Class) bool { return d.Admitted && d.Inbound.Has(c) }
 
 // Sends reports whether messages of a class are sent to the server.
 func (d Decision) Sends(c Class) bool { return d.Admitted && d.Outbound.Has(c) }
+
+// Narrow reports whether what the server sends has to be looked at more closely
+// than that the server is admitted: some of it is refused, limited or held.
+func (d Decision) Narrow() bool {
+	return d.Inbound != AllClasses || d.Hold != HoldNone || d.Holding || d.PerDay > 0 || d.ReportsIn == ReportsRefuse
+}
+
+// MayJoin and MayModerate report whether the people of the server may be members
+// and moderators of groups here.
+func (d Decision) MayJoin() bool     { return d.Takes(ClassGroups) && d.Rights.Has(RightJoin) }
+func (d Decision) MayModerate() bool { return d.MayJoin() && d.Rights.Has(RightModerate) }
 
 // Decide says what holds for each of the hosts, in the form of iri.HostOf. What
 // is no host of another server (this server's own name, an IP address, a name
@@ -104,7 +116,7 @@ func ask(tx *store.Tx, names []string, mode *Mode, into map[string]entry) error 
 				COALESCE(p.subtree, FALSE), p.expires_at, COALESCE(p.preset, ''), COALESCE(p.ceiling, ''), COALESCE(p.inbound, 0), COALESCE(p.outbound, 0),
 				COALESCE(p.hold, ''), COALESCE(p.silenced, FALSE), COALESCE(p.media, ''), COALESCE(p.rights, 0), COALESCE(p.reports_in, ''),
 				COALESCE(p.reports_out, ''), COALESCE(p.search, ''), COALESCE(p.retention, 0), COALESCE(p.per_minute, 0), COALESCE(p.per_day, 0),
-				COALESCE(p.max_bytes, 0), COALESCE(p.backfill, 0)
+				COALESCE(p.max_bytes, 0), COALESCE(p.backfill, 0), COALESCE(p.holding, FALSE)
 			FROM site LEFT JOIN peer_hosts h ON h.host IN ? AND h.confirmed_at IS NOT NULL LEFT JOIN peers p ON p.id = h.peer_id WHERE site.id = 1`,
 		Args: []any{names},
 		Row: func(r *store.Row) {
@@ -122,6 +134,7 @@ func ask(tx *store.Tx, names []string, mode *Mode, into map[string]entry) error 
 				Hold: Hold(r.Text()), Silenced: r.Bool(), Media: MediaPolicy(r.Text()), Rights: Rights(r.Int()), ReportsIn: ReportsIn(r.Text()),
 				ReportsOut: ReportsOut(r.Text()), Search: SearchBy(r.Text()), Retention: r.Int(), PerMinute: r.Int(), PerDay: r.Int(),
 				MaxBytes: r.Int(), Backfill: r.Int()}
+			e.Holding = r.Bool()
 			if had, ok := into[name]; !ok || e.outranks(had) {
 				into[name] = e
 			}

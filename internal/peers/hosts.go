@@ -18,6 +18,7 @@ import (
 type Host struct {
 	Host            string `gorm:"primaryKey"`
 	Blocked         bool
+	Silenced        bool // what its people's accounts carry: see MoreSilence
 	Name            string
 	Software        string
 	Version         string
@@ -65,11 +66,17 @@ func HostsByName(tx *store.Tx, hosts []string) (map[string]Host, error) {
 // Seen makes sure that a server of which something is stored has its row, and
 // that the row says whether it is blocked.
 func Seen(tx *store.Tx, host string) error {
-	standing, err := StandingOf(tx, host)
+	_, err := SeenAs(tx, host)
+	return err
+}
+
+// SeenAs is Seen, and says what holds for the server.
+func SeenAs(tx *store.Tx, host string) (Decision, error) {
+	d, err := DecideOne(tx, host)
 	if err != nil {
-		return err
+		return d, err
 	}
-	return tx.Exec("INSERT INTO hosts (host, blocked) VALUES (?, ?) ON CONFLICT (host) DO NOTHING", host, standing == Blocked).Error
+	return d, tx.Exec("INSERT INTO hosts (host, blocked, silenced) VALUES (?, ?, ?) ON CONFLICT (host) DO NOTHING", host, d.Standing == Blocked, d.Silenced).Error
 }
 
 // checkSubtree refuses to admit every name below one under which strangers

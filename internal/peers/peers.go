@@ -106,6 +106,7 @@ type Peer struct {
 	EndedAt    *time.Time // since when it is paused, retired or expired
 	KeepUntil  *time.Time // of a retired one: until when its posts and ties are kept
 	PurgeAt    *time.Time // when what is known of it will be deleted
+	Holding    bool       // something of it waits to be looked at: see Decision
 	Withdraw   Withdrawal // of a retired one: what of ours it is asked to delete
 	ChangedBy  *int64     // nil: from the command line, or the server itself
 	CreatedAt  time.Time
@@ -319,9 +320,15 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 		Reason: e.Reason, Source: e.Source, Policy: *e.Policy, TheirView: ViewUnknown, ReviewOn: e.ReviewOn, ExpiresAt: e.ExpiresAt,
 		ChangedBy: actor(by), CreatedAt: tx.Now, ChangedAt: tx.Now}
 	if before.Host != "" {
-		p.ID, p.CreatedAt, p.TheirView, p.TheirHint, p.KeyHash = before.ID, before.CreatedAt, before.TheirView, before.TheirHint, before.KeyHash
+		p.ID, p.CreatedAt, p.TheirView, p.TheirHint, p.KeyHash, p.Holding = before.ID, before.CreatedAt, before.TheirView, before.TheirHint, before.KeyHash, before.Holding
 		if p.Source == SourceManual {
 			p.Source = before.Source
+		}
+	}
+	if before.Host == "" { // what waited when it was taken off waits still
+		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM held_items WHERE peer = ? AND decision = '')", host).Scan(&p.Holding).Error
+		if err != nil {
+			return p, err
 		}
 	}
 	if s == Allowed && p.Preset == PresetTrial && p.ExpiresAt == nil {

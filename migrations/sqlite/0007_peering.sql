@@ -282,7 +282,71 @@ CREATE TABLE list_excludes (
 	created_at TIMESTAMP NOT NULL
 );
 
+-- What people of a peer wrote and somebody here has to look at before it is
+-- shown: the activity as it came (body), what a page shows of it (said, JSON),
+-- why it waits, and what was decided. Of what is decided only the record stays.
+CREATE TABLE held_items (
+	id          INTEGER NOT NULL PRIMARY KEY,
+	peer        TEXT      NOT NULL,
+	host        TEXT      NOT NULL,
+	account_id  BIGINT    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+	kind        TEXT      NOT NULL CHECK (kind IN ('post', 'reply', 'edit', 'boost')),
+	type        TEXT      NOT NULL,
+	activity_id TEXT      NOT NULL,
+	object_uri  TEXT      NOT NULL,
+	found       BOOLEAN   NOT NULL DEFAULT FALSE,
+	why         TEXT      NOT NULL CHECK (why IN ('first', 'media', 'links', 'all', 'about')),
+	body        BLOB      NOT NULL,
+	said        TEXT      NOT NULL DEFAULT '{}',
+	edited_at   TIMESTAMP,
+	received_at TIMESTAMP NOT NULL,
+	decision    TEXT      NOT NULL DEFAULT '' CHECK (decision IN ('', 'passed', 'dropped', 'expired', 'withdrawn')),
+	reason      TEXT      NOT NULL DEFAULT '',
+	decided_by  BIGINT    REFERENCES accounts (id),
+	decided_at  TIMESTAMP
+);
+CREATE UNIQUE INDEX held_items_once ON held_items (object_uri) WHERE decision = '' AND kind <> 'boost';
+CREATE UNIQUE INDEX held_items_boost ON held_items (activity_id) WHERE decision = '' AND kind = 'boost';
+CREATE INDEX held_items_object ON held_items (object_uri, id);
+CREATE INDEX held_items_waiting ON held_items (id) WHERE decision = '';
+CREATE INDEX held_items_host ON held_items (host, id) WHERE decision = '';
+CREATE INDEX held_items_peer ON held_items (peer, id) WHERE decision = '';
+CREATE INDEX held_items_account ON held_items (account_id, id) WHERE decision = '';
+CREATE INDEX held_items_decided ON held_items (decided_at) WHERE decided_at IS NOT NULL;
+-- Whose posts are not held any more.
+CREATE TABLE held_authors (
+	account_id INTEGER NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+	decided_by BIGINT    REFERENCES accounts (id),
+	decided_at TIMESTAMP NOT NULL
+);
+-- How many posts of a peer were taken on its last day, UTC, where that is limited.
+CREATE TABLE peer_days (
+	peer  TEXT      NOT NULL PRIMARY KEY,
+	day   TEXT      NOT NULL,
+	posts BIGINT    NOT NULL
+);
+-- holding says that something of the peer waits; silenced repeats, where reading
+-- finds it, what the policy says of an account's server; held names what a
+-- person let pass.
+ALTER TABLE peers ADD COLUMN holding BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE hosts ADD COLUMN silenced BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE accounts ADD COLUMN silenced BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE incoming ADD COLUMN held BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE reports ADD COLUMN apart BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX hosts_silenced ON hosts (host) WHERE silenced;
+CREATE INDEX accounts_silenced ON accounts (host) WHERE silenced;
+CREATE INDEX peers_silenced ON peers (host) WHERE silenced;
+
 -- +goose Down
+DROP INDEX accounts_silenced;
+DROP INDEX hosts_silenced;
+ALTER TABLE reports DROP COLUMN apart;
+ALTER TABLE incoming DROP COLUMN held;
+ALTER TABLE accounts DROP COLUMN silenced;
+ALTER TABLE hosts DROP COLUMN silenced;
+DROP TABLE peer_days;
+DROP TABLE held_authors;
+DROP TABLE held_items;
 DROP TABLE list_excludes;
 DROP TABLE list_drafts;
 DROP TABLE list_sub_entries;
