@@ -91,6 +91,10 @@ func (w *gzipWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
+// TakesGzip says to whoever answers that gzip may be written as it is, with a
+// Content-Encoding: there is such a writer only for those who take it.
+func (w *gzipWriter) TakesGzip() bool { return true }
+
 // FlushError pushes what was written so far on to the reader.
 func (w *gzipWriter) FlushError() error {
 	if w.z != nil {

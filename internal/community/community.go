@@ -22,4 +22,5 @@ const (
 	AnnouncementReacted store.Topic = "announcement.reacted" // announcement
 	AnnouncementGone    store.Topic = "announcement.gone"    // announcement
 	NotificationsMerged store.Topic = "notification.merged"  // account whose held notifications joined the others
+	SiteChanged         store.Topic = "site"                 // what this server says of itself
 )

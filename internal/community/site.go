@@ -154,6 +154,7 @@ func UpdateSite(tx *store.Tx, by int64, f SiteForm) (Site, error) {
 	if err != nil {
 		return before, err
 	}
+	tx.Announce(SiteChanged, 1)
 	after, err := SiteOf(tx)
 	if err != nil {
 		return before, err

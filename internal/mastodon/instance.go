@@ -34,20 +34,20 @@ const (
 
 func (a *API) instanceRoutes(r *routes) {
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead) }
-	get("/api/v1/instance", a.open("", shared(a.instanceV1)))
-	get("/api/v2/instance", a.open("", shared(a.instanceV2)))
-	get("/api/v1/instance/rules", a.open("", shared(a.rules)))
-	get("/api/v1/instance/extended_description", a.open("", shared(a.extendedDescription)))
-	get("/api/v1/instance/privacy_policy", a.open("", shared(a.privacyPolicy)))
+	get("/api/v1/instance", a.posted(a.instanceV1))
+	get("/api/v2/instance", a.posted(a.instanceV2))
+	get("/api/v1/instance/rules", a.posted(a.rules))
+	get("/api/v1/instance/extended_description", a.posted(a.extendedDescription))
+	get("/api/v1/instance/privacy_policy", a.posted(a.privacyPolicy))
 	get("/api/v1/instance/terms_of_service", a.open("", a.terms))
 	get("/api/v1/instance/terms_of_service/{date}", a.open("", a.terms))
 	get("/api/v1/instance/peers", a.open("", a.knownPeers))
 	get("/api/v1/peers/search", a.open("", a.findPeers))
 	get("/api/v1/instance/domain_blocks", a.members("", a.blockedPeers))
 	get("/api/v1/instance/activity", a.members("", a.activity))
-	get("/api/v1/instance/languages", a.open("", shared(a.instanceLanguages)))
+	get("/api/v1/instance/languages", a.posted(a.instanceLanguages))
 	get("/api/v1/instance/translation_languages", a.open("", func(*call) (any, error) { return none, nil }))
-	get("/api/v1/custom_emojis", a.open("", shared(empty)))
+	get("/api/v1/custom_emojis", a.posted(empty))
 	get("/api/oembed", a.open("", a.oembed))
 	get("/health", a.open("", func(*call) (any, error) { return map[string]string{"status": "OK"}, nil }))
 	a.announcementRoutes(r)
@@ -199,14 +199,6 @@ type instance struct {
 	json  written
 }
 
-// told is which of two places what a caller was told is kept in.
-func told(c *call) int {
-	if c.signedIn() {
-		return 1
-	}
-	return 0
-}
-
 // again answers with the description of i, made by describe.
 func (a *API) again(kept *atomic.Pointer[instance], i about, describe func() any) (any, error) {
 	if last := kept.Load(); last != nil && reflect.DeepEqual(last.about, i) {
@@ -229,7 +221,7 @@ func (a *API) instanceV1(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.again(&a.instances[told(c)], i, func() any { return a.describeV1(i) })
+	return a.again(&a.instances[placeOf(c)], i, func() any { return a.describeV1(i) })
 }
 
 func (a *API) describeV1(i about) any {
@@ -249,7 +241,7 @@ func (a *API) instanceV2(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.again(&a.instances[2+told(c)], i, func() any { return a.describeV2(i) })
+	return a.again(&a.instances[places+placeOf(c)], i, func() any { return a.describeV2(i) })
 }
 
 func (a *API) describeV2(i about) any {

@@ -71,12 +71,13 @@ type API struct {
 	live    *live
 	buffers sync.Pool // of *[]byte, for answers
 	// What was told of this server last, by version, and to guests and people here.
-	instances [4]atomic.Pointer[instance]
+	instances [2 * places]atomic.Pointer[instance]
+	board     *board
 }
 
 // New returns the door.
 func New(d Deps) *API {
-	a := &API{Deps: d, site: d.DB.Site(), figures: newFigures(d.Metrics)}
+	a := &API{Deps: d, site: d.DB.Site(), figures: newFigures(d.Metrics), board: newBoard(d.DB)}
 	a.live = newLive(a)
 	return a
 }
@@ -286,22 +287,14 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 	if kept == nil {
 		kept = new([]byte)
 	}
-	b, ok := appendAnswer((*kept)[:0], answer)
-	if ok {
-		b = append(b, '\n')
-		if *kept = b; cap(b) <= 1<<20 { // the rare large one would stay for good
-			defer a.buffers.Put(kept)
-		}
-	} else {
-		var other bytes.Buffer
-		e := json.NewEncoder(&other)
-		e.SetEscapeHTML(false) // the content type says that it is no page
-		if err := e.Encode(answer); err != nil {
-			a.Log.ErrorContext(r.Context(), "answer cannot be encoded", "route", routeOf(r), "err", err)
-			http.Error(w, `{"error":"Something went wrong on this server."}`, http.StatusInternalServerError)
-			return
-		}
-		b = other.Bytes()
+	b, err := appendEncoded((*kept)[:0], answer)
+	if err != nil {
+		a.Log.ErrorContext(r.Context(), "answer cannot be encoded", "route", routeOf(r), "err", err)
+		http.Error(w, `{"error":"Something went wrong on this server."}`, http.StatusInternalServerError)
+		return
+	}
+	if *kept = b; cap(b) <= 1<<20 { // the rare large one would stay for good
+		defer a.buffers.Put(kept)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
@@ -316,6 +309,18 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 	h.Set("Content-Length", strconv.Itoa(len(b))) // packing leaves small answers alone
 	w.WriteHeader(status)
 	_, _ = w.Write(b) // a client that left is no failure of ours
+}
+
+// appendEncoded appends an answer's JSON and a new line.
+func appendEncoded(b []byte, answer any) ([]byte, error) {
+	if b, ok := appendAnswer(b, answer); ok {
+		return append(b, '\n'), nil
+	}
+	other := bytes.NewBuffer(b)
+	e := json.NewEncoder(other)
+	e.SetEscapeHTML(false) // the content type says that it is no page
+	err := e.Encode(answer)
+	return other.Bytes(), err
 }
 
 // read runs a question for a call.
