@@ -27,6 +27,8 @@ type ListEntry struct {
 	Expires   *time.Time `json:"expires,omitempty"`
 	Deny      bool       `json:"deny,omitempty"`      // to be refused, not connected with
 	Emergency bool       `json:"emergency,omitempty"` // nothing may pass until somebody has looked at it
+	Since     *time.Time `json:"since,omitempty"`     // of an emergency, and why
+	Reason    string     `json:"reason,omitempty"`
 
 	Line          int         `json:"-"` // of the file, or which element of an array
 	PrivateNote   string      `json:"-"`
@@ -216,6 +218,7 @@ func (f *ListFile) add(e ListEntry) error {
 	}
 	e.Host, e.Label = clipped(e.Host, maxListHost), clipped(e.Label, maxLabel)
 	e.Note, e.PrivateNote, e.Source = clipped(e.Note, maxNote), clipped(e.PrivateNote, maxNote), clipped(e.Source, maxLabel)
+	e.Reason = clipped(e.Reason, maxNote)
 	f.Entries = append(f.Entries, e)
 	return nil
 }

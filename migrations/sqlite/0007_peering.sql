@@ -199,6 +199,7 @@ CREATE TABLE list_subs (
 	publisher    TEXT      NOT NULL DEFAULT '',
 	key_pem      TEXT      NOT NULL DEFAULT '',
 	new_key_pem  TEXT      NOT NULL DEFAULT '',
+	pin          TEXT      NOT NULL DEFAULT '',
 	state        TEXT      NOT NULL CHECK (state IN ('asked', 'confirm', 'active', 'stopped', 'ended')),
 	why          TEXT      NOT NULL DEFAULT '',
 	auto_accept  BOOLEAN   NOT NULL DEFAULT FALSE,
