@@ -18,14 +18,15 @@ import (
 	"github.com/chalkring/chalkring/internal/config"
 )
 
-// demoCommand runs a ring of three schools on this machine: three real
-// servers in one process, each with its own database and its own name under
-// localhost, which browsers find by themselves. Between the servers the
-// command says where the names are; the rest is as on the internet.
+// demoCommand runs a ring of schools on this machine: real servers in one
+// process, each with its own database and its own name under localhost, which
+// browsers find by themselves. Between the servers the command says where the
+// names are; the rest is as on the internet.
 type demoCommand struct {
-	Dir   string `default:"chalkring-demo" help:"Folder for the three servers' data."`
-	Port  int    `default:"8080" help:"Port that all three answer on. It is part of their names, so it cannot be changed without --fresh."`
-	Fresh bool   `help:"Start the story over."`
+	Dir     string `default:"chalkring-demo" help:"Folder for the servers' data."`
+	Port    int    `default:"8080" help:"Port that all of them answer on. It is part of their names, so it cannot be changed without --fresh."`
+	Schools int    `default:"3" help:"How many schools, 3 to 6. The sixth is connected with nobody yet: try how one joins."`
+	Fresh   bool   `help:"Start the story over."`
 }
 
 // Run shows the ring until the process is told to stop.
@@ -33,8 +34,11 @@ func (d demoCommand) Run(ctx context.Context, c *config.Config, io streams) erro
 	if c.Data != "" && c.Data != config.DefaultData {
 		return fmt.Errorf("data: the demo keeps its three servers in --dir (now %s); leave data out", d.Dir)
 	}
+	if most := len(demoRing()); d.Schools < 3 || d.Schools > most {
+		return fmt.Errorf("schools: choose 3 to %d; the story is that of the first three", most)
+	}
 	tuneMemory()
-	story, err := openStory(d.Dir, d.Port, d.Fresh)
+	story, err := openStory(d.Dir, d.Port, d.Schools, d.Fresh)
 	if err != nil {
 		return err
 	}
@@ -55,7 +59,7 @@ func (d demoCommand) Run(ctx context.Context, c *config.Config, io streams) erro
 	defer stop()
 	ended := ring.run(running, l)
 	if err := story.tell(ctx, ring, io.out); err == nil {
-		introduce(d, io)
+		introduce(d, ring.schools, io)
 	} else {
 		stop()
 		return errors.Join(err, <-ended)
@@ -63,8 +67,9 @@ func (d demoCommand) Run(ctx context.Context, c *config.Config, io streams) erro
 	return <-ended
 }
 
-// ring is the three servers.
+// ring is the servers.
 type ring struct {
+	schools []school
 	servers map[string]*app.Server // by school
 	byHost  map[string]*app.Server
 	log     *slog.Logger
@@ -74,7 +79,7 @@ type ring struct {
 func demoHost(school string, port int) string { return fmt.Sprintf("%s.localhost:%d", school, port) }
 
 func openRing(ctx context.Context, d demoCommand, l net.Listener, now func() time.Time, log *slog.Logger) (_ *ring, err error) {
-	r := &ring{servers: map[string]*app.Server{}, byHost: map[string]*app.Server{}, log: log}
+	r := &ring{schools: demoRing()[:d.Schools], servers: map[string]*app.Server{}, byHost: map[string]*app.Server{}, log: log}
 	defer func() {
 		if err != nil {
 			for _, s := range r.servers {
@@ -89,7 +94,7 @@ func openRing(ctx context.Context, d demoCommand, l net.Listener, now func() tim
 		}
 		return nil, true // the demo reaches nobody else
 	}
-	for _, school := range demoRing() {
+	for _, school := range r.schools {
 		host := demoHost(school.key, d.Port)
 		cfg, err := config.Parse([]string{"--host", host, "--data", filepath.Join(d.Dir, school.key),
 			"--egress-allow", "127.0.0.0/8,::1/128", "--no-rate-limits", "--http-listen", "off"})
@@ -113,8 +118,8 @@ func (r *ring) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusMisdirectedRequest)
-	fmt.Fprintln(w, "Three schools answer here, each under its own name:")
-	for _, school := range demoRing() {
+	fmt.Fprintln(w, "Several schools answer here, each under its own name:")
+	for _, school := range r.schools {
 		for host, s := range r.byHost {
 			if s == r.servers[school.key] {
 				fmt.Fprintf(w, "http://%s  %s\n", host, school.name)
@@ -158,9 +163,9 @@ func (r *ring) run(ctx context.Context, l net.Listener) <-chan error {
 }
 
 // introduce says where to go and who to be.
-func introduce(d demoCommand, io streams) {
+func introduce(d demoCommand, schools []school, io streams) {
 	fmt.Fprintf(io.out, "\nThe ring is ready. It goes on until you stop it with Ctrl-C; the next start continues from there.\n\n")
-	for _, school := range demoRing() {
+	for _, school := range schools {
 		var names []string
 		for _, p := range school.people {
 			names = append(names, p.username)
@@ -174,10 +179,15 @@ The first of each school looks after its server (see "Administration").
 To see it work: sign in as maia at Kauri Flat and, in a second window, as
 leilani at Harbour View. Answer a post in one, and watch the other.
 `, demoPassword)
+	for _, school := range schools {
+		if school.alone {
+			fmt.Fprintf(io.out, "\n%s is connected with nobody yet. Its owner can ask the others: Administration, Servers.\n", school.name)
+		}
+	}
 }
 
 // openStory finds how far the story was told in a folder, or begins it.
-func openStory(dir string, port int, fresh bool) (*story, error) {
+func openStory(dir string, port, schools int, fresh bool) (*story, error) {
 	s := &story{file: filepath.Join(dir, "story.json"), port: port}
 	known, err := s.load()
 	if err != nil {
@@ -197,7 +207,10 @@ func openStory(dir string, port int, fresh bool) (*story, error) {
 	if known && !fresh && s.Port != port {
 		return nil, fmt.Errorf("this demo was begun with --port %d, which is part of its servers' names; start it so, or over with --fresh", s.Port)
 	}
-	s.Port = port
+	if known && !fresh && max(s.Schools, 3) < schools { // the new ones are founded as well
+		s.Founded = false
+	}
+	s.Port, s.Schools = port, max(s.Schools, schools)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import "github.com/chalkring/chalkring/internal/community"
 // school is one instance of the demonstration's ring.
 type school struct {
 	key, name, kind, about string
+	alone                  bool // connected with nobody yet
 	people                 []person
 }
 
@@ -44,23 +45,34 @@ func (v verb) String() string {
 
 func demoRing() []school {
 	return []school{
-		{"kauri", "Kauri Flat School", "school", "A primary school of two hundred and ten children on the river flats, Years 1 to 8. We write here about what we try, also when it did not work.", []person{
+		{key: "kauri", name: "Kauri Flat School", kind: "school", about: "A primary school of two hundred and ten children on the river flats, Years 1 to 8. We write here about what we try, also when it did not work.", people: []person{
 			{"hemi", "Hēmi Waaka", "Deputy principal, Years 7 and 8. Looks after this server on Thursday afternoons.", community.Owner, []string{"ring/aroha", "harbour/dan", "kauri/maia", "kauri/tomasi", "kauri/ruth"}},
 			{"maia", "Māia Rangitoto", "Year 3. Reading aloud, listening, and too many picture books.", community.Member, []string{"harbour/leilani", "ring/stellan", "ring/aroha", "kauri/tomasi", "kauri/ruth"}},
 			{"tomasi", "Tomasi Faleola", "Years 5 and 6. Maths with things you can hold. Rugby on Saturdays.", community.Member, []string{"harbour/owen", "ring/aroha", "kauri/maia"}},
 			{"ruth", "Ruth Ellery", "Learning support, mornings. I ask more than I answer.", community.Member, []string{"ring/stellan", "harbour/grace", "kauri/maia"}},
 		}},
-		{"harbour", "Harbour View College", "school", "A secondary school above the harbour, Years 9 to 13. Departments talk to each other here, and to the schools our students come from.", []person{
+		{key: "harbour", name: "Harbour View College", kind: "school", about: "A secondary school above the harbour, Years 9 to 13. Departments talk to each other here, and to the schools our students come from.", people: []person{
 			{"dan", "Dan Marwick", "History, and the one they call when the projector is warm but dark.", community.Owner, []string{"kauri/hemi", "ring/aroha", "harbour/priya", "harbour/owen", "harbour/leilani"}},
 			{"priya", "Priya Nandan", "Junior science and senior chemistry. Fair tests, unfair weather.", community.Member, []string{"kauri/tomasi", "ring/aroha", "harbour/owen"}},
 			{"owen", "Owen Tasker", "Mathematics and statistics. I collect wrong answers that make sense.", community.Member, []string{"kauri/tomasi", "harbour/priya"}},
 			{"leilani", "Leilani Sefo", "English, Years 9 and 12. Drafts over final copies.", community.Member, []string{"kauri/maia", "ring/stellan"}},
 			{"grace", "Grace Bellamy", "Digital technologies. Before you buy it, let me break it.", community.Moderator, []string{"kauri/ruth", "ring/jo", "harbour/priya"}},
 		}},
-		{"ring", "Eastern Bays Learning Ring", "region", "Nineteen schools between the river and the harbour. We connect what happens in one room with the next.", []person{
+		{key: "ring", name: "Eastern Bays Learning Ring", kind: "region", about: "Nineteen schools between the river and the harbour. We connect what happens in one room with the next.", people: []person{
 			{"aroha", "Aroha Penfold", "I visit classrooms, carry ideas between them, and bring biscuits.", community.Owner, []string{"kauri/maia", "kauri/tomasi", "harbour/priya", "harbour/owen", "harbour/leilani"}},
 			{"stellan", "Stellan Bray", "Literacy across the ring. Thirty years of running records and still surprised.", community.Member, []string{"kauri/maia", "kauri/ruth", "harbour/leilani"}},
 			{"jo", "Jo Whitlock", "I look after student teachers on placement in our nineteen schools.", community.Member, []string{"kauri/maia", "harbour/grace", "ring/aroha"}},
+		}},
+		{key: "manuka", name: "Mānuka Street School", kind: "school", about: "A school of four rooms at the end of the bus line. Everybody teaches two year levels, and the principal drives the bus.", people: []person{
+			{"wiremu", "Wiremu Paki", "Principal, Years 5 to 8, bus.", community.Owner, []string{"ring/aroha", "kauri/hemi", "kauri/tomasi"}},
+			{"fern", "Fern Adair", "Years 1 to 4, all of them at once.", community.Member, []string{"kauri/maia", "ring/stellan", "manuka/wiremu"}},
+		}},
+		{key: "tui", name: "Tūī Ridge Intermediate", kind: "school", about: "Two years between childhood and the rest. We are new in the ring and read more than we write.", people: []person{
+			{"noor", "Noor Haddad", "Deputy principal. Timetables, and Year 7 science.", community.Owner, []string{"ring/aroha", "harbour/priya", "kauri/tomasi"}},
+			{"callum", "Callum Reid", "Year 8. Everything about maps.", community.Member, []string{"harbour/owen", "tui/noor"}},
+		}},
+		{key: "rata", name: "Rātā Bay School", kind: "school", alone: true, about: "A school by the sea that has just set up its server and knows nobody yet.", people: []person{
+			{"ines", "Inês Duarte", "Principal. I was told that this takes ten minutes.", community.Owner, nil},
 		}},
 	}
 }

@@ -25,6 +25,7 @@ const demoPassword = "chalk dust on my sleeve"
 // progress is how far the story was told, as it stands on disk.
 type progress struct {
 	Port    int               `json:"port"`
+	Schools int               `json:"schools"`
 	Begun   time.Time         `json:"begun"`
 	Founded bool              `json:"founded"` // schools, people, peers and follows are there
 	Acts    int               `json:"acts"`
@@ -77,7 +78,7 @@ func (s *story) clock() func() time.Time {
 	now := time.Now()
 	acts := len(demoStory())
 	switch {
-	case !s.Founded:
+	case !s.Founded && s.Acts == 0:
 		s.behind.Store(int64(now.Sub(s.Begun)))
 	case s.Acts < acts:
 		s.behind.Store(int64(now.Sub(s.timeOf(s.Acts, acts))))
@@ -107,7 +108,7 @@ func (s *story) tell(ctx context.Context, r *ring, out io.Writer) error {
 		all = append(all, server)
 	}
 	if !s.Founded {
-		fmt.Fprintln(out, "Three schools are founded …")
+		fmt.Fprintln(out, "The schools are founded …")
 		if err := s.found(ctx, r, out, all); err != nil {
 			return err
 		}
@@ -147,7 +148,7 @@ func (s *story) tell(ctx context.Context, r *ring, out io.Writer) error {
 // found names the schools, makes the people, connects the servers and has
 // everybody follow whom they follow. What is there already stays.
 func (s *story) found(ctx context.Context, r *ring, out io.Writer, all []*app.Server) error {
-	schools := demoRing()
+	schools := r.schools
 	for _, school := range schools {
 		db := r.servers[school.key].DB()
 		for _, p := range school.people {
@@ -180,7 +181,7 @@ func (s *story) found(ctx context.Context, r *ring, out io.Writer, all []*app.Se
 			}
 		}
 		for _, other := range schools {
-			if other.key == school.key {
+			if other.key == school.key || other.alone || school.alone {
 				continue
 			}
 			err := db.Write(ctx, func(tx *store.Tx) error {
