@@ -22,7 +22,7 @@ func backupTables() []string {
 		"suggestions_refused", "announcements", "announcement_reads", "announcement_reactions",
 		"departed", "push_subscriptions", "pushes", "push_lanes",
 		"published_lists", "published_entries", "published_readers", "list_subs", "list_sub_entries", "list_drafts", "list_excludes",
-		"peers", "peer_hosts", "held_items", "held_authors", "peer_days", "severed_ties", "severed_counts", "audit", "audit_chain", "hosts", "lanes", "incoming", "outgoing", "deliveries",
+		"peers", "peer_hosts", "held_items", "held_authors", "peer_days", "severed_ties", "severed_counts", "peer_imports", "peer_import_entries", "audit", "audit_chain", "hosts", "lanes", "incoming", "outgoing", "deliveries",
 	}
 }
 

@@ -73,7 +73,7 @@ CREATE INDEX peers_keep ON peers (keep_until) WHERE keep_until IS NOT NULL;
 
 CREATE TABLE chores_new (
 	id         INTEGER NOT NULL PRIMARY KEY,
-	kind       TEXT      NOT NULL CHECK (kind IN ('erase', 'move', 'sever', 'restore', 'withdraw', 'drop')),
+	kind       TEXT      NOT NULL CHECK (kind IN ('erase', 'move', 'sever', 'restore', 'withdraw', 'drop', 'import')),
 	account_id BIGINT    REFERENCES accounts (id) ON DELETE CASCADE,
 	subject    TEXT      NOT NULL DEFAULT '',
 	tries      BIGINT    NOT NULL DEFAULT 0,
@@ -338,7 +338,61 @@ CREATE INDEX hosts_silenced ON hosts (host) WHERE silenced;
 CREATE INDEX accounts_silenced ON accounts (host) WHERE silenced;
 CREATE INDEX peers_silenced ON peers (host) WHERE silenced;
 
+-- Lists of servers that were imported, and what became of each of their lines:
+-- an import can be undone as a whole. says is what the file says of the server,
+-- before the entry as it was, both JSON; after_id is where in the log to look
+-- for what was decided later.
+CREATE TABLE peer_imports (
+	id          INTEGER   NOT NULL PRIMARY KEY,
+	name        TEXT      NOT NULL,
+	format      TEXT      NOT NULL,
+	direction   TEXT      NOT NULL DEFAULT '',
+	digest      TEXT      NOT NULL,
+	state       TEXT      NOT NULL CHECK (state IN ('reading', 'draft', 'applying', 'applied', 'undoing', 'undone', 'discarded')),
+	preset      TEXT      NOT NULL DEFAULT '',
+	conflicts   TEXT      NOT NULL DEFAULT 'keep' CHECK (conflicts IN ('keep', 'stricter', 'file')),
+	fresh       BIGINT    NOT NULL DEFAULT 0,
+	present     BIGINT    NOT NULL DEFAULT 0,
+	conflicting BIGINT    NOT NULL DEFAULT 0,
+	refused     BIGINT    NOT NULL DEFAULT 0,
+	ties        BIGINT    NOT NULL DEFAULT 0,
+	total       BIGINT    NOT NULL DEFAULT 0,
+	done        BIGINT    NOT NULL DEFAULT 0,
+	applied     BIGINT    NOT NULL DEFAULT 0,
+	changed     BIGINT    NOT NULL DEFAULT 0,
+	created_by  BIGINT    REFERENCES accounts (id),
+	created_at  TIMESTAMP NOT NULL,
+	applied_at  TIMESTAMP,
+	undo_until  TIMESTAMP,
+	undone_at   TIMESTAMP,
+	closed_at   TIMESTAMP
+);
+CREATE INDEX peer_imports_close ON peer_imports (undo_until) WHERE undo_until IS NOT NULL AND closed_at IS NULL;
+CREATE TABLE peer_import_entries (
+	import_id BIGINT    NOT NULL REFERENCES peer_imports (id) ON DELETE CASCADE,
+	seq       BIGINT    NOT NULL,
+	line      BIGINT    NOT NULL,
+	host      TEXT      NOT NULL,
+	pile      TEXT      NOT NULL CHECK (pile IN ('new', 'there', 'conflict', 'refused')),
+	deed      TEXT      NOT NULL DEFAULT '' CHECK (deed IN ('', 'allow', 'deny', 'limit')),
+	why       TEXT      NOT NULL DEFAULT '',
+	about     TEXT      NOT NULL DEFAULT '',
+	says      TEXT      NOT NULL DEFAULT '',
+	ties      BOOLEAN   NOT NULL DEFAULT FALSE,
+	state     TEXT      NOT NULL DEFAULT '' CHECK (state IN ('', 'todo', 'done', 'changed', 'undone', 'hand')),
+	was       TIMESTAMP,
+	before    TEXT      NOT NULL DEFAULT '',
+	after_id  BIGINT    NOT NULL DEFAULT 0,
+	PRIMARY KEY (import_id, seq)
+);
+CREATE INDEX peer_import_entries_pile ON peer_import_entries (import_id, pile, seq);
+CREATE INDEX peer_import_entries_state ON peer_import_entries (import_id, state, seq) WHERE state <> '';
+CREATE INDEX peer_import_entries_remark ON peer_import_entries (host, import_id) WHERE why = 'import.limits_stranger';
+
 -- +goose Down
+-- The way back of imports.
+DROP TABLE peer_import_entries;
+DROP TABLE peer_imports;
 DROP INDEX accounts_silenced;
 DROP INDEX hosts_silenced;
 ALTER TABLE reports DROP COLUMN apart;
