@@ -102,11 +102,17 @@ func (f *Federation) Picture(ctx context.Context, address string, most int64) (b
 
 // getAtMost is get with a bound of its own; 0 is the bound of documents.
 func (f *Federation) getAtMost(ctx context.Context, address, accept string, most int64) (*egress.Response, error) {
+	return f.getWhere(ctx, address, accept, most, f.admits)
+}
+
+// getWhere is get with a question of its own for each server that is asked:
+// for what comes before a server can be admitted.
+func (f *Federation) getWhere(ctx context.Context, address, accept string, most int64, may func(host string) error) (*egress.Response, error) {
 	host, err := iri.HostOf(address)
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "%q is no address of another server.", address)
 	}
-	if err := f.admits(host); err != nil {
+	if err := may(host); err != nil {
 		return nil, err
 	}
 	keys, err := f.instanceKeys(ctx)
@@ -133,7 +139,7 @@ func (f *Federation) getAtMost(ctx context.Context, address, accept string, most
 				if err != nil {
 					return err
 				}
-				return f.admits(at)
+				return may(at)
 			},
 		})
 	})

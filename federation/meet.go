@@ -53,15 +53,30 @@ func (f *Federation) runMeet(ctx context.Context) {
 // meet asks one server what it is and records the answer, or when to ask again.
 func (f *Federation) meet(ctx context.Context, host string) {
 	within, cancel := context.WithTimeout(ctx, fetchWithin)
-	met, err := f.ask(within, host)
+	met, actor, err := f.ask(within, host)
+	met.Names = f.otherNames(within, host, actor)
+	at := "" // where its server is, if the host is one of handles alone
+	if err != nil {
+		if at, met, err = f.meetBehind(within, host, met, err); err != nil {
+			at = ""
+		}
+	}
 	cancel()
 	if ctx.Err() != nil {
 		return
 	}
 	write := func(tx *store.Tx) error {
 		if err != nil {
+			if err := peers.FoundNames(tx, host, met.Names, false); err != nil {
+				return err
+			}
 			_, failed := peers.MeetFailed(tx, host)
 			return failed
+		}
+		if at != "" {
+			if err := peers.Met(tx, at, met); err != nil {
+				return err
+			}
 		}
 		if err := peers.Met(tx, host, met); err != nil {
 			return err
@@ -81,10 +96,10 @@ func (f *Federation) meet(ctx context.Context, host string) {
 // all the same; it is entrusted with what is public.
 //
 // FEP-d556 and FEP-2677 (finding a server's actor); FEP-844e (capabilities).
-func (f *Federation) ask(ctx context.Context, host string) (peers.Meeting, error) {
+func (f *Federation) ask(ctx context.Context, host string) (peers.Meeting, as2.Actor, error) {
 	node, err := f.nodeInfo(ctx, host)
 	if err != nil {
-		return peers.Meeting{}, err
+		return peers.Meeting{}, as2.Actor{}, err
 	}
 	met := peers.Meeting{
 		Name:     text.PlainLine(node.Name, maxName),
@@ -95,10 +110,10 @@ func (f *Federation) ask(ctx context.Context, host string) (peers.Meeting, error
 	switch {
 	case err == nil:
 	case fault.Is(err, fault.Unavailable):
-		return met, err
+		return met, actor, err
 	default:
 		f.log.Debug("server has no actor of its own", "host", host, "err", err)
-		return met, nil
+		return met, as2.Actor{}, nil
 	}
 	met.ActorURI, met.ClosedAudiences, met.Signatures = actor.ID, actor.Implements(closedAudiences), signaturesSaid(actor)
 	switch {
@@ -110,7 +125,7 @@ func (f *Federation) ask(ctx context.Context, host string) (peers.Meeting, error
 	if met.Name == "" {
 		met.Name = text.PlainLine(actor.Name, maxName)
 	}
-	return met, nil
+	return met, actor, nil
 }
 
 // instanceActor finds the actor that speaks for a server: where its NodeInfo

@@ -65,10 +65,11 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	filter := peers.Filter{Query: typed, After: q.Get("after"), Limit: peersShown}
 	switch show {
 	case "blocked":
-		filter.Standing = peers.Blocked
+		filter.State = peers.StateBlocked
 	case "all":
+		filter.Blocked = true
 	default:
-		show, filter.Standing = "allowed", peers.Allowed
+		show = "allowed"
 	}
 	var rows []peers.Row
 	var knocking []peers.Host

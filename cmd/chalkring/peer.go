@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/config"
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -16,6 +19,9 @@ import (
 type peerCommand struct {
 	Mode   peerMode   `cmd:"" help:"Show or set what happens to unknown servers."`
 	Allow  peerAllow  `cmd:"" help:"Admit servers, each by its exact name."`
+	Set    peerSet    `cmd:"" help:"Change what is written down about a server, and how it is dealt with."`
+	Show   peerShow   `cmd:"" help:"Show all that is written down about a server."`
+	Hosts  peerHosts  `cmd:"" help:"Add, confirm or remove another name of a server."`
 	Block  peerBlock  `cmd:"" help:"Refuse servers and every name below theirs, hide what came from them, and end the follows."`
 	Remove peerRemove `cmd:"" help:"Take servers off the list: they become unknown again."`
 	List   peerList   `cmd:"" help:"List the servers on the list."`
@@ -46,24 +52,42 @@ func (m peerMode) Run(ctx context.Context, c *config.Config, io streams) error {
 }
 
 type peerAllow struct {
-	Hosts   []string `arg:"" name:"host" help:"Names of servers, such as school.example."`
-	Label   string   `help:"What people call it, such as \"Hillview Primary\"."`
-	Note    string   `help:"A note for administrators."`
-	Reason  string   `help:"Why, for the log."`
-	Ceiling string   `enum:"none,public,network,group" default:"network" help:"The widest that may be sent there besides public posts: none, public, network or group."`
+	Hosts      []string `arg:"" name:"host" help:"Names of servers, such as school.example."`
+	Preset     string   `help:"How they are dealt with: partner, network, trial, friendly or listen. Without it, everything passes, nothing is held."`
+	Subtree    bool     `help:"Admit every name below, too."`
+	Label      string   `help:"What people call it, such as \"Hillview Primary\"."`
+	Kind       string   `help:"What it is: school, region, university, mastodon, forum or other."`
+	PublicNote string   `help:"Why, for everybody here."`
+	Note       string   `help:"A note for administrators."`
+	Reason     string   `help:"Why, for the log."`
+	Ceiling    string   `enum:"none,public,network,group," default:"" help:"The widest that may be sent there: none, public, network or group. Without it, what the preset says, or network."`
+	ReviewOn   string   `help:"The day on which to look at it again, such as 2027-06-30."`
+	Expires    string   `help:"The day from which on nothing passes any more."`
 }
 
-// Run admits servers, all or none of them.
+// Run admits servers, all or none of them. What is on record of one and is not
+// named here stays as it is.
 func (a peerAllow) Run(ctx context.Context, c *config.Config, io streams) error {
 	var done []peers.Peer
 	err := write(ctx, c, io, func(tx *store.Tx) error {
 		done = done[:0] // the transaction may run again
 		for _, host := range a.Hosts {
-			p, err := peers.Allow(tx, 0, host, peers.Entry{Label: a.Label, Note: a.Note, Reason: a.Reason, Ceiling: peers.Ceiling(a.Ceiling)})
+			e, known, err := entryFor(tx, host)
+			for _, s := range []struct{ key, value string }{{"preset", a.Preset}, {"ceiling", a.Ceiling}, {"label", a.Label}, {"kind", a.Kind},
+				{"public_note", a.PublicNote}, {"note", a.Note}, {"review_on", a.ReviewOn}, {"expires", a.Expires}} {
+				if err == nil && s.value != "" {
+					err = e.Set(tx, s.key, s.value, known.Software)
+				}
+			}
+			if err == nil {
+				e.Subtree, e.Reason = e.Subtree || a.Subtree, a.Reason
+				var p peers.Peer
+				p, err = peers.Allow(tx, 0, host, e)
+				done = append(done, p)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", host, err)
 			}
-			done = append(done, p)
 		}
 		return nil
 	})
@@ -71,7 +95,231 @@ func (a peerAllow) Run(ctx context.Context, c *config.Config, io streams) error 
 		return err
 	}
 	for _, p := range done {
-		fmt.Fprintf(io.out, "%s is allowed, up to %s.\n", p.Host, p.Ceiling)
+		below, until := "", ""
+		if p.Subtree {
+			below = " with every name below"
+		}
+		if p.ExpiresAt != nil {
+			until = ", until " + peers.DayOf(p.ExpiresAt)
+		}
+		fmt.Fprintf(io.out, "%s is allowed%s, up to %s%s.\n", p.Host, below, p.Ceiling, until)
+	}
+	return nil
+}
+
+// entryFor is what is on record of a server that is about to be allowed, and
+// what is known of it.
+func entryFor(tx *store.Tx, host string) (e peers.Entry, known peers.Host, err error) {
+	if host, err = peers.Normalise(tx, host); err != nil {
+		return e, known, err
+	}
+	p, err := peers.Get(tx, host)
+	switch {
+	case err == nil && p.Standing != peers.Blocked:
+		e = p.Entry()
+	case err == nil:
+		e.Label, e.Kind, e.Note = p.Label, p.Kind, p.Note
+	case !fault.Is(err, fault.NotFound):
+		return e, known, err
+	}
+	if known, err = peers.HostByName(tx, host); fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	return e, known, err
+}
+
+type peerSet struct {
+	Host     string   `arg:"" help:"The server."`
+	Settings []string `arg:"" name:"key=value" help:"What to set, such as preset=network hold=all label=\"Elm Secondary\" match=subtree. peer show lists the keys."`
+	Reason   string   `help:"Why, for the log."`
+}
+
+// Run changes what is written down about a server and how it is dealt with.
+func (s peerSet) Run(ctx context.Context, c *config.Config, io streams) error {
+	var p peers.Peer
+	err := write(ctx, c, io, func(tx *store.Tx) error {
+		_, known, err := entryFor(tx, s.Host)
+		if err != nil {
+			return err
+		}
+		p, err = peers.Edit(tx, 0, s.Host, s.Reason, func(e *peers.Entry) error {
+			for _, preset := range []bool{true, false} { // a preset first, for it replaces the rest
+				for _, setting := range s.Settings {
+					key, value, ok := strings.Cut(setting, "=")
+					if !ok {
+						return fmt.Errorf("write %q as key=value", setting)
+					}
+					if (key == "preset") == preset {
+						if err := e.Set(tx, key, value, known.Software); err != nil {
+							return err
+						}
+					}
+				}
+			}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "%s is changed.\n", p.Host)
+	return nil
+}
+
+type peerShow struct {
+	Host string `arg:"" help:"The server."`
+	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+// shown is a peer as show and list print it.
+type shown struct {
+	Host       string            `json:"host"`
+	State      peers.State       `json:"state"`
+	Standing   peers.Standing    `json:"standing"`
+	Match      string            `json:"match"`
+	Preset     peers.Preset      `json:"preset"`
+	Ceiling    peers.Ceiling     `json:"ceiling"`
+	Label      string            `json:"label"`
+	Kind       string            `json:"kind"`
+	PublicNote string            `json:"public_note"`
+	Note       string            `json:"note"`
+	Reason     string            `json:"reason"`
+	Source     string            `json:"source"`
+	TheirView  peers.View        `json:"their_view"`
+	ReviewOn   string            `json:"review_on"`
+	Expires    string            `json:"expires"`
+	Software   string            `json:"software"`
+	LastIn     *time.Time        `json:"last_in_at"`
+	LastOut    *time.Time        `json:"last_out_at"`
+	Waiting    int64             `json:"waiting"`
+	Created    time.Time         `json:"created_at"`
+	Changed    time.Time         `json:"changed_at"`
+	Key        string            `json:"key,omitempty"`
+	Policy     map[string]string `json:"policy,omitempty"`
+	Differs    []string          `json:"differs,omitempty"` // from the preset
+	Hosts      []shownName       `json:"hosts,omitempty"`
+}
+
+type shownName struct {
+	Host      string     `json:"host"`
+	Role      peers.Role `json:"role"`
+	Confirmed bool       `json:"confirmed"`
+}
+
+func shownOf(r peers.Row, now time.Time) shown {
+	s := shown{Host: r.Host, State: r.State(now), Standing: r.Standing, Match: "exact", Preset: r.Preset, Ceiling: r.Ceiling, Label: r.Label, Kind: r.Kind,
+		PublicNote: r.PublicNote, Note: r.Note, Reason: r.Reason, Source: r.Source, TheirView: r.TheirView, ReviewOn: peers.DayOf(r.ReviewOn),
+		Expires: peers.DayOf(r.ExpiresAt), Software: strings.TrimSpace(r.Known.Software + " " + r.Known.Version), LastIn: r.Known.LastInAt, LastOut: r.Known.LastOutAt,
+		Waiting: r.Waiting, Created: r.CreatedAt, Changed: r.ChangedAt}
+	if r.Subtree || r.Standing == peers.Blocked {
+		s.Match = "subtree"
+	}
+	if s.Source == peers.SourceManual {
+		s.Source = "manual"
+	}
+	return s
+}
+
+// Run shows all that is written down about a server, by the keys that peer set takes.
+func (s peerShow) Run(ctx context.Context, c *config.Config, io streams) error {
+	var out shown
+	err := read(ctx, c, io, func(tx *store.Tx) error {
+		host, err := peers.Normalise(tx, s.Host)
+		if err != nil {
+			return err
+		}
+		row, err := peers.RowOf(tx, host)
+		if err != nil {
+			return err
+		}
+		names, err := peers.NamesOf(tx, row.ID)
+		if err != nil {
+			return err
+		}
+		out = shownOf(row, tx.Now)
+		out.Key, out.Differs, out.Policy = row.KeyHash, row.Differs(), map[string]string{}
+		if row.Standing != peers.Blocked {
+			for _, key := range peers.PolicySettings() {
+				out.Policy[key] = row.Policy.Value(key)
+			}
+		}
+		for _, n := range names {
+			out.Hosts = append(out.Hosts, shownName{n.Host, n.Role, n.ConfirmedAt != nil})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return printJSON(io.out, out)
+	}
+	preset := string(out.Preset)
+	if preset == "" {
+		preset = "none"
+	}
+	line := func(key, value string) {
+		if value != "" {
+			fmt.Fprintf(io.out, "%-12s %s\n", key, value)
+		}
+	}
+	line("host", out.Host)
+	line("state", string(out.State))
+	line("their_view", string(out.TheirView))
+	for _, l := range [][2]string{{"label", out.Label}, {"kind", out.Kind}, {"match", out.Match}, {"preset", preset}, {"public_note", out.PublicNote}, {"note", out.Note},
+		{"reason", out.Reason}, {"review_on", out.ReviewOn}, {"expires", out.Expires}, {"source", out.Source}, {"software", out.Software}, {"key", out.Key}} {
+		line(l[0], l[1])
+	}
+	for _, key := range peers.PolicySettings() {
+		value := out.Policy[key]
+		if slices.Contains(out.Differs, key) {
+			value += "  (not as the preset)"
+		}
+		line(key, value)
+	}
+	for _, n := range out.Hosts {
+		state := ""
+		if !n.Confirmed {
+			state = "  (proposed, not confirmed)"
+		}
+		line("name", n.Host+" "+string(n.Role)+state)
+	}
+	return nil
+}
+
+type peerHosts struct {
+	Host string `arg:"" help:"The server."`
+	Deed string `arg:"" enum:"add,confirm,remove" help:"add, confirm or remove."`
+	Name string `arg:"" help:"The name under which it is met, too."`
+	Role string `enum:"actor,handle,media,former" default:"media" help:"For add: actor (in its addresses), handle (in its handles), media (its pictures) or former (what it was called)."`
+}
+
+// Run changes the names under which a server is met.
+func (p peerHosts) Run(ctx context.Context, c *config.Config, io streams) error {
+	err := write(ctx, c, io, func(tx *store.Tx) error {
+		host, err := peers.Normalise(tx, p.Host)
+		if err != nil {
+			return err
+		}
+		switch p.Deed {
+		case "add":
+			return peers.AddName(tx, 0, host, p.Name, peers.Role(p.Role))
+		case "confirm":
+			return peers.ConfirmName(tx, 0, host, p.Name)
+		}
+		return peers.RemoveName(tx, 0, host, p.Name)
+	})
+	if err != nil {
+		return err
+	}
+	switch p.Deed {
+	case "add":
+		fmt.Fprintf(io.out, "%s is a name of %s now (%s).\n", p.Name, p.Host, p.Role)
+	case "confirm":
+		fmt.Fprintf(io.out, "%s is confirmed as a name of %s.\n", p.Name, p.Host)
+	default:
+		fmt.Fprintf(io.out, "%s is no name of %s any more.\n", p.Name, p.Host)
 	}
 	return nil
 }
@@ -130,38 +378,65 @@ func (r peerRemove) Run(ctx context.Context, c *config.Config, io streams) error
 }
 
 type peerList struct {
-	JSON bool `name:"json" help:"Print JSON."`
+	State  string `enum:"active,trial,one_sided,paused,retired,expired,blocked," default:"" help:"Only those in this state: active, trial, one_sided, paused, retired, expired or blocked."`
+	Preset string `enum:"partner,network,trial,friendly,listen," default:"" help:"Only those with this preset: partner, network, trial, friendly or listen."`
+	Find   string `help:"Only those with this in their name, label or notes."`
+	Sort   string `enum:"name,exchange,trouble" default:"name" help:"By name, exchange (the latest first) or trouble (what fails first). By the last two, blocked servers are left out."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
-// Run lists the entries.
+// Run lists the entries, page by page as the database gives them.
 func (l peerList) Run(ctx context.Context, c *config.Config, io streams) error {
-	var rows []peers.Row
-	err := read(ctx, c, io, func(tx *store.Tx) (err error) {
-		rows, err = peers.List(tx, peers.Filter{})
-		return err
+	var all []shown
+	f := peers.Filter{State: peers.State(l.State), Blocked: l.Sort == "name", Preset: peers.Preset(l.Preset), Query: l.Find, Limit: 300}
+	if l.Sort != "name" {
+		f.Sort = peers.Sort(l.Sort)
+	}
+	err := read(ctx, c, io, func(tx *store.Tx) error {
+		for {
+			rows, err := peers.List(tx, f)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				all = append(all, shownOf(r, tx.Now))
+			}
+			if len(rows) < f.Limit {
+				return nil
+			}
+			f.After = rows[len(rows)-1].Host
+		}
 	})
 	if err != nil {
 		return err
 	}
 	if l.JSON {
-		type entry struct {
-			Host     string         `json:"host"`
-			Standing peers.Standing `json:"standing"`
-			Ceiling  peers.Ceiling  `json:"ceiling"`
-			Label    string         `json:"label"`
-			Note     string         `json:"note"`
-			Reason   string         `json:"reason"`
-			Changed  time.Time      `json:"changed_at"`
+		if all == nil {
+			all = []shown{}
 		}
-		out := make([]entry, len(rows))
-		for i, r := range rows {
-			out[i] = entry{r.Host, r.Standing, r.Ceiling, r.Label, r.Note, r.Reason, r.ChangedAt}
-		}
-		return printJSON(io.out, out)
+		return printJSON(io.out, all)
 	}
-	return table(io.out, "HOST\tSTANDING\tCEILING\tLABEL\tCHANGED", func(row func(string, ...any)) {
-		for _, r := range rows {
-			row("%s\t%s\t%s\t%s\t%s", r.Host, r.Standing, r.Ceiling, r.Label, r.ChangedAt.Format(time.DateTime))
+	when := func(t *time.Time) string {
+		if t == nil {
+			return "-"
+		}
+		return t.Format(time.DateTime)
+	}
+	return table(io.out, "HOST\tSTATE\tPRESET\tCEILING\tLABEL\tLAST IN\tLAST OUT\tWAITING\tREVIEW\tCHANGED", func(row func(string, ...any)) {
+		for _, s := range all {
+			preset, ceiling := string(s.Preset), string(s.Ceiling)
+			if preset == "" {
+				preset = "-"
+			}
+			if s.State == peers.StateBlocked {
+				ceiling = "-"
+			}
+			review := s.ReviewOn
+			if review == "" {
+				review = "-"
+			}
+			row("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", s.Host, s.State, preset, ceiling, s.Label, when(s.LastIn), when(s.LastOut), s.Waiting, review,
+				s.Changed.Format(time.DateTime))
 		}
 	})
 }

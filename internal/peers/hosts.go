@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
 	"gorm.io/gorm"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -84,7 +83,7 @@ func SeenAs(tx *store.Tx, host string) (Decision, error) {
 //
 // https://publicsuffix.org, with its private section.
 func checkSubtree(host string, form *fault.Check) {
-	if suffix, _ := publicsuffix.PublicSuffix(host); suffix == host {
+	if PublicSuffix(host) {
 		form.Add("subtree", "peers.subtree_suffix", fmt.Sprintf("Anybody can register a name below %s. Allow each server by its own name.", host),
 			map[string]any{"Host": host})
 	}
@@ -93,7 +92,7 @@ func checkSubtree(host string, form *fault.Check) {
 // confirm writes down that a peer is met under a name.
 func confirm(tx *store.Tx, peer int64, host string, role Role) error {
 	return tx.Exec(`INSERT INTO peer_hosts (host, peer_id, role, seen_at, confirmed_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (host, peer_id) DO UPDATE SET role = excluded.role, confirmed_at = excluded.confirmed_at`,
+		ON CONFLICT (host, peer_id) DO UPDATE SET role = excluded.role, confirmed_at = excluded.confirmed_at, declined_at = NULL`,
 		host, peer, role, tx.Now, tx.Now).Error
 }
 
@@ -164,6 +163,14 @@ type Meeting struct {
 	ActorURI        string
 	SharedInbox     string
 	Signatures      Signatures // as it says; SignsUnknown leaves what was learned
+	Names           []Found    // other names under which it is met
+}
+
+// Found is a name that a server gives for itself besides its own.
+type Found struct {
+	Host   string
+	Role   Role
+	Proven bool // the name says the same of the server
 }
 
 // Met records a meeting.
@@ -171,8 +178,21 @@ func Met(tx *store.Tx, host string, m Meeting) error {
 	if err := Seen(tx, host); err != nil {
 		return err
 	}
+	before, err := HostByName(tx, host)
+	if err != nil {
+		return err
+	}
+	first := before.MetAt == nil
 	if m.Signatures != SignsUnknown {
 		if err := NoteSignatures(tx, host, m.Signatures); err != nil {
+			return err
+		}
+	}
+	if err := FoundNames(tx, host, m.Names, first); err != nil {
+		return err
+	}
+	if first {
+		if err := narrow(tx, host, m.Software); err != nil {
 			return err
 		}
 	}
@@ -181,6 +201,43 @@ func Met(tx *store.Tx, host string, m Meeting) error {
 		"actor_uri": m.ActorURI, "shared_inbox": m.SharedInbox,
 		"met_at": tx.Now, "meet_tries": 0, "meet_next_at": tx.Now.Add(meetAgain),
 	}).Error
+}
+
+// FoundNames writes down the names that a peer gives for itself. What its own
+// documents name as the place of its pictures when it is met for the first
+// time counts at once: somebody has just added the peer. Of other names those
+// that are proven do; all else is proposed.
+func FoundNames(tx *store.Tx, host string, names []Found, first bool) error {
+	p, err := Get(tx, host)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := noteName(tx, p.ID, n.Host, n.Role, n.Proven || first && n.Role == RoleMedia); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// narrow gives a peer that is met for the first time what is suggested for its
+// software, if it was added with a preset and nobody chose otherwise.
+func narrow(tx *store.Tx, host, software string) error {
+	p, err := Get(tx, host)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	} else if err != nil || p.Preset == PresetNone || p.Policy != p.Preset.Policy() {
+		return err
+	}
+	policy, why := Suggested(p.Preset, software)
+	if why == "" {
+		return nil
+	}
+	_, err = Edit(tx, 0, host, fmt.Sprintf("%s is known to show closed posts to more people than they are for.", software),
+		func(e *Entry) error { e.Policy = &policy; return nil })
+	return err
 }
 
 const (

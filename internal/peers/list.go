@@ -1,28 +1,42 @@
 package peers
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
 // Filter narrows List.
 type Filter struct {
-	Standing Standing // Unknown: all
-	Query    string   // part of the host, the label or the note
-	After    string   // the last host of the page before
-	Limit    int      // 0: 50
+	State   State  // StateNone: all but blocked ones
+	Blocked bool   // with StateNone: blocked ones too
+	Preset  Preset // PresetNone: any
+	Query   string // part of the host, the label or a note
+	Sort    Sort
+	After   string // the last host of the page before
+	Limit   int    // 0: 50
 }
+
+// Sort is the order of a list of peers. With blocked ones nothing is exchanged,
+// so that only SortName puts them in an order.
+type Sort string
+
+// The orders.
+const (
+	SortName     Sort = ""
+	SortExchange Sort = "exchange" // the latest exchange first
+	SortTrouble  Sort = "trouble"  // what fails first, then what is to be looked at
+)
 
 // Row is one line of the administrator's list.
 type Row struct {
 	Peer
 	Known        Host  // the zero value if it was never talked to
-	Accounts     int64 // accounts of it that are known here
-	FollowedHere int64 // follows of its people by ours
-	FollowsUs    int64 // follows of our people by its
 	Waiting      int64 // messages for it that have not gone out
+	Held         int64 // what it sent and a person has to look at
 	FailingSince *time.Time
 	Error        string // why the last delivery failed
 	CoveredBy    string // the blocked domain above that overrules this entry
@@ -31,27 +45,96 @@ type Row struct {
 // Admits reports whether the server is talked to.
 func (r Row) Admits() bool { return r.Standing == Allowed && r.CoveredBy == "" }
 
-// List returns the entries that match, by name, with what is going on with each.
+// List returns the entries that match, with what is going on with each.
 func List(tx *store.Tx, f Filter) ([]Row, error) {
+	hosts, err := f.hosts(tx)
+	if err != nil || len(hosts) == 0 {
+		return nil, err
+	}
+	var entries []Peer
+	if err := tx.Where("host IN ?", hosts).Find(&entries).Error; err != nil {
+		return nil, err
+	}
+	place := make(map[string]int, len(hosts))
+	for i, h := range hosts {
+		place[h] = i
+	}
+	slices.SortFunc(entries, func(a, b Peer) int { return place[a.Host] - place[b.Host] })
+	return rows(tx, entries)
+}
+
+// hosts lists the page of the filter by name. A page begins behind the place
+// that its last host has now, whatever it had when the page before was read.
+func (f Filter) hosts(tx *store.Tx) ([]string, error) {
 	if f.Limit <= 0 {
 		f.Limit = 50
 	}
-	q := tx.Order("host").Limit(f.Limit)
-	if f.Standing != Unknown {
-		q = q.Where("standing = ?", f.Standing)
+	where, args := f.State.inState(tx.Now)
+	if f.State == StateNone && f.Blocked {
+		where, args = "TRUE", nil
 	}
+	if f.Preset != PresetNone {
+		where, args = where+" AND p.standing <> 'blocked' AND p.preset = ?", append(args, f.Preset)
+	}
+	if cond, terms := f.search(tx); cond != "" {
+		where, args = where+" AND "+cond, append(args, terms...)
+	}
+	// What an order other than by name is by, the greatest first.
+	by, from, now := "0", "peers p", []any{}
+	open := f.State != StateBlocked && !f.Blocked
+	switch {
+	case f.Sort == SortExchange && open:
+		by = "COALESCE(CASE WHEN h.last_in_at IS NULL OR h.last_out_at > h.last_in_at THEN h.last_out_at ELSE h.last_in_at END, ?)"
+		from, now = "peers p LEFT JOIN hosts h ON h.host = p.host", []any{time.Unix(0, 0).UTC()}
+	case f.Sort == SortTrouble && open:
+		by = `CASE WHEN p.standing = 'allowed' AND l.failing_since IS NOT NULL THEN 5 WHEN p.standing = 'allowed' AND h.met_at IS NULL AND h.meet_tries > 0 THEN 4
+			WHEN p.their_view = 'refused' AND p.standing = 'allowed' THEN 3 WHEN p.review_on <= ? THEN 2 WHEN p.standing = 'expired' THEN 1 ELSE 0 END`
+		from = "peers p LEFT JOIN hosts h ON h.host = p.host LEFT JOIN lanes l ON l.queue = 'deliveries' AND l.host = p.host"
+		now = []any{tx.Now}
+	}
+	var after struct{ SortName string }
+	behind, places := "", []any{}
 	if f.After != "" {
-		q = q.Where("host > ?", f.After)
+		found := tx.Raw("SELECT sort_name FROM peers WHERE host = ?", f.After).Scan(&after)
+		if found.Error != nil {
+			return nil, found.Error
+		}
+		switch {
+		case found.RowsAffected == 0: // it has gone: the list from its head
+		case by == "0":
+			behind, places = " AND (p.sort_name, p.host) > (?, ?)", []any{after.SortName, f.After}
+		default:
+			mark := "(SELECT " + by + " FROM " + from + " WHERE p.host = ?)"
+			places = slices.Concat(now, now, []any{f.After}, now, now, []any{f.After, after.SortName, f.After})
+			behind = " AND (" + by + " < " + mark + " OR " + by + " = " + mark + " AND (p.sort_name, p.host) > (?, ?))"
+		}
 	}
-	if s := strings.ToLower(strings.TrimSpace(f.Query)); s != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s) + "%"
-		q = q.Where(`(host LIKE ? ESCAPE '\' OR LOWER(label) LIKE ? ESCAPE '\' OR LOWER(note) LIKE ? ESCAPE '\')`, like, like, like)
+	order, last := "p.sort_name, p.host", []any{}
+	if by != "0" {
+		order, last = by+" DESC, "+order, now
 	}
-	var entries []Peer
-	if err := q.Find(&entries).Error; err != nil {
-		return nil, err
+	var hosts []string
+	err := tx.Raw("SELECT p.host FROM "+from+" WHERE "+where+behind+" ORDER BY "+order+" LIMIT ?",
+		slices.Concat(args, places, last, []any{f.Limit})...).Scan(&hosts).Error
+	return hosts, err
+}
+
+// search is the condition for what somebody typed.
+func (f Filter) search(tx *store.Tx) (where string, args []any) {
+	typed := strings.TrimSpace(f.Query)
+	if typed == "" {
+		return "", nil
 	}
-	return rows(tx, entries)
+	like := func(s string) string {
+		return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s) + "%"
+	}
+	low := like(strings.ToLower(typed))
+	name := low
+	if host, err := iri.NormaliseHost(typed, iri.IsDev(tx.Site.Host)); err == nil { // a pasted address, or a name with umlauts
+		name = like(host)
+	}
+	return `(p.host LIKE ? ESCAPE '\' OR p.sort_name LIKE ? ESCAPE '\' OR LOWER(p.note) LIKE ? ESCAPE '\' OR LOWER(p.public_note) LIKE ? ESCAPE '\')`,
+		[]any{name, low, low, low}
 }
 
 // RowOf returns one entry as List shows it, or fault.NotFound.
@@ -99,29 +182,15 @@ func rows(tx *store.Tx, entries []Peer) ([]Row, error) {
 			}
 		}
 	}
-	for _, c := range []struct {
-		sql string
-		set func(*Row, int64)
-	}{
-		{"SELECT host, COUNT(*) AS n FROM accounts WHERE host IN ? AND deleted_at IS NULL GROUP BY host",
-			func(r *Row, n int64) { r.Accounts = n }},
-		{"SELECT a.host, COUNT(*) AS n FROM accounts a JOIN follows f ON f.target_id = a.id WHERE a.host IN ? AND f.state = 'accepted' AND f.follower_local GROUP BY a.host",
-			func(r *Row, n int64) { r.FollowedHere = n }},
-		{"SELECT a.host, COUNT(*) AS n FROM accounts a JOIN follows f ON f.follower_id = a.id WHERE a.host IN ? AND f.state = 'accepted' GROUP BY a.host",
-			func(r *Row, n int64) { r.FollowsUs = n }},
-		{"SELECT host, COUNT(*) AS n FROM deliveries WHERE host IN ? AND state = 'waiting' GROUP BY host",
-			func(r *Row, n int64) { r.Waiting = n }},
-	} {
-		var counts []struct {
-			Host string
-			N    int64
-		}
-		if err := tx.Raw(c.sql, hosts).Scan(&counts).Error; err != nil {
-			return nil, err
-		}
-		for _, n := range counts {
-			c.set(at[n.Host], n.N)
-		}
+	var counts []struct {
+		Host string
+		N    int64
+	}
+	if err := tx.Raw("SELECT host, COUNT(*) AS n FROM deliveries WHERE host IN ? AND state = 'waiting' GROUP BY host", hosts).Scan(&counts).Error; err != nil {
+		return nil, err
+	}
+	for _, n := range counts {
+		at[n.Host].Waiting = n.N
 	}
 	var lanes []struct {
 		Host         string
@@ -133,6 +202,45 @@ func rows(tx *store.Tx, entries []Peer) ([]Row, error) {
 		at[l.Host].FailingSince, at[l.Host].Error = l.FailingSince, l.Error
 	}
 	return list, err
+}
+
+// Tally is how many peers are in a state, with a preset and up to a ceiling.
+type Tally struct {
+	State   State
+	Preset  Preset
+	Ceiling Ceiling
+	N       int
+}
+
+// Tallies counts all entries, in one look at an index.
+func Tallies(tx *store.Tx) ([]Tally, error) {
+	var rows []struct {
+		Standing  Standing
+		Preset    Preset
+		TheirView View
+		Ceiling   Ceiling
+		Ended     bool
+		N         int
+	}
+	err := tx.Raw(`SELECT standing, preset, their_view, ceiling, (expires_at IS NOT NULL AND expires_at <= ?) AS ended, COUNT(*) AS n
+		FROM peers GROUP BY standing, preset, their_view, ceiling, 5`, tx.Now).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	sums := map[Tally]int{}
+	for _, r := range rows {
+		p := Peer{Standing: r.Standing, TheirView: r.TheirView, Policy: Policy{Preset: r.Preset}}
+		if r.Ended {
+			p.ExpiresAt = &tx.Now
+		}
+		sums[Tally{State: p.State(tx.Now), Preset: r.Preset, Ceiling: r.Ceiling}] += r.N
+	}
+	all := make([]Tally, 0, len(sums))
+	for t, n := range sums {
+		t.N = n
+		all = append(all, t)
+	}
+	return all, nil
 }
 
 // CountAllowed returns how many servers are connected: allowed, and covered by

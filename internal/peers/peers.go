@@ -92,6 +92,7 @@ type Peer struct {
 	Standing   Standing
 	Subtree    bool   // with every name below; a block always is
 	Label      string // what people call it: "Hillview Primary"
+	SortName   string // where it stands in a list by name: see sortName
 	Kind       string // school, region, university, mastodon, forum, other, or ""
 	PublicNote string // why, for everybody here
 	Note       string // for administrators
@@ -265,6 +266,13 @@ func Allow(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	if err := form.Err(); err != nil {
 		return Peer{}, err
 	}
+	if before, err := Get(tx, host); err == nil && before.Standing == Retired { // what was put aside is taken up again
+		if _, err := Resume(tx, by, host, Ending{Reason: e.Reason}); err != nil {
+			return Peer{}, err
+		}
+	} else if err != nil && !fault.Is(err, fault.NotFound) {
+		return Peer{}, err
+	}
 	return put(tx, by, host, Allowed, e)
 }
 
@@ -316,7 +324,7 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Peer{}, err
 	}
-	p := Peer{Host: host, ID: tx.NewShortID(), Standing: s, Subtree: e.Subtree, Label: e.Label, Kind: e.Kind, PublicNote: e.PublicNote, Note: e.Note,
+	p := Peer{Host: host, ID: tx.NewShortID(), Standing: s, Subtree: e.Subtree, Label: e.Label, SortName: sortName(e.Label, host), Kind: e.Kind, PublicNote: e.PublicNote, Note: e.Note,
 		Reason: e.Reason, Source: e.Source, Policy: *e.Policy, TheirView: ViewUnknown, ReviewOn: e.ReviewOn, ExpiresAt: e.ExpiresAt,
 		ChangedBy: actor(by), CreatedAt: tx.Now, ChangedAt: tx.Now}
 	if before.Host != "" {
@@ -385,6 +393,7 @@ func (e *Entry) check(form *fault.Check) {
 		full := FullPolicy(e.Ceiling)
 		e.Policy = &full
 	}
+	e.checkKind(form)
 	if len(e.Label) > maxLabel {
 		form.Add("label", "peers.label_long", "The name for this server is too long: 200 characters at most.", nil)
 	}

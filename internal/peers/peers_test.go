@@ -269,7 +269,7 @@ func TestMeetings(t *testing.T) {
 			if err := NoteIn(tx, "elm.test"); err != nil {
 				return err
 			}
-			rows, err := List(tx, Filter{Standing: Allowed, Query: "ELM"})
+			rows, err := List(tx, Filter{Query: "ELM"})
 			if len(rows) != 1 || rows[0].Known.Name != "Elm" || rows[0].Known.LastInAt == nil || !rows[0].Admits() {
 				t.Errorf("%+v", rows)
 			}

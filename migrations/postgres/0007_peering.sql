@@ -264,6 +264,17 @@ CREATE TABLE list_excludes (
 	created_at TIMESTAMP(3) NOT NULL
 );
 
+-- Peers by the name they are listed under: their label or their host, in lower
+-- case. Blocked ones may be very many, and are in few people's way.
+ALTER TABLE peers ADD COLUMN sort_name TEXT NOT NULL DEFAULT '';
+UPDATE peers SET sort_name = LOWER(CASE WHEN label = '' THEN host ELSE label END);
+CREATE INDEX peers_name ON peers (sort_name, host);
+CREATE INDEX peers_open ON peers (sort_name, host) WHERE standing <> 'blocked';
+CREATE INDEX peers_state ON peers (standing, preset, their_view, ceiling, expires_at);
+-- A name that was proposed and turned down is not proposed again.
+ALTER TABLE peer_hosts ADD COLUMN declined_at TIMESTAMP(3);
+CREATE INDEX peers_limited ON peers (id) WHERE standing = 'allowed' AND (silenced OR media = 'strip' OR reports_in = 'refuse');
+
 -- What people of a peer wrote and somebody here has to look at before it is
 -- shown: the activity as it came (body), what a page shows of it (said, JSON),
 -- why it waits, and what was decided. Of what is decided only the record stays.
