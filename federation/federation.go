@@ -70,6 +70,8 @@ type Federation struct {
 	threads    chan int64
 	choreNow   chan struct{}
 	quoteNow   chan struct{}
+	listNow    chan struct{}
+	listsStale atomic.Bool // peers have changed, of which lists of ours may consist
 	refused    refusals
 	refetched  limiter
 	badKeys    quota
@@ -101,7 +103,7 @@ func New(d Deps) *Federation {
 		d.Version = "dev"
 	}
 	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
-		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1), quoteNow: make(chan struct{}, 1),
+		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1), quoteNow: make(chan struct{}, 1), listNow: make(chan struct{}, 1),
 		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
 	f.rooms = newRooms()
 	f.forwards.most = mostForwarded
@@ -121,7 +123,7 @@ func (f *Federation) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	for _, work := range []func(context.Context){
-		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runQuotes, f.runRefusals, f.runThreads,
+		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runQuotes, f.runRefusals, f.runThreads, f.runLists,
 	} {
 		all.Go(func() { work(ctx) })
 	}
@@ -153,7 +155,7 @@ func (f *Federation) aside(ctx context.Context, do func(ctx context.Context)) {
 
 // listen passes news on to the workers that it concerns.
 func (f *Federation) listen(ctx context.Context) {
-	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, community.QuoteAwaited, peers.Changed)
+	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, community.QuoteAwaited, peers.Changed, peers.Published, peers.Subscribed)
 	defer sub.Close()
 	for {
 		select {
@@ -170,6 +172,7 @@ func (f *Federation) listen(ctx context.Context) {
 				nudge(f.meetNow)
 				nudge(f.choreNow)
 				nudge(f.quoteNow)
+				nudge(f.listNow)
 			}
 			switch n.Topic {
 			case IncomingStored:
@@ -184,6 +187,10 @@ func (f *Federation) listen(ctx context.Context) {
 				nudge(f.quoteNow)
 			case peers.Changed:
 				f.peerChanged(ctx, n.Key)
+				f.listsStale.Store(true)
+				nudge(f.listNow)
+			case peers.Published, peers.Subscribed:
+				nudge(f.listNow)
 			}
 		}
 	}
@@ -218,7 +225,7 @@ func nudge(c chan struct{}) {
 // receive, to spread or to deliver, and nobody to meet. What is held by policy,
 // or put off for longer because a server does not answer, does not count.
 func (f *Federation) Settled(ctx context.Context) bool {
-	if f.asideCount.Load() > 0 {
+	if f.asideCount.Load() > 0 || f.listsStale.Load() {
 		return false
 	}
 	settled := false
@@ -227,12 +234,14 @@ func (f *Federation) Settled(ctx context.Context) bool {
 		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
 			AND NOT EXISTS (SELECT 1 FROM chores WHERE next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM quote_lookups WHERE next_at <= ?)
+			AND NOT EXISTS (SELECT 1 FROM list_subs WHERE next_at <= ?) AND NOT EXISTS (SELECT 1 FROM list_drafts WHERE state = 'accepting')
+			AND NOT EXISTS (SELECT 1 FROM published_lists WHERE live AND told < version)
 			AND NOT EXISTS (SELECT 1 FROM lanes WHERE waiting AND parked_at IS NULL AND next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM lanes JOIN peers ON peers.host = lanes.host
 				WHERE lanes.waiting AND lanes.error = ? AND peers.standing = 'allowed')
 			AND NOT EXISTS (SELECT 1 FROM peers LEFT JOIN hosts ON hosts.host = peers.host
 				WHERE peers.standing = 'allowed' AND hosts.met_at IS NULL AND (hosts.meet_next_at IS NULL OR hosts.meet_next_at <= ?))`,
-			tx.Now, soon, soon, notConnected, tx.Now).Scan(&settled).Error
+			tx.Now, soon, tx.Now, soon, notConnected, tx.Now).Scan(&settled).Error
 	})
 	return err == nil && settled && f.asideCount.Load() == 0
 }

@@ -43,6 +43,7 @@ func (f *Federation) Routes(r *mux.Router) {
 	get(`/nodeinfo/{version:2\.[01]}`, f.getNodeInfo)
 	get("/actor", f.getInstance)
 	get("/actor/outbox", f.document200(f.emptyCollection("/actor/outbox")))
+	get(`/peering/lists/{path:[a-z0-9][a-z0-9-]*}{form:(?:\.csv|\.txt|\.json)?}`, f.getList)
 	get("/network", f.document200(f.emptyCollection("/network")))
 	get("/u/"+number, f.document200(f.actorDocument))
 	get("/u/"+number+"/outbox", f.document200(f.outboxDocument))

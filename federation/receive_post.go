@@ -56,6 +56,9 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 		return "done", err
 	}
 	if row.reading == nil {
+		if ours, err := heardOfList(b.tx, row); ours || err != nil {
+			return "done", err
+		}
 		return "ignored", nil
 	}
 	remote, err := b.complete(*row.reading, actor)

@@ -56,8 +56,11 @@ type proofTermsOf struct {
 // arrived, and refused if one of its members stands there twice.
 //
 // FEP-8b32; https://www.w3.org/TR/vc-di-eddsa/#eddsa-jcs-2022.
-func ReadProof(document []byte) (Proof, error) {
-	if err := plain(document); err != nil {
+func ReadProof(document []byte) (Proof, error) { return ReadProofUpTo(document, maxProven) }
+
+// ReadProofUpTo is ReadProof for a document of up to so many bytes.
+func ReadProofUpTo(document []byte, most int) (Proof, error) {
+	if err := plain(document, most); err != nil {
 		return Proof{}, err
 	}
 	var members map[string]json.RawMessage
@@ -239,8 +242,8 @@ func encode(value any) ([]byte, error) {
 // or in which a member stands twice.
 //
 // RFC 7493 (I-JSON), section 2.3.
-func plain(document []byte) error {
-	if len(document) > maxProven || !json.Valid(document) {
+func plain(document []byte, most int) error {
+	if len(document) > most || !json.Valid(document) {
 		return fmt.Errorf("%w: the document is too long, or no JSON", ErrProof)
 	}
 	type level struct {

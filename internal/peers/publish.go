@@ -671,9 +671,9 @@ func SyncLists(tx *store.Tx) error {
 }
 
 // Reads remembers that a server read a list.
-func Reads(tx *store.Tx, list int64, host, inbox string) error {
-	return tx.Exec(`INSERT INTO published_readers (list_id, host, inbox, read_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (list_id, host) DO UPDATE SET inbox = excluded.inbox, read_at = excluded.read_at`, list, host, inbox, tx.Now).Error
+func Reads(tx *store.Tx, list int64, host string) error {
+	return tx.Exec(`INSERT INTO published_readers (list_id, host, read_at) VALUES (?, ?, ?)
+		ON CONFLICT (list_id, host) DO UPDATE SET read_at = excluded.read_at`, list, host, tx.Now).Error
 }
 
 // Reader is a server that reads a list.
@@ -686,7 +686,8 @@ func Untold(tx *store.Tx) (l PublishedList, readers []Reader, err error) {
 	if err != nil || l.ID == 0 {
 		return l, nil, err
 	}
-	err = tx.Raw("SELECT host, inbox FROM published_readers WHERE list_id = ? AND inbox <> '' AND read_at > ? ORDER BY host", l.ID, tx.Now.Add(-readersLast)).Scan(&readers).Error
+	err = tx.Raw(`SELECT r.host, h.shared_inbox AS inbox FROM published_readers r JOIN hosts h ON h.host = r.host
+		WHERE r.list_id = ? AND r.read_at > ? AND h.shared_inbox <> '' ORDER BY r.host`, l.ID, tx.Now.Add(-readersLast)).Scan(&readers).Error
 	return l, readers, err
 }
 

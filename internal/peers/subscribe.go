@@ -58,6 +58,18 @@ const (
 	claimFor     = 5 * time.Minute
 )
 
+// lookAgain stands for the ETag of a list of which also what it says as before
+// is to be judged by other rules.
+const lookAgain = "!"
+
+// Conditional are the ETag and the date with which the list is asked for again.
+func (s Subscription) Conditional() (etag, modified string) {
+	if s.ETag == lookAgain {
+		return "", ""
+	}
+	return s.ETag, s.Modified
+}
+
 // Mass changes: a list of which a greater part changes or goes at once stops
 // its subscription. A few are never a mass, however short the list.
 const (
@@ -316,10 +328,11 @@ func SetSubscription(tx *store.Tx, by, id int64, f SubForm) (Subscription, error
 		return s, err
 	}
 	// what was left out for the rules before is looked at again
-	if err := tx.Exec("UPDATE list_subs SET etag = '', modified = '' WHERE id = ? OR quorum_group <> '' AND quorum_group IN ?", id,
-		[]string{before.Group, f.Group}).Error; err != nil {
+	if err := tx.Exec("UPDATE list_subs SET etag = ?, modified = '', next_at = CASE WHEN state = 'active' THEN ? ELSE next_at END WHERE id = ? OR quorum_group <> '' AND quorum_group IN ?",
+		lookAgain, tx.Now, id, []string{before.Group, f.Group}).Error; err != nil {
 		return s, err
 	}
+	tx.Announce(Subscribed, id)
 	if err := s.record(tx, by, "subscription.change", fmt.Sprintf("%+v", before), fmt.Sprintf("%+v", f), ""); err != nil {
 		return s, err
 	}

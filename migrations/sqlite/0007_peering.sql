@@ -182,7 +182,6 @@ CREATE INDEX published_entries_expires ON published_entries (expires_at) WHERE e
 CREATE TABLE published_readers (
 	list_id BIGINT    NOT NULL REFERENCES published_lists (id) ON DELETE CASCADE,
 	host    TEXT      NOT NULL,
-	inbox   TEXT      NOT NULL DEFAULT '',
 	read_at TIMESTAMP NOT NULL,
 	PRIMARY KEY (list_id, host)
 );
