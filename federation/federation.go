@@ -38,6 +38,9 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil: figures are kept and not shown
 	Version string                // of the software, for NodeInfo
+	// Forget removes the copies of other servers' pictures at these addresses;
+	// nil: there are none.
+	Forget func(addresses ...string) error
 	// RetryFor is how long a silent server is retried; 72 hours if zero.
 	RetryFor time.Duration
 	// Hosts is how many servers are delivered to at once; 64 if zero.
@@ -54,6 +57,7 @@ type Federation struct {
 	site     iri.Site
 	version  string
 	retryFor time.Duration
+	forget   func(addresses ...string) error
 	metrics  *metrics
 
 	looks      gatherer[*sender]
@@ -102,7 +106,7 @@ func New(d Deps) *Federation {
 	if d.Version == "" {
 		d.Version = "dev"
 	}
-	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor,
+	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor, forget: d.Forget,
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1), quoteNow: make(chan struct{}, 1), listNow: make(chan struct{}, 1),
 		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
 	f.rooms = newRooms()

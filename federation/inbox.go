@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,8 @@ type refusal struct {
 	status  int
 	outcome string
 	text    string
-	gone    bool // the key was asked for, and is there no more
+	gone    bool          // the key was asked for, and is there no more
+	later   time.Duration // when to try again
 }
 
 func (r *refusal) Error() string { return r.text }
@@ -68,6 +70,9 @@ func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &no):
 		f.metrics.inbox.WithLabelValues(no.outcome).Inc()
 		f.log.DebugContext(r.Context(), "inbox refused", "outcome", no.outcome, "reason", no.text)
+		if no.later > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(no.later/time.Second)))
+		}
 		f.problem(w, r, problem{Status: no.status, Detail: no.text})
 	case peers.Refused(err):
 		f.metrics.inbox.WithLabelValues("peering").Inc()
@@ -95,7 +100,7 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if err := f.look(in); err != nil {
 		return "", err
 	}
-	if !in.admitted && !in.former {
+	if !in.admitted && !in.former && !in.paused {
 		f.refused.note(host)
 		return "", in.notAdmitted
 	}
@@ -146,6 +151,11 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if !handled[env.Type] {
 		return "ignored", nil
 	}
+	if in.paused {
+		if err := f.roomForPaused(r.Context(), host); err != nil {
+			return "", err
+		}
+	}
 	c := &comer{host: host, id: env.ID, actor: env.Actor, kind: env.Type, body: body}
 	f.intake.wait(c)
 	switch {
@@ -166,6 +176,7 @@ type sender struct {
 	host        string
 	admitted    bool
 	former      bool // not admitted any more, not blocked, and known
+	paused      bool // known, and what goes of theirs waits here until they are admitted again
 	notAdmitted error
 	known       bool // the key is on record
 	proven      bool // and has signed the head of the request
@@ -188,7 +199,7 @@ func (f *Federation) lookAll(lot []*sender) {
 		for i, s := range lot {
 			hosts[i], keys[i] = s.host, s.claim.KeyID
 		}
-		admitted, err := peers.Admitted(tx, hosts)
+		decided, err := peers.Decide(tx, hosts)
 		if err != nil {
 			return err
 		}
@@ -200,18 +211,12 @@ func (f *Federation) lookAll(lot []*sender) {
 			if owner, ok := known[s.claim.KeyID]; ok {
 				s.set(owner.Account, owner.Key)
 			}
-			if s.admitted = admitted[s.host]; s.admitted {
+			d := decided[s.host]
+			if s.admitted = d.Admitted; s.admitted {
 				continue
 			}
-			if s.notAdmitted = peers.Check(tx, s.host); s.notAdmitted == nil {
-				s.admitted = true
-			} else if s.known {
-				standing, err := peers.StandingOf(tx, s.host)
-				if err != nil {
-					return err
-				}
-				s.former = standing == peers.Unknown
-			}
+			s.notAdmitted = peers.NotAdmitted(s.host)
+			s.former, s.paused = s.known && d.Former, s.known && d.Standing == peers.Paused
 		}
 		return nil
 	})
@@ -225,6 +230,32 @@ func (s *sender) set(account community.Account, key community.AccountKey) {
 	if account.URI != nil {
 		s.actorURI = *account.URI
 	}
+}
+
+const (
+	// mostPaused is how much of what goes of a paused server's waits here.
+	mostPaused = 2000
+	// pausedLater is when the rest should be sent again.
+	pausedLater = 6 * time.Hour
+)
+
+// roomForPaused fails when very much of a paused server waits already. What it
+// says is deleted or taken back must not be lost by a pause, whose length
+// nobody knows, and most software gives up within days: so it is taken, and has
+// its effect when the pause is over, however that ends. Everything else is
+// refused, since its senders should know that it did not arrive.
+//
+// docs/peering.md, "How a connection ends".
+func (f *Federation) roomForPaused(ctx context.Context, host string) error {
+	var waits int64
+	err := f.db.Read(ctx, func(tx *store.Tx) error {
+		return tx.Raw("SELECT COUNT(*) FROM (SELECT 1 AS one FROM incoming WHERE host = ? AND state = 'waiting' LIMIT ?) AS waits", host, mostPaused).Scan(&waits).Error
+	})
+	if err != nil || waits < mostPaused {
+		return err
+	}
+	return &refusal{status: http.StatusServiceUnavailable, outcome: "peering", later: pausedLater,
+		text: "The connection with your server is paused, and much of it waits here already. Send this again later."}
 }
 
 // refetchEvery is how often at most a key on record is asked for anew because

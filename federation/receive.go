@@ -58,9 +58,17 @@ func (f *Federation) receiveLanes(ctx context.Context, group []*lane) error {
 			break
 		}
 		begun := time.Now()
-		rows, err := f.round(ctx, group)
+		rows, paused, err := f.round(ctx, group)
 		if err != nil {
 			return err
+		}
+		if len(paused) > 0 { // what they sent waits with them
+			if err := f.rest(ctx, paused, time.Hour, notConnected); err != nil {
+				return err
+			}
+			if group = slices.DeleteFunc(slices.Clone(group), func(l *lane) bool { return l.given }); len(group) == 0 {
+				return nil
+			}
 		}
 		if last = begun; len(rows) >= mostRound/2 {
 			last = time.Time{}
@@ -92,17 +100,17 @@ func (f *Federation) receiveLanes(ctx context.Context, group []*lane) error {
 		f.incoming.gave(left...)
 		group = slices.DeleteFunc(slices.Clone(group), func(l *lane) bool { return l.given })
 		if deferred(rows) { // nothing but what must wait for somebody else
-			return f.rest(ctx, group)
+			return f.rest(ctx, group, 5*time.Second, "")
 		}
 	}
 	return nil
 }
 
-// rest gives lanes back for a moment.
-func (f *Federation) rest(ctx context.Context, group []*lane) error {
+// rest gives lanes back for a while.
+func (f *Federation) rest(ctx context.Context, group []*lane, wait time.Duration, why string) error {
 	err := f.db.Batch(ctx, func(tx *store.Tx) error {
 		for _, l := range group {
-			if err := f.incoming.hold(tx, l, 5*time.Second, ""); err != nil {
+			if err := f.incoming.hold(tx, l, wait, why); err != nil {
 				return err
 			}
 		}
@@ -126,10 +134,10 @@ func part(group []*lane) (together, slow []*lane) {
 	return together, slow
 }
 
-// round reads the next activities of each host, and the policy about it.
-func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, error) {
-	var rows []*arrived
-	var admitted map[string]bool
+// round reads the next activities of each host, and the policy about it. Of
+// hosts whose connection is paused nothing is worked: paused are their lanes.
+func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived, paused []*lane, err error) {
+	var decided map[string]peers.Decision
 	hosts := make([]string, len(group))
 	for i, l := range group {
 		hosts[i] = l.Host
@@ -155,8 +163,9 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
 		args = append(args, host, each, mostRoundBytes/len(group))
 	}
-	err := f.db.Ask(ctx, func(tx *store.Tx) (err error) {
-		if admitted, err = peers.Admitted(tx, hosts); err != nil {
+	err = f.db.Ask(ctx, func(tx *store.Tx) (err error) {
+		rows = rows[:0]
+		if decided, err = peers.Decide(tx, hosts); err != nil {
 			return err
 		}
 		return tx.Ask(store.Question{SQL: sql.String(), Args: args, Row: func(r *store.Row) {
@@ -165,13 +174,19 @@ func (f *Federation) round(ctx context.Context, group []*lane) ([]*arrived, erro
 		}})
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	for _, l := range group {
+		if decided[l.Host].Standing == peers.Paused {
+			paused = append(paused, l)
+		}
+	}
+	rows = slices.DeleteFunc(rows, func(row *arrived) bool { return decided[row.Host].Standing == peers.Paused })
 	slices.SortFunc(rows, func(a, b *arrived) int { return cmp.Compare(a.ID, b.ID) })
 	for _, row := range rows {
-		f.prepare(row, admitted[row.Host])
+		f.prepare(row, decided[row.Host].Admitted)
 	}
-	return rows, nil
+	return rows, paused, nil
 }
 
 func deferred(rows []*arrived) bool {

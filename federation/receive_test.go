@@ -314,7 +314,7 @@ func TestPutOffIsNoTry(t *testing.T) {
 	group := []*lane{{Host: "elm.localhost"}}
 	look := func() {
 		t.Helper()
-		rows, err := oak.round(t.Context(), group)
+		rows, _, err := oak.round(t.Context(), group)
 		if err != nil {
 			t.Fatal(err)
 		}

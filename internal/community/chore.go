@@ -38,6 +38,8 @@ type Chore struct {
 	CreatedAt time.Time
 	Done      int64 // how much of it is done, of Total; 0 of 0 where nobody counts
 	Total     int64
+	AtID      int64 // how far it has come: an account's number,
+	AtPost    int64 // and within it a post's
 }
 
 // charge queues a chore. An account has one of each kind at a time: a second
@@ -87,4 +89,42 @@ func PutOff(tx *store.Tx, c Chore, until time.Time, tried bool) error {
 // EndChore says that a chore is done, or will not be.
 func EndChore(tx *store.Tx, c Chore) error {
 	return tx.Exec("DELETE FROM chores WHERE id = ?", c.ID).Error
+}
+
+// chargeFor queues a chore about a server, unless it has one of that kind; one
+// that would be done later is done at that time.
+func chargeFor(tx *store.Tx, kind ChoreKind, host string, at time.Time) error {
+	var have int64
+	if err := tx.Raw("SELECT COUNT(*) FROM chores WHERE kind = ? AND subject = ?", kind, host).Scan(&have).Error; err != nil {
+		return err
+	}
+	if have > 0 {
+		return tx.Exec("UPDATE chores SET next_at = ? WHERE kind = ? AND subject = ? AND next_at > ?", at, kind, host, at).Error
+	}
+	c := Chore{ID: tx.NewID(), Kind: kind, Subject: host, NextAt: at, CreatedAt: tx.Now}
+	tx.Announce(ChoreQueued, c.ID)
+	return tx.Create(&c).Error
+}
+
+// ChoresAbout lists what is still being done about a server.
+func ChoresAbout(tx *store.Tx, host string) ([]Chore, error) {
+	var list []Chore
+	err := tx.Where("subject = ? AND kind IN ?", host, []ChoreKind{ChoreSever, ChoreRestore, ChoreWithdraw, ChoreDrop}).Order("id").Find(&list).Error
+	return list, err
+}
+
+// reached writes down how far a chore has come.
+func reached(tx *store.Tx, c Chore) error {
+	return tx.Exec("UPDATE chores SET done = ?, total = ?, at_id = ?, at_post = ? WHERE id = ?", c.Done, c.Total, c.AtID, c.AtPost, c.ID).Error
+}
+
+// ChoreNow reads a chore anew, with how far it has come, and reports whether
+// there still is one.
+func ChoreNow(tx *store.Tx, c Chore) (Chore, bool, error) {
+	var now []Chore
+	err := tx.Where("id = ?", c.ID).Limit(1).Find(&now).Error
+	if err != nil || len(now) == 0 {
+		return c, false, err
+	}
+	return now[0], true, nil
 }

@@ -246,6 +246,7 @@ func eraseRest(tx *store.Tx, id int64) error {
 		`DELETE FROM quote_approvals WHERE account_id = @id`,
 		`DELETE FROM attachments WHERE account_id = @id`,
 		`DELETE FROM chores WHERE account_id = @id AND kind = 'move'`,
+		`DELETE FROM severed_ties WHERE local_id = @id OR remote_id = @id`,
 		`UPDATE account_counts SET posts = 0, followers = 0, following = 0, last_post_at = NULL WHERE account_id = @id`,
 	} {
 		if err := tx.Exec(step, sql.Named("id", id)).Error; err != nil {

@@ -201,6 +201,9 @@ func mayFollow(tx *store.Tx, me, target Account) error {
 		return fault.Keyed(fault.Invalid, "follow.moved", "This account has moved. Follow its new one.", map[string]any{"To": target.MovedTo})
 	}
 	if !target.Local() {
+		if err := answerable(tx, target.Host); err != nil {
+			return err
+		}
 		if err := peers.Check(tx, target.Host); err != nil {
 			return err
 		}
@@ -313,7 +316,11 @@ func ReceiveFollow(tx *store.Tx, from, to Account, uri string) error {
 	if err := tx.Create(&f).Error; err != nil {
 		return err
 	}
-	if to.Locked {
+	back, err := cameBack(tx, from.ID, to.ID)
+	if err != nil {
+		return err
+	}
+	if to.Locked && !back {
 		return notify(tx, to.ID, NotifyFollowRequest, from.ID, 0)
 	}
 	if err := accept(tx, &f); err != nil {

@@ -339,6 +339,9 @@ func Vote(tx *store.Tx, me Account, post int64, choices []int64) (Post, error) {
 	if _, err := roleOf(tx, me.ID); err != nil {
 		return Post{}, err
 	}
+	if err := answerable(tx, p.AuthorHost); err != nil {
+		return Post{}, err
+	}
 	poll, err := lockPoll(tx, p.ID)
 	if err != nil {
 		return Post{}, err

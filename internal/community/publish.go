@@ -48,6 +48,9 @@ func Publish(tx *store.Tx, author Account, d Draft) (Post, error) {
 	}
 	if in.parent != nil {
 		d.InReplyToID = in.parent.ID
+		if err := answerable(tx, in.parent.AuthorHost); err != nil {
+			return Post{}, err
+		}
 	}
 	if err := d.check(in); err != nil {
 		return Post{}, err

@@ -107,6 +107,9 @@ func quotable(tx *store.Tx, author Account, d Draft) (*Post, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := answerable(tx, quoted.AuthorHost); err != nil {
+		return nil, err
+	}
 	if err := mayQuote(tx, author, quoted); err != nil {
 		return nil, err
 	}

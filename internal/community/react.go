@@ -37,6 +37,9 @@ func Like(tx *store.Tx, me Account, post int64) (Post, error) {
 	if err != nil {
 		return Post{}, err
 	}
+	if err := answerable(tx, p.AuthorHost); err != nil {
+		return Post{}, err
+	}
 	id, fresh, err := like(tx, me, p, Given{})
 	if err != nil || !fresh {
 		return p, err
@@ -119,6 +122,9 @@ func BoostPost(tx *store.Tx, me Account, post int64) (Post, error) {
 	}
 	p, err := original(tx, post, me)
 	if err != nil {
+		return Post{}, err
+	}
+	if err := answerable(tx, p.AuthorHost); err != nil {
 		return Post{}, err
 	}
 	role, err := roleOf(tx, me.ID)

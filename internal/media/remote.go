@@ -155,6 +155,21 @@ func (l *Library) fetch(ctx context.Context, url string, v Variant, get Getter) 
 	return l.write(remotePath(url, Whole, extension(p.Full.Mime)), p.Full.Bytes)
 }
 
+// Forget removes the copies of pictures at these addresses, whatever is left of
+// them: they are not wanted again.
+func (l *Library) Forget(urls ...string) error {
+	for _, url := range urls {
+		for _, v := range []Variant{Whole, Preview, Portrait, Sign} {
+			for _, ext := range []string{".jpg", ".png", ".none"} {
+				if err := l.root.Remove(remotePath(url, v, ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("forget a remote picture: %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // remotePath is where the copy lies: named after the address, not after the
 // attachment, so that a picture in many posts is fetched once.
 func remotePath(url string, v Variant, ext string) string {

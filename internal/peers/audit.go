@@ -31,6 +31,20 @@ func Record(tx *store.Tx, l Line) error {
 	return add(tx, l)
 }
 
+// RecordAll is Record for many lines at once, in their order.
+func RecordAll(tx *store.Tx, lines []Line) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	for i := range lines {
+		lines[i].ID, lines[i].CreatedAt = tx.NewID(), tx.Now
+	}
+	if err := tx.CreateInBatches(lines, 200).Error; err != nil {
+		return err
+	}
+	return add(tx, lines...)
+}
+
 // Audit returns a page of the log, newest first: of one subject, or of all
 // with subject "".
 func Audit(tx *store.Tx, subject string, page store.Page) ([]Line, error) {

@@ -68,8 +68,8 @@ func last(tx *store.Tx) (link, error) {
 	return end, err
 }
 
-// add puts a line that was just written at the end of the chain.
-func add(tx *store.Tx, l Line) error {
+// add puts lines that were just written at the end of the chain.
+func add(tx *store.Tx, lines ...Line) error {
 	if err := lockChain(tx); err != nil {
 		return err
 	}
@@ -80,9 +80,12 @@ func add(tx *store.Tx, l Line) error {
 	if end.Seq == 0 { // with all from before there was a chain
 		return chainAll(tx)
 	}
-	next := link{Seq: end.Seq + 1, LineID: l.ID}
-	next.Hash = LinkHash(end.Hash, next.Seq, l)
-	return tx.Create(&next).Error
+	links := make([]link, len(lines))
+	for i, l := range lines {
+		end = link{Seq: end.Seq + 1, LineID: l.ID, Hash: LinkHash(end.Hash, end.Seq+1, l)}
+		links[i] = end
+	}
+	return tx.CreateInBatches(links, 200).Error
 }
 
 // Chain begins the chain with the lines that a log without one has. It is

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -211,7 +212,15 @@ func end(tx *store.Tx, by int64, p Peer, action string, e Ending, change func(*P
 	if err != nil {
 		return p, err
 	}
-	tx.AnnounceKey(Changed, p.Host)
+	key := p.Host
+	var more int64
+	if err := tx.Raw("SELECT COUNT(*) FROM peer_hosts WHERE peer_id = ? AND host <> ?", p.ID, p.Host).Scan(&more).Error; err != nil {
+		return p, err
+	}
+	if more > 0 || p.Subtree {
+		key = "" // what waits under other names of it is looked at too
+	}
+	tx.AnnounceKey(Changed, key)
 	return p, Record(tx, Line{ActorID: actor(by), Action: action, Subject: p.Host, Before: before, After: p.String(), Reason: e.Reason})
 }
 
@@ -238,4 +247,28 @@ func leave(tx *store.Tx, host, kind string, at time.Time) error {
 // unleave takes chores about a host back.
 func unleave(tx *store.Tx, host string, kinds ...string) error {
 	return tx.Exec("DELETE FROM chores WHERE subject = ? AND kind IN ?", host, slices.Clone(kinds)).Error
+}
+
+// Purged writes down that all that was known of a peer is deleted.
+func Purged(tx *store.Tx, host string, posts int64) error {
+	p, err := Get(tx, host)
+	if err != nil {
+		return err
+	}
+	p.PurgeAt, p.KeepUntil = nil, nil
+	err = tx.Exec("UPDATE peers SET purge_at = NULL, keep_until = NULL, withdraw = 0 WHERE host = ?", host).Error
+	if err != nil {
+		return err
+	}
+	tx.AnnounceKey(Changed, host)
+	return Record(tx, Line{Action: "peer.purged", Subject: host, After: strconv.FormatInt(posts, 10)})
+}
+
+// Faded writes down that what was kept of a retired peer is kept no longer.
+func Faded(tx *store.Tx, host string) error {
+	if err := tx.Exec("UPDATE peers SET keep_until = NULL WHERE host = ?", host).Error; err != nil {
+		return err
+	}
+	tx.AnnounceKey(Changed, host)
+	return Record(tx, Line{Action: "peer.faded", Subject: host})
 }

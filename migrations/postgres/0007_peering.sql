@@ -75,6 +75,8 @@ ALTER TABLE chores DROP CONSTRAINT chores_kind_check;
 ALTER TABLE chores ADD CONSTRAINT chores_kind_check CHECK (kind IN ('erase', 'move', 'sever', 'restore', 'withdraw', 'drop', 'import'));
 ALTER TABLE chores ADD COLUMN done BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE chores ADD COLUMN total BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE chores ADD COLUMN at_id BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE chores ADD COLUMN at_post BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX chores_subject ON chores (subject, kind) WHERE subject <> '';
 
 -- Ties with people of a server that is not connected any more, put aside so
@@ -410,6 +412,8 @@ DROP TABLE severed_counts;
 DROP TABLE severed_ties;
 DROP INDEX chores_subject;
 DELETE FROM chores WHERE kind NOT IN ('erase', 'move', 'sever');
+ALTER TABLE chores DROP COLUMN at_post;
+ALTER TABLE chores DROP COLUMN at_id;
 ALTER TABLE chores DROP COLUMN total;
 ALTER TABLE chores DROP COLUMN done;
 ALTER TABLE chores DROP CONSTRAINT chores_kind_check;

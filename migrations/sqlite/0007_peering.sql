@@ -80,7 +80,9 @@ CREATE TABLE chores_new (
 	next_at    TIMESTAMP NOT NULL,
 	created_at TIMESTAMP NOT NULL,
 	done       BIGINT    NOT NULL DEFAULT 0,
-	total      BIGINT    NOT NULL DEFAULT 0
+	total      BIGINT    NOT NULL DEFAULT 0,
+	at_id      BIGINT    NOT NULL DEFAULT 0,
+	at_post    BIGINT    NOT NULL DEFAULT 0
 );
 INSERT INTO chores_new (id, kind, account_id, subject, tries, next_at, created_at) SELECT id, kind, account_id, subject, tries, next_at, created_at FROM chores;
 DROP TABLE chores;
