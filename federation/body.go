@@ -96,12 +96,16 @@ func (o *room) give(host string, size int64) {
 }
 
 // read reads a request's body once there is room for it. proven says that the
-// host has signed the request. Call done when the body is no longer needed.
+// host has signed the request, and most how large it may be, if not as large as
+// that of everybody. Call done when the body is no longer needed.
 //
 // RFC 9110, sections 15.5.9 (408) and 15.5.14 (413); RFC 6585, section 4 (429).
-func (o rooms) read(w http.ResponseWriter, r *http.Request, proven bool, host string) (body []byte, done func(), err error) {
-	if r.ContentLength > maxInbox {
-		return nil, nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
+func (o rooms) read(w http.ResponseWriter, r *http.Request, proven bool, host string, most int64) (body []byte, done func(), err error) {
+	if most <= 0 || most > maxInbox {
+		most = maxInbox
+	}
+	if r.ContentLength > most {
+		return nil, nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", most)
 	}
 	size, within := r.ContentLength, smallWithin
 	large := size < 0 || size > smallBody
@@ -109,7 +113,7 @@ func (o rooms) read(w http.ResponseWriter, r *http.Request, proven bool, host st
 		within = largeWithin
 	}
 	if size < 0 {
-		size = maxInbox
+		size = most
 	}
 	in := o.strangeSmall
 	switch {
@@ -135,7 +139,7 @@ func (o rooms) read(w http.ResponseWriter, r *http.Request, proven bool, host st
 	}()
 	// A connection that knows no deadline is a test's.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(within))
-	limited := http.MaxBytesReader(w, r.Body, maxInbox)
+	limited := http.MaxBytesReader(w, r.Body, most)
 	if r.ContentLength >= 0 {
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(limited, body)
@@ -147,7 +151,7 @@ func (o rooms) read(w http.ResponseWriter, r *http.Request, proven bool, host st
 	case err == nil:
 		return body, leave, nil
 	case errors.As(err, &tooLarge):
-		return nil, nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", maxInbox)
+		return nil, nil, refuse(http.StatusRequestEntityTooLarge, "size", "An activity may have %d bytes at most.", most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, nil, refuse(http.StatusRequestTimeout, "slow", "The body did not arrive within %s.", within)
 	}

@@ -80,6 +80,7 @@ type Federation struct {
 	refetched  limiter
 	badKeys    quota
 	forwards   quota
+	paces      paces
 	fetches    singleflight.Group
 	asides     sync.WaitGroup
 	asideRoom  chan struct{}

@@ -502,6 +502,9 @@ func (f *Federation) fetchPost(ctx context.Context, address string) (community.P
 			return community.Post{}, fault.Keyed(fault.Unavailable, "federation.failed_lately",
 				"This post could not be fetched a moment ago. Please try again later.", nil)
 		}
+		if err := f.heldBack(ctx, address); err != nil {
+			return community.Post{}, err
+		}
 		post, err := f.climb(ctx, address)
 		if fault.Is(err, fault.Unavailable) {
 			f.refetched.allow("failed "+address, f.db.Now(), failedFor)
@@ -542,23 +545,35 @@ func (f *Federation) climb(ctx context.Context, address string) (community.Post,
 	}
 	slices.Reverse(steps)
 	var post community.Post
+	var refused error // of the last, which was asked for; one above is left out
 	err := f.db.Batch(ctx, func(tx *store.Tx) error {
 		for _, s := range steps {
 			r, err := readObject(s.object)
 			if err != nil {
 				return fault.Wrap(fault.NotFound, err, "There is no post at %s.", address)
 			}
-			remote, err := newBook(tx).complete(r, s.author)
+			b := newBook(tx)
+			remote, err := b.complete(r, s.author)
 			if err != nil {
 				return err
 			}
 			remote.Found = true
+			if refused, err = f.admit(b, s.object, remote, nil); err != nil {
+				return err
+			}
+			if refused != nil {
+				post = community.Post{}
+				continue
+			}
 			if post, _, err = community.Receive(tx, remote); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		err = refused
+	}
 	return post, err
 }
 
@@ -584,6 +599,7 @@ func objectBy(ctx context.Context, address string, document func(context.Context
 			return as2.Object{}, err
 		}
 		object, err := as2.DecodeObject(body)
+		object.Raw = body
 		switch {
 		case err != nil:
 			return object, fault.Wrap(fault.NotFound, err, "There is no post at %s.", address)

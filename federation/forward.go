@@ -46,5 +46,5 @@ func addresses(a *as2.Activity, whom string) bool {
 // firsthand reports whether an activity came from its actor's own server.
 func firsthand(row *arrived) bool {
 	host, err := iri.HostOf(row.ActorURI)
-	return err == nil && host == row.Host
+	return err == nil && host == row.Host && row.held >= 0 // what was looked up is no activity of theirs
 }

@@ -45,6 +45,7 @@ type refusal struct {
 	text    string
 	gone    bool          // the key was asked for, and is there no more
 	later   time.Duration // when to try again
+	kind    string        // of the problem, where it has one
 }
 
 func (r *refusal) Error() string { return r.text }
@@ -62,6 +63,11 @@ func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
 	outcome, err := f.takeIn(w, r)
 	if err == nil {
 		f.metrics.inbox.WithLabelValues(outcome).Inc()
+		if outcome == "held" {
+			f.problem(w, r, problem{Type: approvalRequired, Title: "Approval required", Status: http.StatusAccepted,
+				Detail: "Somebody at this server looks at this before it is shown."})
+			return
+		}
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -73,7 +79,7 @@ func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
 		if no.later > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(no.later/time.Second)))
 		}
-		f.problem(w, r, problem{Status: no.status, Detail: no.text})
+		f.problem(w, r, problem{Type: no.kind, Status: no.status, Detail: no.text})
 	case peers.Refused(err):
 		f.metrics.inbox.WithLabelValues("peering").Inc()
 		f.peeringRequired(w, r)
@@ -105,7 +111,12 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		return "", in.notAdmitted
 	}
 	in.proven = f.verifyHead(r, in)
-	body, done, err := f.rooms.read(w, r, in.proven, host)
+	if in.proven { // else anybody could use up what others may send
+		if err := f.paceOf(w, r, in); err != nil {
+			return "", err
+		}
+	}
+	body, done, err := f.rooms.read(w, r, in.proven, host, in.policy.MaxBytes)
 	if err != nil {
 		return "", err
 	}
@@ -142,6 +153,11 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		}
 		return "", err
 	}
+	if !in.proven {
+		if err := f.paceOf(w, r, in); err != nil {
+			return "", err
+		}
+	}
 	if forwarded {
 		return f.takeForwarded(in, env, body)
 	}
@@ -156,11 +172,17 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 			return "", err
 		}
 	}
+	held, err := f.foresee(in, body)
+	if err != nil {
+		return "", err
+	}
 	c := &comer{host: host, id: env.ID, actor: env.Actor, kind: env.Type, body: body}
 	f.intake.wait(c)
 	switch {
 	case c.err != nil:
 		return "", c.err
+	case held:
+		return "held", nil
 	case !c.fresh:
 		return "duplicate", nil
 	}
@@ -176,7 +198,10 @@ type sender struct {
 	host        string
 	admitted    bool
 	former      bool // not admitted any more, not blocked, and known
-	paused      bool // known, and what goes of theirs waits here until they are admitted again
+	policy      peers.Decision
+	author      community.HeldAuthor // where its posts may be held
+	today       int64                // posts of its peer that were taken, where they are counted
+	paused      bool                 // known, and what goes of theirs waits here until they are admitted again
 	notAdmitted error
 	known       bool // the key is on record
 	proven      bool // and has signed the head of the request
@@ -212,13 +237,14 @@ func (f *Federation) lookAll(lot []*sender) {
 				s.set(owner.Account, owner.Key)
 			}
 			d := decided[s.host]
+			s.policy = d
 			if s.admitted = d.Admitted; s.admitted {
 				continue
 			}
 			s.notAdmitted = peers.NotAdmitted(s.host)
 			s.former, s.paused = s.known && d.Former, s.known && d.Standing == peers.Paused
 		}
-		return nil
+		return lookCloser(tx, lot)
 	})
 	for _, s := range lot {
 		s.err = err

@@ -13,8 +13,9 @@ import (
 type comer struct {
 	host, id, actor, kind string
 	body                  []byte
-	unproven              bool // not sent by whom it says did it
-	fresh                 bool // one row per activity, so that a repeat is harmless
+	unproven              bool  // not sent by whom it says did it
+	refused               error // it is only put on record, with the reason
+	fresh                 bool  // one row per activity, so that a repeat is harmless
 	err                   error
 }
 
@@ -41,20 +42,24 @@ func insertIncoming(tx *store.Tx, batch []*comer) error {
 	var inserts []store.Question
 	ids := make(map[int64]*comer, len(batch))
 	for _, part := range store.Lots(batch, mostGathered) {
-		args := make([]any, 0, 9*len(part))
+		args := make([]any, 0, 11*len(part))
 		for _, c := range part {
 			id := tx.NewID()
 			ids[id], c.fresh = c, false
-			args = append(args, id, c.host, c.id, c.actor, c.kind, c.body, tx.Now, c.unproven, c.digest())
+			state, why, body := "waiting", "", c.body
+			if c.refused != nil {
+				state, why, body = "done", clip(c.refused.Error()), []byte{}
+			}
+			args = append(args, id, c.host, c.id, c.actor, c.kind, body, tx.Now, c.unproven, c.digest(), state, why)
 		}
 		inserts = append(inserts, store.Question{
-			SQL: "INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven, digest) VALUES " +
-				store.Rows("(?, ?, ?, ?, ?, ?, ?, ?, ?)", len(part)) + " ON CONFLICT (activity_id, digest) DO NOTHING RETURNING id",
+			SQL: "INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven, digest, state, error) VALUES " +
+				store.Rows("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(part)) + " ON CONFLICT (activity_id, digest) DO NOTHING RETURNING id",
 			Args: args,
 			Row: func(r *store.Row) {
 				c := ids[r.Int()]
 				c.fresh = true
-				if !slices.Contains(hosts, c.host) {
+				if c.refused == nil && !slices.Contains(hosts, c.host) {
 					hosts = append(hosts, c.host)
 				}
 			},

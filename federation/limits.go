@@ -79,3 +79,25 @@ func (q *quota) spend(host string, now time.Time) {
 	}
 	q.count[host]++
 }
+
+// paces counts what each of those may do in a minute for whom it is limited.
+type paces struct {
+	mu    sync.Mutex
+	since time.Time
+	count map[string]int64
+}
+
+// take counts one more, unless there were as many as may be in this minute; left
+// is how long it lasts.
+func (p *paces) take(key string, most int64, now time.Time) (left time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.since) >= time.Minute {
+		p.since, p.count = now, map[string]int64{}
+	}
+	if p.count[key] >= most {
+		return p.since.Add(time.Minute).Sub(now), false
+	}
+	p.count[key]++
+	return 0, true
+}

@@ -227,6 +227,9 @@ type book struct {
 	accounts map[string]*community.Account
 	posts    map[string]*community.Post
 	landing  []landing
+	states   map[string]community.HeldState // of posts that may be held
+	authors  map[int64]community.HeldAuthor
+	days     map[string]int64 // posts taken today, of peers of whom no more than so many are
 }
 
 // landing is a post that waits to be landed, and what brings it.
@@ -236,7 +239,8 @@ type landing struct {
 }
 
 func newBook(tx *store.Tx) *book {
-	return &book{tx: tx, accounts: map[string]*community.Account{}, posts: map[string]*community.Post{}}
+	return &book{tx: tx, accounts: map[string]*community.Account{}, posts: map[string]*community.Post{},
+		states: map[string]community.HeldState{}, authors: map[int64]community.HeldAuthor{}}
 }
 
 // prime asks at once for the accounts and posts that activities name.
@@ -268,6 +272,8 @@ func (b *book) prime(actors, objects []string) error {
 func (b *book) forget() {
 	clear(b.posts)
 	clear(b.accounts)
+	clear(b.states)
+	clear(b.authors)
 	b.landing = nil
 }
 

@@ -155,9 +155,17 @@ func (f *Federation) fetchAgain(ctx context.Context, address, author string) err
 		return err
 	}
 	return f.db.Batch(ctx, func(tx *store.Tx) error {
-		remote, err := newBook(tx).complete(r, by)
+		b := newBook(tx)
+		remote, err := b.complete(r, by)
 		if err != nil {
 			return err
+		}
+		here, err := b.post(address)
+		if err != nil {
+			return err
+		}
+		if refused, err := f.admit(b, object, remote, here); err != nil || refused != nil {
+			return err // what is here stays as it is
 		}
 		_, _, err = community.ReceiveEdit(tx, remote)
 		return err

@@ -3,6 +3,8 @@ package federation
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
@@ -12,6 +14,18 @@ import (
 
 // peeringRequired names the problem of a server that is not connected.
 const peeringRequired = "https://w3id.org/chalkring/ns/problems#peering-required"
+
+// classNotTaken names the problem of an activity of a class that is not taken
+// from its server, and tooMany that of one more than are taken in a while.
+const (
+	classNotTaken = "https://w3id.org/chalkring/ns/problems#not-taken"
+	tooMany       = "https://w3id.org/chalkring/ns/problems#limit"
+)
+
+// approvalRequired says of what was taken that somebody looks at it first.
+//
+// FEP-c180.
+const approvalRequired = "https://w3id.org/fep/c180#approval-required"
 
 // problem is what a refused server is told.
 //
@@ -73,6 +87,9 @@ func (f *Federation) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := fault.Of(err)
 	if p.Kind == fault.Internal && r.Context().Err() == nil {
 		f.log.ErrorContext(r.Context(), "federation request failed", "method", r.Method, "err", err)
+	}
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(p.RetryAfter/time.Second)))
 	}
 	f.problem(w, r, problem{Status: p.Kind.Status(), Detail: p.Error()})
 }

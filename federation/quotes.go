@@ -126,7 +126,8 @@ func (f *Federation) quoteDocument(tx *store.Tx, q asked) (answer, error) {
 // receiveQuoteRequest answers somebody who asks for leave to quote.
 //
 // FEP-044f.
-func (f *Federation) receiveQuoteRequest(b *book, actor community.Account, a *as2.Activity) (string, error) {
+func (f *Federation) receiveQuoteRequest(b *book, actor community.Account, row *arrived) (string, error) {
+	a := &row.activity
 	post, err := b.post(a.ObjectID)
 	if err != nil {
 		return "", err
@@ -136,6 +137,10 @@ func (f *Federation) receiveQuoteRequest(b *book, actor community.Account, a *as
 	}
 	if seen, err := given(b.tx, actor, *post); err != nil || !seen {
 		return "unknown_object", err
+	}
+	if row.class != 0 {
+		row.err = refusedByPolicy(row.class)
+		return "refused", community.RefuseQuote(b.tx, actor, *post, a.InstrumentID, a.ID)
 	}
 	return "", community.ReceiveQuoteRequest(b.tx, actor, *post, a.InstrumentID, a.ID)
 }

@@ -36,6 +36,9 @@ const (
 	reasonAddress    = "arrived.address"   // an address that cannot be kept
 	reasonNoInbox    = "arrived.no_inbox"  // an actor that cannot be written to
 	reasonUnproven   = "arrived.unproven"  // handed on by another, and not true as far as can be told
+	reasonPolicy     = "arrived.policy"    // of a class that is not taken from there
+	reasonDropped    = "arrived.dropped"   // it was held, and somebody here would not have it
+	reasonPerDay     = "arrived.per_day"   // there were as many that day as are taken
 	reasonNoName     = "arrived.no_name"   // an actor without a name that can be written
 )
 

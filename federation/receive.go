@@ -38,12 +38,18 @@ type arrived struct {
 	Body       []byte
 	Attempts   int64
 	ReceivedAt time.Time
-	Unproven   bool // handed on by another server: see prove
+	Unproven   bool  // handed on by another server: see prove
+	held       int64 // somebody here let it pass: what they let; below zero if it was looked up
+
+	policy peers.Decision // about whose it is
+	class  peers.Class    // what is refused all the same, where there is an answer to give
 
 	activity as2.Activity
 	reading  *reading // of the object, where it is a post that may be believed
 	decided  bool     // outcome is settled already, before the tables were asked
 	untried  bool     // put off without a try: somebody else must answer first
+	counts   bool     // it is a post, of which no more than so many are taken a day
+	waits    bool     // what it passes on has to wait until somebody here has looked at it
 	outcome  string
 	err      error
 }
@@ -157,9 +163,9 @@ func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived,
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
-		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, ` + received + `, unproven FROM (
+		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, ` + received + `, unproven, held FROM (
 			SELECT i.*, SUM(length(body)) OVER (ORDER BY id) - length(body) AS ahead FROM (
-				SELECT id, host, actor_uri, type, body, attempts, received_at, unproven FROM incoming
+				SELECT id, host, actor_uri, type, body, attempts, received_at, unproven, held FROM incoming
 				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
 		args = append(args, host, each, mostRoundBytes/len(group))
 	}
@@ -168,10 +174,14 @@ func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived,
 		if decided, err = peers.Decide(tx, hosts); err != nil {
 			return err
 		}
-		return tx.Ask(store.Question{SQL: sql.String(), Args: args, Row: func(r *store.Row) {
+		err = tx.Ask(store.Question{SQL: sql.String(), Args: args, Row: func(r *store.Row) {
 			rows = append(rows, &arrived{ID: r.Int(), Host: r.Text(), ActorURI: r.Text(), Type: r.Text(), Body: r.Bytes(),
-				Attempts: r.Int(), ReceivedAt: r.Time(), Unproven: r.Bool()})
+				Attempts: r.Int(), ReceivedAt: r.Time(), Unproven: r.Bool(), held: r.Int()})
 		}})
+		if err != nil {
+			return err
+		}
+		return decideForwarded(tx, rows, decided)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -184,7 +194,7 @@ func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived,
 	rows = slices.DeleteFunc(rows, func(row *arrived) bool { return decided[row.Host].Standing == peers.Paused })
 	slices.SortFunc(rows, func(a, b *arrived) int { return cmp.Compare(a.ID, b.ID) })
 	for _, row := range rows {
-		f.prepare(row, decided[row.Host].Admitted)
+		f.prepare(row, decided[row.Host], decided)
 	}
 	return rows, paused, nil
 }
@@ -200,14 +210,20 @@ func deferred(rows []*arrived) bool {
 
 // prepare reads an activity: all that can be done without the tables. A post
 // is believed only of its author, from its author's server (FEP-fe34).
-func (f *Federation) prepare(row *arrived, admitted bool) {
+func (f *Federation) prepare(row *arrived, by peers.Decision, decided map[string]peers.Decision) {
 	defer func() {
 		if p := recover(); p != nil { // it must not stop what comes behind it
 			f.log.Error("activity not readable", "id", row.ID, "host", row.Host, "panic", p, "stack", string(debug.Stack()))
 			row.decide("malformed", fmt.Errorf("reading it panicked: %v", p))
 		}
 	}()
-	if !admitted && !parting[row.Type] {
+	row.policy = by
+	if row.Unproven { // who handed it on is not whose it is
+		if host, err := iri.HostOf(row.ActorURI); err == nil {
+			row.policy = decided[host]
+		}
+	}
+	if !by.Admitted && !parting[row.Type] {
 		row.decide("not_admitted", nil)
 		return
 	}
@@ -217,6 +233,13 @@ func (f *Federation) prepare(row *arrived, admitted bool) {
 		return
 	}
 	row.activity = a
+	if class := f.classOf(&a); row.held == 0 && row.policy.Admitted && !takes(row.policy, class) {
+		if a.Type != "Follow" && a.Type != "QuoteRequest" { // of which the other side waits for an answer
+			row.decide("refused", refusedByPolicy(class))
+			return
+		}
+		row.class = class
+	}
 	for _, vote := range a.Votes {
 		if !iri.SameOrigin(vote.ID, a.Actor) || vote.AttributedTo != a.Actor {
 			row.decide("foreign", because(reasonForeign, "%s is not of %s", vote.ID, a.Actor))
@@ -262,6 +285,12 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 		left = lost(group, held)
 		b := newBook(tx)
 		if err := b.prime(namedBy(rows)); err != nil {
+			return err
+		}
+		if err := b.primeHeld(rows); err != nil {
+			return err
+		}
+		if err := b.primeDays(rows); err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -379,7 +408,7 @@ func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) er
 	if row.decided {
 		return nil
 	}
-	row.outcome, row.err = "", nil
+	row.outcome, row.err, row.counts = "", nil, false
 	do := func(tx *store.Tx) (err error) {
 		b.tx = tx
 		if row.Type != "Create" { // it may be about what waits to be landed
@@ -425,11 +454,29 @@ func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) er
 // settle records what became of the rows. A worked row stays for a while
 // without its body, so that a repeat is known.
 func (f *Federation) settle(tx *store.Tx, rows []*arrived) error {
-	var done []int64
+	var done, landed []int64
 	for _, row := range rows {
-		if row.finished() && row.outcome != "lost" {
-			done = append(done, row.ID)
+		if !row.finished() || row.outcome == "lost" {
+			continue
 		}
+		done = append(done, row.ID)
+		switch id := max(row.held, -row.held); {
+		case id == 0:
+		case row.outcome == "not_admitted":
+			if err := community.HeldReturns(tx, id); err != nil {
+				return err
+			}
+		default:
+			landed = append(landed, id)
+		}
+	}
+	if len(landed) > 0 {
+		if err := community.HeldLanded(tx, landed); err != nil {
+			return err
+		}
+	}
+	if err := noteDays(tx, rows); err != nil {
+		return err
 	}
 	for part := range slices.Chunk(done, mostRound) {
 		if err := tx.Ask(store.Question{SQL: "UPDATE incoming SET state = 'done', body = ? WHERE id IN ?", Args: []any{[]byte{}, part}}); err != nil {
@@ -495,7 +542,7 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	case "Delete":
 		return f.receiveDelete(b, *actor, row)
 	case "Follow":
-		return f.receiveFollow(b, *actor, a)
+		return f.receiveFollow(b, *actor, row)
 	case "Accept":
 		return f.receiveAnswer(b, *actor, a, community.ReceiveAccept)
 	case "Reject":
@@ -507,7 +554,7 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	case "Add", "Remove":
 		return f.receiveFeatured(b, *actor, a)
 	case "QuoteRequest":
-		return f.receiveQuoteRequest(b, *actor, a)
+		return f.receiveQuoteRequest(b, *actor, row)
 	case "Announce":
 		return f.receiveAnnounce(b, *actor, row)
 	case "Move":
@@ -515,7 +562,7 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	case "Block":
 		return f.receiveBlock(b, *actor, a)
 	case "Undo":
-		return f.receiveUndo(b, *actor, a)
+		return f.receiveUndo(b, *actor, row)
 	}
 	return "", fmt.Errorf("%s is stored but not worked", row.Type)
 }
@@ -563,6 +610,10 @@ func (f *Federation) fetchFor(ctx context.Context, rows []*arrived) {
 		case err == nil:
 		case peers.Refused(err):
 			row.decide("stranger", nil)
+		case waiting(err):
+			row.waits = true
+		case fault.Of(err).Key == "federation.not_taken":
+			row.decide("refused", refusedByPolicy(f.classOf(&row.activity)))
 		case fault.Is(err, fault.Unavailable), ctx.Err() != nil:
 			f.refetched.allow("slow "+host, f.db.Now(), failedFor)
 			row.decide("later", err)

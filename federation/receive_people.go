@@ -4,13 +4,18 @@ import (
 	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
 // receiveFollow takes in that somebody wants to follow one of ours.
 //
 // W3C ActivityPub, section 7.5.
-func (f *Federation) receiveFollow(b *book, actor community.Account, a *as2.Activity) (string, error) {
+//
+// A follow that the policy does not take is refused in so many words, so that
+// nobody waits; one that stands already stays.
+func (f *Federation) receiveFollow(b *book, actor community.Account, row *arrived) (string, error) {
+	a := &row.activity
 	target, err := b.account(a.ObjectID)
 	if err != nil {
 		return "", err
@@ -20,6 +25,20 @@ func (f *Federation) receiveFollow(b *book, actor community.Account, a *as2.Acti
 	}
 	if waits, err := community.Waits(b.tx, *target); err != nil || waits {
 		return "unknown_object", err
+	}
+	class, taken := peers.ClassFollows, row.class == 0
+	if target.ActorType == "Group" { // whoever follows a group joins it
+		class, taken = peers.ClassGroups, row.policy.MayJoin()
+	}
+	if !taken {
+		standing, err := community.FollowBetween(b.tx, actor.ID, target.ID)
+		if err != nil {
+			return "", err
+		}
+		if standing.ID == 0 {
+			row.err = refusedByPolicy(class)
+			return "refused", community.RefuseFollow(b.tx, actor, *target, a.ID)
+		}
 	}
 	return "", community.ReceiveFollow(b.tx, actor, *target, a.ID)
 }

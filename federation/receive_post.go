@@ -27,6 +27,14 @@ func (f *Federation) receiveCreate(b *book, actor community.Account, row *arrive
 	if err != nil {
 		return "", err
 	}
+	if outcome, err := f.held(b, actor, row, remote); err != nil || outcome != "" {
+		return outcome, err
+	}
+	if b.spent(row) {
+		row.err = reason{reasonPerDay, ""}
+		return "refused", nil
+	}
+	remote.Found = row.held < 0
 	b.landing = append(b.landing, landing{row, remote})
 	return toLand, nil
 }
@@ -65,10 +73,18 @@ func (f *Federation) receiveUpdate(b *book, actor community.Account, row *arrive
 	if err != nil {
 		return "", err
 	}
+	if outcome, err := f.held(b, actor, row, remote); err != nil || outcome != "" {
+		return outcome, err
+	}
 	post, changed, err := community.ReceiveEdit(b.tx, remote)
 	b.turn(remote.URI)
 	switch {
 	case fault.Is(err, fault.NotFound):
+		if b.spent(row) {
+			row.err = reason{reasonPerDay, ""}
+			return "refused", nil
+		}
+		remote.Found = row.held < 0
 		b.landing = append(b.landing, landing{row, remote})
 		return toLand, nil
 	case fault.Is(err, fault.Gone):
@@ -92,6 +108,9 @@ func (f *Federation) receiveDelete(b *book, actor community.Account, row *arrive
 	case a.ObjectID == a.Actor:
 		delete(b.accounts, a.Actor)
 		clear(b.posts)
+		if err := withdraw(b, actor, row, ""); err != nil {
+			return "", err
+		}
 		return "", community.DeleteRemote(b.tx, actor)
 	case !iri.SameOrigin(a.ObjectID, a.Actor):
 		return "foreign", nil
@@ -102,6 +121,9 @@ func (f *Federation) receiveDelete(b *book, actor community.Account, row *arrive
 	}
 	if post != nil && post.AuthorID != actor.ID {
 		return "foreign", nil // of the same server, but another person's
+	}
+	if err := withdraw(b, actor, row, a.ObjectID); err != nil {
+		return "", err
 	}
 	// It may be a stamp. It may be a post all the same, for anybody can name a
 	// post of somebody else's as the stamp that they have.
@@ -150,6 +172,9 @@ func (f *Federation) receiveAnnounce(b *book, actor community.Account, row *arri
 	post, err := b.post(address)
 	if err != nil {
 		return "", err
+	}
+	if post == nil && row.waits {
+		return f.heldBoost(b, actor, row, address)
 	}
 	if post == nil {
 		return "unknown_object", nil
@@ -209,10 +234,19 @@ var undoable = []string{"Follow", "Like", "Announce", "Block", "Accept", "EmojiR
 // tables know what it was.
 //
 // W3C ActivityPub, section 7.8.
-func (f *Federation) receiveUndo(b *book, actor community.Account, a *as2.Activity) (string, error) {
+func (f *Federation) receiveUndo(b *book, actor community.Account, row *arrived) (string, error) {
+	a := &row.activity
 	did := a.Inner
 	if did == nil {
+		if err := withdraw(b, actor, row, a.ObjectID); err != nil {
+			return "", err
+		}
 		return f.receiveUndoOf(b, actor, a.ObjectID)
+	}
+	if did.Type == "Announce" {
+		if err := withdraw(b, actor, row, did.ID); err != nil {
+			return "", err
+		}
 	}
 	if did.Actor != "" && did.Actor != a.Actor || !slices.Contains(undoable, did.Type) {
 		return "ignored", nil

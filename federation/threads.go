@@ -435,6 +435,7 @@ func (w *walk) ghost(o wanted, why community.Missing) {
 // failed marks the place of a post that could not be had.
 func (w *walk) failed(o wanted, err error) {
 	switch {
+	case waiting(err), fault.Of(err).Key == "federation.not_taken", fault.Of(err).Key == "federation.dropped": // nobody is told that there is something
 	case peers.Refused(err):
 		w.ghost(o, community.MissingStranger)
 	case fault.Is(err, fault.Gone):
@@ -561,6 +562,12 @@ func (w *walk) land(ctx context.Context) error {
 				}
 				remote.Found = true
 				if remote.Parent == nil { // it was not given what it answers
+					continue
+				}
+				// What has to wait here, or is not taken from there, leaves no mark.
+				if refused, err := w.f.admit(b, o.object, remote, nil); err != nil {
+					return err
+				} else if refused != nil {
 					continue
 				}
 				all, err := community.ReceiveAll(tx, []community.RemotePost{remote})

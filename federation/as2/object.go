@@ -12,6 +12,10 @@ type Object struct {
 	ID   string
 	Type string // Note, Article, Page, Question, Event, Tombstone, …
 
+	// Raw is the document itself, where somebody who read it keeps it here. It
+	// is neither read nor written.
+	Raw []byte
+
 	// AttributedTo is the author: the first actor, when a document names
 	// several, or the object's own actor, as Mobilizon names the person who
 	// writes for a group. Contributors holds the others, and those named by

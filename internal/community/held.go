@@ -75,15 +75,25 @@ type HeldItem struct {
 
 // HeldSaid is what a moderator is shown of it.
 type HeldSaid struct {
-	Title     string             `json:"title,omitempty"`
-	Warning   string             `json:"warning,omitempty"`
-	HTML      string             `json:"html,omitempty"` // sanitised
-	URL       string             `json:"url,omitempty"`
-	Audience  Audience           `json:"audience,omitempty"`
-	Answers   string             `json:"answers,omitempty"`
-	Links     []string           `json:"links,omitempty"`
-	Media     []media.Attachment `json:"media,omitempty"`
-	Published time.Time          `json:"published,omitzero"`
+	Title     string         `json:"title,omitempty"`
+	Teaser    string         `json:"teaser,omitempty"` // sanitised, as HTML is
+	Warning   string         `json:"warning,omitempty"`
+	HTML      string         `json:"html,omitempty"`
+	Language  string         `json:"language,omitempty"`
+	URL       string         `json:"url,omitempty"`
+	Audience  Audience       `json:"audience,omitempty"`
+	Answers   string         `json:"answers,omitempty"`
+	Links     []string       `json:"links,omitempty"`
+	Options   []string       `json:"options,omitempty"` // of a poll
+	Pictures  []HeldPicture  `json:"pictures,omitempty"`
+	Files     []ExternalFile `json:"files,omitempty"`
+	Published time.Time      `json:"published,omitzero"`
+}
+
+// HeldPicture is a picture of it, which nobody has fetched.
+type HeldPicture struct {
+	URL string `json:"url"`
+	Alt string `json:"alt,omitempty"`
 }
 
 // HeldState is what is on record about a post that is, or was, held.
