@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/text"
@@ -201,11 +200,19 @@ func thingWord(l *Locale, typ string) (word, icon string) {
 // languageNames says languages as the reader calls them; of a tag that nobody
 // knows, the tag.
 func languageNames(l *Locale, tags []string) string {
+	named := make(map[string]string)
+	for entry := range strings.SplitSeq(l.T("thing.language_names"), ", ") {
+		code, name, _ := strings.Cut(entry, " ")
+		named[code] = name
+	}
 	names := make([]string, 0, len(tags))
 	for _, tag := range tags {
 		name := ""
 		if t, err := language.Parse(tag); err == nil {
-			name = display.Tags(l.Tag).Name(t)
+			base, _, region := t.Raw()
+			if name = named[base.String()]; name != "" && region.String() != "ZZ" { // none is said
+				name += " (" + region.String() + ")"
+			}
 		}
 		names = append(names, cmp.Or(name, tag))
 	}

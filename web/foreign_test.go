@@ -76,8 +76,8 @@ func TestForeignThings(t *testing.T) {
 		answers(t, "a video", reader.get(postPath(video.ID)), 200, "Video", "12:34", "Watch at mob.test", "https://mob.test/pages/video", "!<video", "!<iframe")
 
 		letter := land("letter", community.Note, "", "<p>Dear all</p>", community.Public, &community.Extra{Link: "https://essays.test/slow",
-			Files: []community.ExternalFile{{URL: "https://mob.test/1.pdf", Mime: "application/pdf", Name: "Letter"}}, Languages: []string{"mi"}})
-		answers(t, "a letter", reader.get(postPath(letter.ID)), 200, "essays.test/slow", "Letter (PDF at mob.test)", "Also in")
+			Files: []community.ExternalFile{{URL: "https://mob.test/1.pdf", Mime: "application/pdf", Name: "Letter"}}, Languages: []string{"mi", "de-AT", "tlh"}})
+		answers(t, "a letter", reader.get(postPath(letter.ID)), 200, "essays.test/slow", "Letter (PDF at mob.test)", "Also in", "Māori, German (AT), tlh")
 
 		if w := reader.get("/media/emoji/post/" + digits(event.ID) + "/owl"); w.Code != 200 || w.Header().Get("Content-Type") != "image/png" {
 			t.Errorf("an emoji: %d %s", w.Code, w.Header().Get("Content-Type"))
