@@ -1,7 +1,7 @@
 package app
 
 import (
-	"compress/gzip"
+	"github.com/klauspost/compress/gzip"
 	"mime"
 	"net/http"
 	"strconv"
@@ -119,6 +119,10 @@ func (w *gzipWriter) close() {
 }
 
 func textual(contentType string) bool {
+	switch contentType { // most are one of these
+	case "application/json; charset=utf-8", "text/html; charset=utf-8":
+		return true
+	}
 	t, _, err := mime.ParseMediaType(contentType)
 	if err != nil || t == "text/event-stream" {
 		return false
