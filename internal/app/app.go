@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -171,7 +172,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // routes mounts the doors, those that are asked most often first, since the
 // mux tries its routes in order.
-func (s *Server) routes() *mux.Router {
+func (s *Server) routes() http.Handler {
 	r := mux.NewRouter()
 	r.Use(noteRoute)
 	r.HandleFunc("/healthz", healthPage).Methods(http.MethodGet, http.MethodHead)
@@ -180,9 +181,24 @@ func (s *Server) routes() *mux.Router {
 		r.HandleFunc("/metrics", s.metricsPage).Methods(http.MethodGet, http.MethodHead)
 	}
 	s.federation.Routes(r)
-	s.api.Routes(r)
+	api := s.api.Routes(r)
 	s.pages.Routes(r)
-	return r
+	return direct(api, r)
+}
+
+// direct lets what apps ask for pass by the mux, which has nothing to find for
+// it, unless it has a path to put in order.
+func direct(api http.Handler, r *mux.Router) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if path := req.URL.Path; !strings.HasPrefix(path, "/api/") || strings.Contains(path, "//") || strings.Contains(path, "/.") {
+			r.ServeHTTP(w, req)
+			return
+		}
+		if q, ok := req.Context().Value(requestKey{}).(*request); ok {
+			q.route = "/api/" // as long as nothing there is found
+		}
+		api.ServeHTTP(w, req)
+	})
 }
 
 // clients makes the door for apps.

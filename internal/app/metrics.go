@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,15 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	serve    http.Handler
+
+	mu   sync.RWMutex
+	seen map[series]prometheus.Observer // of requests
+}
+
+// series names one of the histograms of requests.
+type series struct {
+	route, method string
+	class         int // of the status
 }
 
 func newMetrics(db *store.DB) *metrics {
@@ -32,6 +42,7 @@ func newMetrics(db *store.DB) *metrics {
 			Help:    "Time to answer a request, by route, method and class of status.",
 			Buckets: []float64{.002, .01, .05, .2, 1, 5},
 		}, []string{"route", "method", "status"}),
+		seen: make(map[series]prometheus.Observer),
 	}
 	m.registry.MustRegister(m.requests, newQueueFigures(db),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -48,7 +59,21 @@ func (m *metrics) observe(route, method string, status int, took time.Duration) 
 	default:
 		method = "other" // a sender may write anything here
 	}
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status/100)+"xx").Observe(took.Seconds())
+	m.of(series{route, method, status / 100}).Observe(took.Seconds())
+}
+
+// of finds a histogram without writing its labels anew.
+func (m *metrics) of(s series) prometheus.Observer {
+	m.mu.RLock()
+	o, ok := m.seen[s]
+	m.mu.RUnlock()
+	if !ok {
+		o = m.requests.WithLabelValues(s.route, s.method, strconv.Itoa(s.class)+"xx")
+		m.mu.Lock()
+		m.seen[s] = o
+		m.mu.Unlock()
+	}
+	return o
 }
 
 // queueFigures reads the queues' lengths and the database's counters when

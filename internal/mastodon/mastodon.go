@@ -97,8 +97,9 @@ func (c *call) signedIn() bool { return c.me.ID != 0 }
 // endpoint answers a call with what becomes the answer's JSON.
 type endpoint func(c *call) (any, error)
 
-// Routes mounts the client API, and what of OAuth is no page.
-func (a *API) Routes(r *mux.Router) {
+// Routes mounts the client API, and what of OAuth is no page. It returns what
+// answers under /api/, for whoever sees that by itself.
+func (a *API) Routes(r *mux.Router) http.Handler {
 	door := cors(untrailed(a.endpoints()))
 	a.markRoutes(r)
 	r.PathPrefix("/api/").Handler(door)
@@ -106,6 +107,7 @@ func (a *API) Routes(r *mux.Router) {
 		r.Handle(path, door)
 		r.Handle(path+"/", door)
 	}
+	return door
 }
 
 // endpoints is all that the door answers.
@@ -164,11 +166,15 @@ func cors(next http.Handler) http.Handler {
 	})
 }
 
+var (
+	sayAnywhere = []string{"*"}
+	sayReadable = []string{"Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, Retry-After"}
+)
+
 // Readable says in the header of an answer that a page of any origin may read
 // it: what the API answers, and its refusals before a request comes so far.
 func Readable(h http.Header) {
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, Retry-After")
+	h["Access-Control-Allow-Origin"], h["Access-Control-Expose-Headers"] = sayAnywhere, sayReadable
 }
 
 // untrailed takes a slash off the end of the path, which some clients put
@@ -297,9 +303,9 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 		defer a.buffers.Put(kept)
 	}
 	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	h["Content-Type"] = sayJSON
 	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "private, no-store")
+		h["Cache-Control"] = sayPrivate
 	}
 	if status == http.StatusOK && strings.HasPrefix(h.Get("Cache-Control"), "public") {
 		if known(w, r, b) {
