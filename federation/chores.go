@@ -101,6 +101,11 @@ func (f *Federation) doChore(ctx context.Context, c community.Chore) (again bool
 		err = f.doWithdraw(ctx, c)
 	case community.ChoreDrop:
 		err = f.doDrop(ctx, c)
+	case community.ChoreImport:
+		err = f.db.Write(ctx, func(tx *store.Tx) (err error) { // too long a piece to share a transaction
+			again, err = community.DoImport(tx, c)
+			return err
+		})
 	}
 	return again, err
 }

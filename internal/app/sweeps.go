@@ -35,6 +35,7 @@ func (s *Server) sweeps() []sweep {
 		{"scheduled posts", time.Minute, s.publishScheduled},
 		{"sign-in", time.Hour, write(auth.Sweep)},
 		{"peers", time.Hour, write(peers.Sweep)},
+		{"imports", time.Hour, write(community.SweepImports)},
 		{"held", 10 * time.Minute, s.sweepHeld},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
 			_, err := media.SweepLoose(tx)

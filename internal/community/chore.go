@@ -23,6 +23,8 @@ const (
 	ChoreRestore  ChoreKind = "restore"  // those ties, once it is taken up again
 	ChoreWithdraw ChoreKind = "withdraw" // posts from here that such a server is asked to delete
 	ChoreDrop     ChoreKind = "drop"     // what is known of it
+
+	ChoreImport ChoreKind = "import" // a list of servers that is applied or undone; its subject is the import's number
 )
 
 // Chore is work that a deed began and that is too much for its transaction, or
