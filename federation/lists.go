@@ -450,8 +450,14 @@ func readList(body []byte) (peers.Fetched, error) {
 	if err != nil {
 		return peers.Fetched{}, &listTrouble{listKey(faultKey(err)), err}
 	}
-	if len(file.Faults) > len(file.Entries) { // a page, say, that stands in the list's place
-		return peers.Fetched{}, trouble("lists.no_list", "%d of its lines cannot be read", len(file.Faults))
+	bad := len(file.Faults)
+	for _, e := range file.Entries {
+		if _, err := iri.NormaliseHost(e.Host, true); err != nil {
+			bad++
+		}
+	}
+	if 2*bad > len(file.Faults)+len(file.Entries) { // a page, say, that stands in the list's place
+		return peers.Fetched{}, trouble("lists.no_list", "%d of its lines name no server", bad)
 	}
 	sum := sha256.Sum256(body)
 	return peers.Fetched{File: file, Digest: hex.EncodeToString(sum[:])}, nil

@@ -459,6 +459,7 @@ func Retract(tx *store.Tx, by int64, path, host, reason string) error {
 	if err != nil {
 		return err
 	}
+	row.ByRule = false // or it would be back at once
 	if err := retractEntry(tx, row, reason); err != nil {
 		return err
 	}
@@ -469,8 +470,8 @@ func Retract(tx *store.Tx, by int64, path, host, reason string) error {
 }
 
 func retractEntry(tx *store.Tx, e PublishedEntry, reason string) error {
-	return tx.Exec("UPDATE published_entries SET retracted_at = ?, retract_reason = ?, paused_at = NULL, pause_reason = '' WHERE list_id = ? AND host = ?",
-		tx.Now, clipped(reason, maxNote), e.ListID, e.Host).Error
+	return tx.Exec("UPDATE published_entries SET retracted_at = ?, retract_reason = ?, paused_at = NULL, pause_reason = '', by_rule = ? WHERE list_id = ? AND host = ?",
+		tx.Now, clipped(reason, maxNote), e.ByRule, e.ListID, e.Host).Error
 }
 
 // listed is a list and its entry of a host, which is not retracted.

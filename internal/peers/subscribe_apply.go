@@ -483,13 +483,17 @@ func (c *Change) apply(tx *store.Tx, s Subscription, ops []listOp) error {
 		}
 		rows[i] = *e
 	}
+	kind := ops[0].kind
+	update := clause.AssignmentColumns([]string{"label", "tier", "subtree", "deny", "note", "expires_at", "paused_at", "pause_reason", "gone_at", "gone_reason", "seen_at"})
+	if kind == opPause || kind == opCalm { // which alone say what an emergency did here
+		update = append(update, clause.AssignmentColumns([]string{"pause_taken", "paused_peer"})...)
+	}
 	for part := range slices.Chunk(rows, 100) {
-		err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "sub_id"}, {Name: "host"}}, UpdateAll: true}).Create(&part).Error
+		err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "sub_id"}, {Name: "host"}}, DoUpdates: update}).Create(&part).Error
 		if err != nil {
 			return err
 		}
 	}
-	kind := ops[0].kind
 	if kind == opGone || kind == opChange || kind == opAdd {
 		err := tx.Exec("DELETE FROM list_drafts WHERE sub_id = ? AND host IN ? AND state IN ('open', 'failed') AND what IN ('allow', 'change', 'block', 'remove')", s.ID, hosts).Error
 		if err != nil {
