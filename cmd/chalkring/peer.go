@@ -143,20 +143,15 @@ func (s peerSet) Run(ctx context.Context, c *config.Config, io streams) error {
 			return err
 		}
 		p, err = peers.Edit(tx, 0, s.Host, s.Reason, func(e *peers.Entry) error {
-			for _, preset := range []bool{true, false} { // a preset first, for it replaces the rest
-				for _, setting := range s.Settings {
-					key, value, ok := strings.Cut(setting, "=")
-					if !ok {
-						return fmt.Errorf("write %q as key=value", setting)
-					}
-					if (key == "preset") == preset {
-						if err := e.Set(tx, key, value, known.Software); err != nil {
-							return err
-						}
-					}
+			values := make(map[string]string, len(s.Settings))
+			for _, setting := range s.Settings {
+				key, value, ok := strings.Cut(setting, "=")
+				if !ok {
+					return fmt.Errorf("write %q as key=value", setting)
 				}
+				values[key] = value
 			}
-			return nil
+			return e.SetAll(tx, values, known.Software)
 		})
 		return err
 	})

@@ -64,6 +64,7 @@ func (p Peer) String() string {
 		Standing   Standing   `json:"standing"`
 		Ceiling    Ceiling    `json:"ceiling"`
 		Label      string     `json:"label,omitempty"`
+		Kind       string     `json:"kind,omitempty"`
 		Note       string     `json:"note,omitempty"`
 		PublicNote string     `json:"public_note,omitempty"`
 		Subtree    bool       `json:"subtree,omitempty"`
@@ -74,7 +75,7 @@ func (p Peer) String() string {
 		KeepUntil  *time.Time `json:"keep_until,omitempty"`
 		PurgeAt    *time.Time `json:"purge_at,omitempty"`
 		Withdraw   Withdrawal `json:"withdraw,omitempty"`
-	}{p.Standing, p.Ceiling, p.Label, p.Note, p.PublicNote, p.Subtree && p.Standing != Blocked, p.Preset, p.ownPolicy(), p.ReviewOn, p.ExpiresAt, p.KeepUntil, p.PurgeAt, p.Withdraw})
+	}{p.Standing, p.Ceiling, p.Label, p.Kind, p.Note, p.PublicNote, p.Subtree && p.Standing != Blocked, p.Preset, p.ownPolicy(), p.ReviewOn, p.ExpiresAt, p.KeepUntil, p.PurgeAt, p.Withdraw})
 	if err != nil {
 		return string(p.Standing)
 	}

@@ -1,7 +1,9 @@
 package peers
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,6 +127,40 @@ func (e *Entry) Set(tx *store.Tx, key, value, software string) error {
 		return e.setPreset(tx, value, software)
 	default:
 		return e.Policy.Set(key, value)
+	}
+	return nil
+}
+
+// SetAll is Set for many, which says all that is wrong at once. A preset comes
+// first, for it replaces the rest.
+func (e *Entry) SetAll(tx *store.Tx, values map[string]string, software string) error {
+	keys := slices.Sorted(maps.Keys(values))
+	slices.SortStableFunc(keys, func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case a == "preset":
+			return -1
+		case b == "preset":
+			return 1
+		}
+		return 0
+	})
+	var wrong *fault.Error
+	for _, key := range keys {
+		var f *fault.Error
+		switch err := e.Set(tx, key, values[key], software); {
+		case err == nil:
+		case errors.As(err, &f) && f.Kind == fault.Invalid && wrong != nil:
+			wrong.Fields = append(wrong.Fields, f.Fields...)
+		case errors.As(err, &f) && f.Kind == fault.Invalid:
+			wrong = f
+		default:
+			return err
+		}
+	}
+	if wrong != nil {
+		return wrong
 	}
 	return nil
 }

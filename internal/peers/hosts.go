@@ -84,7 +84,7 @@ func SeenAs(tx *store.Tx, host string) (Decision, error) {
 // https://publicsuffix.org, with its private section.
 func checkSubtree(host string, form *fault.Check) {
 	if PublicSuffix(host) {
-		form.Add("subtree", "peers.subtree_suffix", fmt.Sprintf("Anybody can register a name below %s. Allow each server by its own name.", host),
+		form.Add("match", "peers.subtree_suffix", fmt.Sprintf("Anybody can register a name below %s. Allow each server by its own name.", host),
 			map[string]any{"Host": host})
 	}
 }

@@ -37,6 +37,7 @@ type Row struct {
 	Known        Host  // the zero value if it was never talked to
 	Waiting      int64 // messages for it that have not gone out
 	Held         int64 // what it sent and a person has to look at
+	Proposed     int   // names that wait for a person
 	FailingSince *time.Time
 	Error        string // why the last delivery failed
 	CoveredBy    string // the blocked domain above that overrules this entry
@@ -182,15 +183,34 @@ func rows(tx *store.Tx, entries []Peer) ([]Row, error) {
 			}
 		}
 	}
-	var counts []struct {
-		Host string
-		N    int64
+	for _, c := range []struct {
+		sql string
+		set func(*Row, int64)
+	}{
+		{"SELECT host, COUNT(*) AS n FROM deliveries WHERE host IN ? AND state = 'waiting' GROUP BY host", func(r *Row, n int64) { r.Waiting = n }},
+		{"SELECT peer AS host, COUNT(*) AS n FROM held_items WHERE peer IN ? AND decision = '' AND kind <> 'boost' GROUP BY peer", func(r *Row, n int64) { r.Held = n }},
+	} {
+		var counts []struct {
+			Host string
+			N    int64
+		}
+		if err := tx.Raw(c.sql, hosts).Scan(&counts).Error; err != nil {
+			return nil, err
+		}
+		for _, n := range counts {
+			c.set(at[n.Host], n.N)
+		}
 	}
-	if err := tx.Raw("SELECT host, COUNT(*) AS n FROM deliveries WHERE host IN ? AND state = 'waiting' GROUP BY host", hosts).Scan(&counts).Error; err != nil {
+	ids := make([]int64, len(entries))
+	for i, p := range entries {
+		ids[i] = p.ID
+	}
+	proposed, err := ProposedAt(tx, ids)
+	if err != nil {
 		return nil, err
 	}
-	for _, n := range counts {
-		at[n.Host].Waiting = n.N
+	for i := range list {
+		list[i].Proposed = proposed[list[i].ID]
 	}
 	var lanes []struct {
 		Host         string
