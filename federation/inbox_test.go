@@ -192,7 +192,7 @@ func TestFormerPeerMayStillTakeBack(t *testing.T) {
 			t.Error("the follow was not undone")
 		}
 		oak.write(func(tx *store.Tx) error {
-			_, err := peers.Block(tx, 0, "elm.localhost", peers.Entry{})
+			_, err := peers.Block(tx, 0, "elm.localhost", peers.Entry{Reason: "a test"})
 			return err
 		})
 		if status := remove("too"); status != http.StatusForbidden {

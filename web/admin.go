@@ -27,6 +27,7 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	get("/admin/peers/mode", connections, p.modeForm)
 	post("/admin/peers/mode", connections, p.setMode)
 	get("/admin/peers/audit", connections, p.audit)
+	p.adminEndRoutes(get, post)
 	get("/admin/peers/{host}", connections, p.peer)
 	post("/admin/peers/{host}", connections, p.changePeer)
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)

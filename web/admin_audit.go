@@ -1,9 +1,14 @@
 package web
 
 import (
+	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
+
+	"github.com/gorilla/mux"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/peers"
@@ -15,6 +20,9 @@ type auditPage struct {
 	Head  PageHead
 	Tabs  Tabs
 	Parts Tabs
+	Check *State // whether it is as it was written, once that was asked
+	Facts []Fact
+	Gets  []Action
 	Lines []logLine
 	Pager Pager
 	Empty EmptyState
@@ -34,9 +42,16 @@ func (p *Pages) audit(h *here, w http.ResponseWriter, r *http.Request) error {
 	page := pageOf(r)
 	var lines []peers.Line
 	var by map[int64]community.Account
+	var checked peers.Verified
+	check := r.FormValue("check") != ""
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if lines, err = peers.Audit(tx, "", page); err != nil {
 			return err
+		}
+		if check {
+			if checked, err = peers.Verify(tx); err != nil {
+				return err
+			}
 		}
 		by, err = deciders(tx, lines)
 		return err
@@ -49,8 +64,46 @@ func (p *Pages) audit(h *here, w http.ResponseWriter, r *http.Request) error {
 		Lines: p.logLines(h, lines, by, true), Empty: EmptyState{Icon: "history", Title: l.T("audit.none"), Words: l.T("audit.none_words")}}
 	if n := len(lines); n > 0 {
 		view.Pager = pager(r, page, n, lines[0].ID, lines[n-1].ID)
+		view.Gets = []Action{{Words: l.T("audit.check"), Icon: "circle-check", URL: "/admin/peers/audit?check=1"},
+			{Words: l.T("audit.get_csv"), Icon: "list", URL: "/admin/peers/audit.csv"}, {Words: l.T("audit.get_json"), Icon: "list", URL: "/admin/peers/audit.json"}}
+	}
+	if check && checked.Broken != 0 {
+		view.Check = &State{Tone: "bad", Icon: "triangle-alert", Words: l.T("audit.broken", "Line", int(checked.Broken), "Why", checked.Why)}
+	} else if check {
+		view.Check = &State{Tone: "good", Icon: "circle-check", Words: l.T("audit.whole", "Count", int(checked.Lines))}
+		view.Facts = []Fact{{Name: l.T("audit.head"), Value: checked.Head}}
 	}
 	return p.render(h, w, http.StatusOK, "admin_audit", view.Head.Title, view)
+}
+
+// auditFile answers with the whole log as a file: a table, or JSON with which
+// the seals can be checked elsewhere.
+func (p *Pages) auditFile(h *here, w http.ResponseWriter, r *http.Request) error {
+	asJSON := mux.Vars(r)["form"] == "json"
+	var file bytes.Buffer
+	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
+		file.Reset()
+		if asJSON {
+			e := json.NewEncoder(&file)
+			e.SetEscapeHTML(false)
+			return peers.EachChained(tx, "", func(l peers.Chained) error { return e.Encode(l.Export()) })
+		}
+		out := csv.NewWriter(&file)
+		if err := out.Write(peers.ExportHead()); err != nil {
+			return err
+		}
+		err := peers.EachChained(tx, "", func(l peers.Chained) error { return out.Write(plainCells(l.Export().Cells())) })
+		out.Flush()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	day := p.Now().UTC().Format(time.DateOnly)
+	if asJSON {
+		return sendFile(w, "log-"+day+".jsonl", "application/jsonl", file.Bytes())
+	}
+	return sendFile(w, "log-"+day+".csv", "text/csv; charset=utf-8", file.Bytes())
 }
 
 // deciders are the people who are named in lines of the log.
@@ -73,10 +126,13 @@ func (p *Pages) logLines(h *here, lines []peers.Line, by map[int64]community.Acc
 		if line.ActorID != nil {
 			a := by[*line.ActorID]
 			one.By = a.Name()
+		} else if ofItself(line.Action) {
+			one.By = h.l.T("audit.itself")
 		}
 		one.Words, one.Change = p.decided(h.l, line)
 		switch line.Action {
-		case "peer.allow", "peer.block", "peer.remove", "lane.wake":
+		case "peer.allow", "peer.block", "peer.remove", "lane.wake", "peer.pause", "peer.resume", "peer.retire", "peer.purge", "peer.unpurge", "peer.expire", "peer.purged",
+			"peer.faded", "peer.restore", "peer.review":
 			if linked {
 				one.URL = peerPath(line.Subject)
 			}
@@ -86,6 +142,15 @@ func (p *Pages) logLines(h *here, lines []peers.Line, by map[int64]community.Acc
 		out = append(out, one)
 	}
 	return out
+}
+
+// ofItself reports whether an action is one that the server does when its time has come.
+func ofItself(action string) bool {
+	switch action {
+	case "peer.expire", "peer.purged", "peer.faded", "peer.review":
+		return true
+	}
+	return false
 }
 
 // decided says what was decided, and from what to what.
@@ -110,6 +175,27 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 			return l.T("audit.unblock", "Host", line.Subject), ""
 		}
 		return l.T("audit.remove", "Host", line.Subject), ""
+	case "peer.pause":
+		return l.T("audit.pause", "Host", line.Subject), ""
+	case "peer.resume":
+		return l.T("audit.resume", "Host", line.Subject), ""
+	case "peer.retire":
+		return l.T("audit.retire", "Host", line.Subject), ""
+	case "peer.purge":
+		return l.T("audit.purge", "Host", line.Subject), ""
+	case "peer.unpurge":
+		return l.T("audit.unpurge", "Host", line.Subject), ""
+	case "peer.expire":
+		return l.T("audit.expire", "Host", line.Subject), ""
+	case "peer.purged":
+		n, _ := strconv.Atoi(line.After)
+		return l.T("audit.purged", "Host", line.Subject), l.T("audit.purged_posts", "Count", n)
+	case "peer.faded":
+		return l.T("audit.faded", "Host", line.Subject), ""
+	case "peer.restore":
+		return l.T("audit.restore", "Host", line.Subject), ""
+	case "peer.review":
+		return l.T("audit.review", "Host", line.Subject), ""
 	case "mode":
 		if line.After == string(peers.Open) {
 			return l.T("audit.open"), ""

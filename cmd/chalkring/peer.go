@@ -25,7 +25,9 @@ type peerCommand struct {
 	Block  peerBlock  `cmd:"" help:"Refuse servers and every name below theirs, hide what came from them, and end the follows."`
 	Remove peerRemove `cmd:"" help:"Take servers off the list: they become unknown again."`
 	List   peerList   `cmd:"" help:"List the servers on the list."`
-	Log    peerLog    `cmd:"" help:"Show who decided what, newest first."`
+	Log    peerLog    `cmd:"" help:"Show who decided what, newest first; verify or export the whole log."`
+
+	endCommands `embed:""`
 }
 
 type peerMode struct {
@@ -432,49 +434,6 @@ func (l peerList) Run(ctx context.Context, c *config.Config, io streams) error {
 			}
 			row("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", s.Host, s.State, preset, ceiling, s.Label, when(s.LastIn), when(s.LastOut), s.Waiting, review,
 				s.Changed.Format(time.DateTime))
-		}
-	})
-}
-
-type peerLog struct {
-	Host  string `arg:"" optional:"" help:"Only what concerned this server."`
-	Limit int    `default:"40" help:"How many lines, 80 at most."`
-	JSON  bool   `name:"json" help:"Print JSON."`
-}
-
-// Run shows the log.
-func (l peerLog) Run(ctx context.Context, c *config.Config, io streams) error {
-	var lines []peers.Line
-	err := read(ctx, c, io, func(tx *store.Tx) (err error) {
-		lines, err = peers.Audit(tx, l.Host, store.Page{Limit: l.Limit})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if l.JSON {
-		type line struct {
-			At      time.Time `json:"at"`
-			By      *int64    `json:"by"`
-			Action  string    `json:"action"`
-			Subject string    `json:"subject"`
-			Before  string    `json:"before"`
-			After   string    `json:"after"`
-			Reason  string    `json:"reason"`
-		}
-		out := make([]line, len(lines))
-		for i, e := range lines {
-			out[i] = line{e.CreatedAt, e.ActorID, e.Action, e.Subject, e.Before, e.After, e.Reason}
-		}
-		return printJSON(io.out, out)
-	}
-	return table(io.out, "WHEN\tBY\tACTION\tSUBJECT\tREASON", func(row func(string, ...any)) {
-		for _, e := range lines {
-			by := "command line"
-			if e.ActorID != nil {
-				by = fmt.Sprint("account ", *e.ActorID)
-			}
-			row("%s\t%s\t%s\t%s\t%s", e.CreatedAt.Format(time.DateTime), by, e.Action, e.Subject, e.Reason)
 		}
 	})
 }

@@ -37,6 +37,7 @@ func (s *Server) sweeps() []sweep {
 		{"peers", time.Hour, write(peers.Sweep)},
 		{"imports", time.Hour, write(community.SweepImports)},
 		{"held", 10 * time.Minute, s.sweepHeld},
+		{"ends of connections", time.Minute, s.sweepEnds},
 		{"loose uploads", time.Hour, write(func(tx *store.Tx) error {
 			_, err := media.SweepLoose(tx)
 			return err
@@ -66,6 +67,20 @@ func (s *Server) sweepHeld(ctx context.Context) error {
 	for more := true; more && ctx.Err() == nil; {
 		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
 			more, err = community.SweepHeld(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepEnds has done what has come due about connections that are for a time or have ended.
+func (s *Server) sweepEnds(ctx context.Context) error {
+	for more := true; more && ctx.Err() == nil; {
+		err := s.db.Write(ctx, func(tx *store.Tx) (err error) {
+			more, err = community.SweepEnds(tx)
 			return err
 		})
 		if err != nil {

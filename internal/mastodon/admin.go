@@ -509,6 +509,10 @@ func (a *API) adminAllow(c *call) (any, error) {
 		if p, err = peers.Get(tx, host); err == nil && p.Standing == peers.Allowed {
 			return nil
 		}
+		if err == nil && p.Standing != peers.Blocked { // it was connected before, under a policy of its own
+			p, err = peers.Resume(tx, c.me.ID, host, peers.Ending{})
+			return err
+		}
 		p, err = peers.Allow(tx, c.me.ID, host, peers.Entry{})
 		return err
 	})
@@ -522,7 +526,7 @@ func (c *call) blocking(was peers.Peer) (peers.Entry, error) {
 	default:
 		return peers.Entry{}, fault.Invalidf("severity", "A block here is always of everything: leave severity out or send suspend.")
 	}
-	e := peers.Entry{Label: was.Label, Note: was.Note, Reason: was.Reason}
+	e := peers.Entry{Label: was.Label, Note: was.Note, Reason: was.Reason, Unexplained: true}
 	if c.Has("private_comment") {
 		e.Note = c.Get("private_comment")
 	}

@@ -142,11 +142,14 @@ type Entry struct {
 	Note       string
 	Reason     string
 	Source     string
-	Subtree    bool
-	Ceiling    Ceiling // without a Policy: FullPolicy up to it; empty: CeilingNetwork
-	Policy     *Policy // nil: by Ceiling
-	ReviewOn   *time.Time
-	ExpiresAt  *time.Time // nil: never, or for a trial in TrialFor
+	// Unexplained lets a block do without a reason: who decides uses something
+	// that does not ask for one.
+	Unexplained bool
+	Subtree     bool
+	Ceiling     Ceiling // without a Policy: FullPolicy up to it; empty: CeilingNetwork
+	Policy      *Policy // nil: by Ceiling
+	ReviewOn    *time.Time
+	ExpiresAt   *time.Time // nil: never, or for a trial in TrialFor
 }
 
 // Name is what the peer is called on a page: its label, or its host.
@@ -288,6 +291,15 @@ func Block(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	*e.Policy = FullPolicy(CeilingNone)
 	var form fault.Check
 	e.check(&form)
+	if e.Reason == "" && !e.Unexplained {
+		before, err := Get(tx, host)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return Peer{}, err
+		}
+		if e.Reason = before.Reason; before.Standing != Blocked || e.Reason == "" {
+			form.Add("reason", "peers.reason_missing", "Say why: the reason stays in the log.", nil)
+		}
+	}
 	if strings.HasSuffix(tx.Site.Host, "."+host) {
 		form.Add("host", "peers.block_own", fmt.Sprintf("A block of %s would cover this server too.", host), map[string]any{"Host": host})
 	}
