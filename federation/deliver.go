@@ -416,8 +416,12 @@ func (f *Federation) recordFailure(tx *store.Tx, l *lane, d answered) error {
 func (f *Federation) acknowledgeRefusal(tx *store.Tx, l *lane, d answered) error {
 	err := tx.Exec("UPDATE deliveries SET state = 'refused', attempts = attempts + 1, status = ?, reason = ?, done_at = ? WHERE id = ? AND state = 'waiting'",
 		d.status, d.reason, tx.Now, d.delivery.ID).Error
-	if err != nil || d.status == 0 || d.status == http.StatusUnauthorized || d.status == http.StatusForbidden {
+	if err != nil || d.status == 0 {
 		return err
+	}
+	if d.status == http.StatusUnauthorized || d.status == http.StatusForbidden {
+		f.refetched.forget("view " + l.Host)
+		return peers.NoteView(tx, l.Host, peers.ViewRefused)
 	}
 	if err := f.deliveries.recovered(tx, l); err != nil || d.status != http.StatusGone {
 		return err

@@ -77,9 +77,12 @@ type Federation struct {
 	listNow    chan struct{}
 	listsStale atomic.Bool // peers have changed, of which lists of ours may consist
 	refused    refusals
+	doorsteps  doorsteps
+	doorCalls  quota
 	refetched  limiter
 	badKeys    quota
 	forwards   quota
+	pleas      chan struct{}
 	paces      paces
 	fetches    singleflight.Group
 	asides     sync.WaitGroup
@@ -112,6 +115,7 @@ func New(d Deps) *Federation {
 		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
 	f.rooms = newRooms()
 	f.forwards.most = mostForwarded
+	f.doorCalls.most, f.pleas = mostDoorsteps, make(chan struct{}, 1)
 	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
 	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
 	f.incoming = newLanes(d.DB, d.Log, incomingQueue, d.Receiving, f.receiveLanes)
@@ -128,7 +132,7 @@ func (f *Federation) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	for _, work := range []func(context.Context){
-		f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runQuotes, f.runRefusals, f.runThreads, f.runLists,
+		f.runHandshake, f.listen, f.incoming.run, f.deliveries.run, f.runOutbox, f.runMeet, f.runChores, f.runQuotes, f.runRefusals, f.runThreads, f.runLists,
 	} {
 		all.Go(func() { work(ctx) })
 	}
@@ -160,7 +164,7 @@ func (f *Federation) aside(ctx context.Context, do func(ctx context.Context)) {
 
 // listen passes news on to the workers that it concerns.
 func (f *Federation) listen(ctx context.Context) {
-	sub := f.db.Subscribe(IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, community.QuoteAwaited, peers.Changed, peers.Published, peers.Subscribed)
+	sub := f.db.Subscribe(peers.RequestsChanged, IncomingStored, DeliveriesQueued, community.OutgoingQueued, community.ChoreQueued, community.QuoteAwaited, peers.Changed, peers.Published, peers.Subscribed)
 	defer sub.Close()
 	for {
 		select {
@@ -171,6 +175,7 @@ func (f *Federation) listen(ctx context.Context) {
 				return
 			}
 			if sub.Missed() {
+				nudge(f.pleas)
 				f.incoming.poke("")
 				f.deliveries.poke("")
 				nudge(f.spreadNow)
@@ -180,6 +185,8 @@ func (f *Federation) listen(ctx context.Context) {
 				nudge(f.listNow)
 			}
 			switch n.Topic {
+			case peers.RequestsChanged:
+				nudge(f.pleas)
 			case IncomingStored:
 				f.incoming.poke(n.Key)
 			case DeliveriesQueued:
@@ -236,7 +243,8 @@ func (f *Federation) Settled(ctx context.Context) bool {
 	settled := false
 	err := f.db.Read(ctx, func(tx *store.Tx) error {
 		soon := tx.Now.Add(10 * time.Second)
-		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
+		return tx.Raw(`SELECT NOT EXISTS (SELECT 1 FROM peer_messages WHERE next_at <= ?)
+			AND NOT EXISTS (SELECT 1 FROM outgoing WHERE state = 'waiting')
 			AND NOT EXISTS (SELECT 1 FROM chores WHERE next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM quote_lookups WHERE next_at <= ?)
 			AND NOT EXISTS (SELECT 1 FROM list_subs WHERE next_at <= ?) AND NOT EXISTS (SELECT 1 FROM list_drafts WHERE state = 'accepting')
@@ -246,7 +254,7 @@ func (f *Federation) Settled(ctx context.Context) bool {
 				WHERE lanes.waiting AND lanes.error = ? AND peers.standing = 'allowed')
 			AND NOT EXISTS (SELECT 1 FROM peers LEFT JOIN hosts ON hosts.host = peers.host
 				WHERE peers.standing = 'allowed' AND hosts.met_at IS NULL AND (hosts.meet_next_at IS NULL OR hosts.meet_next_at <= ?))`,
-			tx.Now, soon, tx.Now, soon, notConnected, tx.Now).Scan(&settled).Error
+			soon, tx.Now, soon, tx.Now, soon, notConnected, tx.Now).Scan(&settled).Error
 	})
 	return err == nil && settled && f.asideCount.Load() == 0
 }

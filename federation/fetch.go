@@ -156,6 +156,9 @@ func (f *Federation) getWhere(ctx context.Context, address, accept string, most 
 			WithKey("federation.no_answer", map[string]any{"Host": host})
 	case res.Status != http.StatusOK:
 		f.metrics.fetched.WithLabelValues("refused").Inc()
+		if res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden {
+			f.refusedBy(ctx, host)
+		}
 		return nil, statusFault(host, res)
 	}
 	f.metrics.fetched.WithLabelValues("ok").Inc()

@@ -61,6 +61,11 @@ func refuse(status int, outcome, format string, args ...any) error {
 // to the host at all comes before anything that costs.
 func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
 	outcome, err := f.takeIn(w, r)
+	if outcome == waits {
+		f.metrics.inbox.WithLabelValues(outcome).Inc()
+		f.waitsForApproval(w, r)
+		return
+	}
 	if err == nil {
 		f.metrics.inbox.WithLabelValues(outcome).Inc()
 		if outcome == "held" {
@@ -106,6 +111,9 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	if err := f.look(in); err != nil {
 		return "", err
 	}
+	if !in.admitted && !in.known {
+		return f.takeFromStranger(w, r, in)
+	}
 	if !in.admitted && !in.former && !in.paused {
 		f.refused.note(host)
 		return "", in.notAdmitted
@@ -127,6 +135,11 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 	}
 	if max(len(env.ID), len(env.Actor), len(env.ObjectID)) > maxAddress {
 		return "", refuse(http.StatusBadRequest, "malformed", "Addresses may have %d bytes at most.", maxAddress)
+	}
+	if mayBeHandshake(f.site, env, in) {
+		if h, ok := readHandshake(f.site, body); ok {
+			return f.takeHandshake(r, in, h, body)
+		}
 	}
 	if !in.admitted && !parting[env.Type] {
 		f.refused.note(host)
@@ -187,6 +200,7 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		return "duplicate", nil
 	}
 	if in.admitted {
+		f.heardFrom(r.Context(), host)
 		f.heardOfFollowers(in.account, r.Header.Get(synchronization))
 	}
 	return "accepted", nil

@@ -237,6 +237,7 @@ func (f *Federation) viewer(r *http.Request) (community.Viewer, error) {
 	if err := f.authenticate(r, nil, s); err != nil {
 		return community.Guest, err
 	}
+	f.heardFrom(r.Context(), host)
 	var v community.Viewer
 	err = f.db.Read(r.Context(), func(tx *store.Tx) (err error) {
 		signer := s.account

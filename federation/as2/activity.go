@@ -58,6 +58,14 @@ type Activity struct {
 	Updated   time.Time
 	EndTime   time.Time // when a Block or an Offer runs out
 
+	// Of a request to connect and the answer to it: how people reach who asks,
+	// the code of an invitation, and what the sender will do with what the other
+	// side sends: how much it gets, what is looked at first.
+	Contact    string // cr:contact
+	Invitation string // cr:invitation
+	Ceiling    string // cr:ceiling
+	Hold       string // cr:hold
+
 	// RemoveData asks for everything of a blocked person to go (Lemmy).
 	RemoveData bool
 }

@@ -89,7 +89,7 @@ func term(word string) (prefix, meaning string, definition any) {
 		return "sec", "https://w3id.org/security#", map[string]string{"@id": "sec:assertionMethod", "@type": "@id", "@container": "@set"}
 	case "digestMultibase":
 		return "sec", "https://w3id.org/security#", "sec:digestMultibase"
-	case "kind", "phase", "recognition":
+	case "kind", "phase", "recognition", "contact", "invitation", "ceiling", "hold":
 		return "cr", chalkring, "cr:" + word
 	case "recognises", "portfolio", "network":
 		return "cr", chalkring, link("cr:" + word)

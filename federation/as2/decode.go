@@ -146,6 +146,14 @@ func (s *scanner) activity(depth int) *Activity {
 			}
 		case "removeData":
 			a.RemoveData = s.boolean()
+		case "contact":
+			a.Contact = s.str()
+		case "invitation":
+			a.Invitation = s.str()
+		case "ceiling":
+			a.Ceiling = s.str()
+		case "hold":
+			a.Hold = s.str()
 		}
 	})
 	if s.err == nil && object != nil {

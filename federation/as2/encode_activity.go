@@ -89,6 +89,11 @@ func (b *builder) activity(a *Activity) map[string]any {
 	if a.RemoveData {
 		m["removeData"] = true
 	}
+	for name, value := range map[string]string{"contact": a.Contact, "invitation": a.Invitation, "ceiling": a.Ceiling, "hold": a.Hold} {
+		if value != "" {
+			m[name] = value
+		}
+	}
 	switch {
 	case a.Instrument != nil:
 		m["instrument"] = b.object(a.Instrument)

@@ -16,13 +16,13 @@ func backupTables() []string {
 		"invites", "sessions", "attempts", "oauth_apps", "oauth_codes", "oauth_tokens", "kept",
 		"scheduled_posts", "posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
 		"home_entries", "thread_mutes", "conversations", "conversation_posts", "tombstones",
-		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "quote_lookups", "reports", "notifications", "chores", "severed",
+		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "quote_lookups", "reports", "chores",
 		"lists", "list_members", "list_entries", "tag_follows", "filters", "filter_keywords", "filter_posts", "markers",
 		"notification_policies", "notification_requests", "notification_permissions", "host_blocks", "account_notes", "endorsements",
 		"suggestions_refused", "announcements", "announcement_reads", "announcement_reactions",
-		"departed", "push_subscriptions", "pushes", "push_lanes",
+		"departed", "push_subscriptions", "push_lanes",
 		"published_lists", "published_entries", "published_readers", "list_subs", "list_sub_entries", "list_drafts", "list_excludes",
-		"peers", "peer_hosts", "held_items", "held_authors", "peer_days", "severed_ties", "severed_counts", "peer_imports", "peer_import_entries", "audit", "audit_chain", "hosts", "lanes", "incoming", "outgoing", "deliveries",
+		"peers", "peer_hosts", "peer_requests", "peer_messages", "peer_offers", "peer_invitations", "notifications", "severed", "pushes", "held_items", "held_authors", "peer_days", "severed_ties", "severed_counts", "peer_imports", "peer_import_entries", "audit", "audit_chain", "hosts", "lanes", "incoming", "outgoing", "deliveries",
 	}
 }
 

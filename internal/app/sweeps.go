@@ -35,6 +35,7 @@ func (s *Server) sweeps() []sweep {
 		{"scheduled posts", time.Minute, s.publishScheduled},
 		{"sign-in", time.Hour, write(auth.Sweep)},
 		{"peers", time.Hour, write(peers.Sweep)},
+		{"requests to connect", time.Hour, write(community.SweepPeering)},
 		{"imports", time.Hour, write(community.SweepImports)},
 		{"held", 10 * time.Minute, s.sweepHeld},
 		{"ends of connections", time.Minute, s.sweepEnds},

@@ -32,6 +32,7 @@ const (
 	NotifyReport          NotificationKind = "report"      // moderators: somebody reported something
 	NotifyPost            NotificationKind = "post"        // somebody whom they follow closely has written
 	NotifyQuotedEdit      NotificationKind = "quoted_edit" // a post that they quote was changed
+	NotifyPeering         NotificationKind = "peering"     // administrators: a request to connect, or what became of one
 )
 
 // once reports whether a second notification of the same kind, from the same
@@ -55,6 +56,8 @@ type Notification struct {
 	GroupKey  string // what it has in common with those that are alike; empty: it stands alone
 	Filtered  bool   // the reader's policy keeps it apart
 	ReportID  *int64 // of NotifyReport
+
+	PeerRequestID *int64 // of NotifyPeering
 }
 
 // notify tells to, if that is an active person here, what from did; post is 0

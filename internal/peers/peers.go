@@ -323,6 +323,9 @@ func Remove(tx *store.Tx, by int64, host, reason string) error {
 	if err := tx.Exec("DELETE FROM peers WHERE host = ?", host).Error; err != nil {
 		return err
 	}
+	if err := SayEnded(tx, host, reason); err != nil {
+		return err
+	}
 	if err := markBlocked(tx, host); err != nil {
 		return err
 	}
@@ -375,6 +378,12 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 	action := "peer.allow"
 	if s == Blocked {
 		action = "peer.block"
+		if err := dropRequests(tx, host); err != nil {
+			return p, err
+		}
+		if err := SayEnded(tx, host, ""); err != nil {
+			return p, err
+		}
 	}
 	tx.AnnounceKey(Changed, host)
 	return p, Record(tx, Line{ActorID: actor(by), Action: action, Subject: host, Before: before.String(), After: p.String(), Reason: e.Reason})

@@ -382,7 +382,102 @@ CREATE INDEX peer_import_entries_pile ON peer_import_entries (import_id, pile, s
 CREATE INDEX peer_import_entries_state ON peer_import_entries (import_id, state, seq) WHERE state <> '';
 CREATE INDEX peer_import_entries_remark ON peer_import_entries (host, import_id) WHERE why = 'import.limits_stranger';
 
+-- Requests to connect: out, from here, and in, from another server. kind is how
+-- it was asked: with an Offer of a Relationship, or a Follow of the server's own
+-- actor. key_hash and phrase are of the key that the other side had at that time.
+CREATE TABLE peer_requests (
+	id             BIGINT    NOT NULL PRIMARY KEY,
+	direction      TEXT      NOT NULL CHECK (direction IN ('out', 'in')),
+	kind           TEXT      NOT NULL CHECK (kind IN ('offer', 'follow')),
+	state          TEXT      NOT NULL CHECK (state IN ('waiting', 'accepted', 'trial', 'rejected', 'withdrawn', 'expired', 'failed', 'ended')),
+	host           TEXT      NOT NULL,
+	uri            TEXT      NOT NULL,
+	actor_uri      TEXT      NOT NULL,
+	inbox          TEXT      NOT NULL,
+	key_hash       TEXT      NOT NULL,
+	phrase         TEXT      NOT NULL DEFAULT '',
+	name           TEXT      NOT NULL DEFAULT '',
+	software       TEXT      NOT NULL DEFAULT '',
+	purpose        TEXT      NOT NULL DEFAULT '',
+	contact        TEXT      NOT NULL DEFAULT '',
+	preset         TEXT      NOT NULL DEFAULT '',
+	hint           TEXT      NOT NULL DEFAULT '',
+	code           TEXT      NOT NULL DEFAULT '',
+	answer         TEXT      NOT NULL DEFAULT '',
+	trouble        TEXT      NOT NULL DEFAULT '',
+	delivered_at   TIMESTAMP,
+	key_changed_at TIMESTAMP,
+	reminded_at    TIMESTAMP,
+	decided_at     TIMESTAMP,
+	decided_by     BIGINT    REFERENCES accounts (id),
+	created_by     BIGINT    REFERENCES accounts (id),
+	created_at     TIMESTAMP NOT NULL,
+	expires_at     TIMESTAMP NOT NULL
+);
+CREATE UNIQUE INDEX peer_requests_open ON peer_requests (direction, host) WHERE state = 'waiting';
+CREATE UNIQUE INDEX peer_requests_uri ON peer_requests (direction, uri);
+CREATE INDEX peer_requests_host ON peer_requests (host, id);
+CREATE INDEX peer_requests_state ON peer_requests (direction, state, id);
+CREATE INDEX peer_requests_expires ON peer_requests (expires_at) WHERE state = 'waiting';
+
+-- What of it has yet to be said to the other server.
+CREATE TABLE peer_messages (
+	id         BIGINT    NOT NULL PRIMARY KEY,
+	request_id BIGINT    NOT NULL REFERENCES peer_requests (id) ON DELETE CASCADE,
+	host       TEXT      NOT NULL,
+	kind       TEXT      NOT NULL CHECK (kind IN ('offer', 'accept', 'trial', 'reject', 'undo_offer', 'undo_accept')),
+	summary    TEXT      NOT NULL DEFAULT '',
+	tries      BIGINT    NOT NULL DEFAULT 0,
+	next_at    TIMESTAMP NOT NULL,
+	created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX peer_messages_request ON peer_messages (request_id);
+CREATE INDEX peer_messages_host ON peer_messages (host, id);
+CREATE INDEX peer_messages_next ON peer_messages (next_at);
+
+-- Which servers asked lately, to bound how often they may.
+CREATE TABLE peer_offers (
+	id         BIGINT    NOT NULL PRIMARY KEY,
+	host       TEXT      NOT NULL,
+	created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX peer_offers_host ON peer_offers (host, created_at);
+CREATE INDEX peer_offers_created ON peer_offers (created_at);
+
+-- Codes by which a server is connected without being asked about again.
+CREATE TABLE peer_invitations (
+	id         BIGINT    NOT NULL PRIMARY KEY,
+	host       TEXT      NOT NULL,
+	code_hash  TEXT      NOT NULL UNIQUE,
+	preset     TEXT      NOT NULL DEFAULT '',
+	note       TEXT      NOT NULL DEFAULT '',
+	created_by BIGINT    REFERENCES accounts (id),
+	created_at TIMESTAMP NOT NULL,
+	expires_at TIMESTAMP NOT NULL,
+	used_at    TIMESTAMP,
+	revoked_at TIMESTAMP
+);
+CREATE INDEX peer_invitations_host ON peer_invitations (host, id);
+
+-- Administrators are told of requests, and of what became of them.
+ALTER TABLE notifications DROP CONSTRAINT notices_kind_check;
+ALTER TABLE notifications ADD CONSTRAINT notices_kind_check CHECK (kind IN ('follow', 'follow_request', 'mention', 'reply', 'acknowledgement', 'like', 'boost', 'answer',
+	'edit', 'request', 'poll', 'quote', 'move', 'report', 'post', 'severed', 'quoted_edit', 'peering'));
+ALTER TABLE notifications ADD COLUMN peer_request_id BIGINT REFERENCES peer_requests (id) ON DELETE CASCADE;
+CREATE INDEX notifications_peering ON notifications (peer_request_id) WHERE peer_request_id IS NOT NULL;
+
 -- +goose Down
+-- The way back of requests to connect.
+DELETE FROM notifications WHERE kind = 'peering';
+DROP INDEX notifications_peering;
+ALTER TABLE notifications DROP COLUMN peer_request_id;
+ALTER TABLE notifications DROP CONSTRAINT notices_kind_check;
+ALTER TABLE notifications ADD CONSTRAINT notices_kind_check CHECK (kind IN ('follow', 'follow_request', 'mention', 'reply', 'acknowledgement', 'like', 'boost', 'answer',
+	'edit', 'request', 'poll', 'quote', 'move', 'report', 'post', 'severed', 'quoted_edit'));
+DROP TABLE peer_invitations;
+DROP TABLE peer_offers;
+DROP TABLE peer_messages;
+DROP TABLE peer_requests;
 -- The way back of imports.
 DROP TABLE peer_import_entries;
 DROP TABLE peer_imports;

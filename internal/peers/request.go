@@ -1,0 +1,851 @@
+package peers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/store"
+)
+
+// RequestsChanged is news that something changed about the requests of a host,
+// named by the key, or that a message about one waits to be sent.
+const RequestsChanged store.Topic = "peer_requests"
+
+const (
+	// AskedFor is for how long a request waits for an answer.
+	AskedFor = 30 * 24 * time.Hour
+	// RemindBefore is how long before its end administrators are reminded of it, once.
+	RemindBefore = 7 * 24 * time.Hour
+	// MostOffers is how often a server may ask in a day, and MostOffersInAll all of them together.
+	MostOffers      = 3
+	MostOffersInAll = 50
+
+	offersDay = 24 * time.Hour
+	// MaxPurpose and MaxContact bound what a request says, in characters.
+	MaxPurpose = 500
+	MaxContact = 200
+)
+
+// RequestDirection is who asks whom.
+type RequestDirection string
+
+// The directions.
+const (
+	Out RequestDirection = "out" // this server asks
+	In  RequestDirection = "in"  // this server is asked
+)
+
+// RequestKind is how a server asks.
+type RequestKind string
+
+// The kinds of request.
+const (
+	ByOffer  RequestKind = "offer"  // an Offer of a Relationship
+	ByFollow RequestKind = "follow" // a Follow of the server's own actor, by software that knows no more
+)
+
+// RequestState is what became of a request.
+type RequestState string
+
+// The states of a request.
+const (
+	RequestWaiting   RequestState = "waiting"
+	RequestAccepted  RequestState = "accepted"
+	RequestTrial     RequestState = "trial" // accepted for a time
+	RequestRejected  RequestState = "rejected"
+	RequestWithdrawn RequestState = "withdrawn" // by whoever asked
+	RequestExpired   RequestState = "expired"
+	RequestFailed    RequestState = "failed" // the other side does not take it
+	RequestEnded     RequestState = "ended"  // it was accepted, and one side has ended that
+)
+
+// Request is one server's wish to connect with another, as this one knows it.
+type Request struct {
+	ID           int64
+	Direction    RequestDirection
+	Kind         RequestKind
+	State        RequestState
+	Host         string // the other server
+	URI          string `gorm:"column:uri"` // of the Offer or Follow
+	ActorURI     string `gorm:"column:actor_uri"`
+	Inbox        string // of that server's own actor
+	KeyHash      string // of its key when it asked, or was looked at to be asked
+	Phrase       string // of that key and ours
+	Name         string // as it says, like everything below
+	Software     string
+	Purpose      string
+	Contact      string
+	Preset       Preset // chosen here: what holds once it is accepted
+	Hint         string // what the other side will do: see Hint
+	Code         string // of an invitation, until there is an answer
+	Answer       string // why it was rejected, withdrawn or ended
+	Trouble      string // a message key: why it is not delivered, or what is odd about it
+	DeliveredAt  *time.Time
+	KeyChangedAt *time.Time // the other side has another key since
+	RemindedAt   *time.Time
+	DecidedAt    *time.Time
+	DecidedBy    *int64
+	CreatedBy    *int64
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+}
+
+// TableName names the table.
+func (Request) TableName() string { return "peer_requests" }
+
+// Waits reports whether a request waits for an answer, which it does for a time
+// only, whether or not that was written down.
+func (r Request) Waits(now time.Time) bool {
+	return r.State == RequestWaiting && now.Before(r.ExpiresAt)
+}
+
+// Connected reports whether both sides agreed.
+func (r Request) Connected() bool { return r.State == RequestAccepted || r.State == RequestTrial }
+
+// Hint is what a server says that it will do with what comes from the other. It
+// is shown and decides nothing.
+type Hint struct {
+	Ceiling Ceiling // the widest that it sends
+	Hold    Hold    // what it looks at first
+}
+
+// HintOf is what this server says of a policy of its own.
+func HintOf(p Policy) Hint { return Hint{Ceiling: p.Ceiling, Hold: p.Hold} }
+
+// String is a hint as it is kept: without what has no meaning here.
+func (h Hint) String() string {
+	var parts []string
+	if h.Ceiling.Valid() {
+		parts = append(parts, "ceiling="+string(h.Ceiling))
+	}
+	switch h.Hold {
+	case HoldNone, HoldFirst, HoldMedia, HoldLinks, HoldAll:
+		parts = append(parts, "hold="+string(h.Hold))
+	}
+	return strings.Join(parts, " ")
+}
+
+// ParseHint reads what String wrote.
+func ParseHint(s string) Hint {
+	var h Hint
+	for _, part := range strings.Fields(s) {
+		switch name, value, _ := strings.Cut(part, "="); name {
+		case "ceiling":
+			h.Ceiling = Ceiling(value)
+		case "hold":
+			h.Hold = Hold(value)
+		}
+	}
+	return h
+}
+
+// Candidate is a server that was looked at, to be asked.
+type Candidate struct {
+	Host       string
+	Name       string
+	Software   string // with its version
+	ActorURI   string // "" if it has no actor of its own
+	Inbox      string
+	KeyHash    string
+	Phrase     string
+	Picture    string // of its actor, which may be fetched from an admitted server only
+	Understood bool   // it knows requests to connect
+}
+
+// Form is what an administrator asks with.
+type Form struct {
+	Purpose string // why, for the people there
+	Contact string // how to reach somebody here
+	Preset  Preset // what will hold for the server once it accepts
+	Code    string // of an invitation of theirs
+}
+
+func (f *Form) check() error {
+	f.Purpose, f.Contact, f.Code = strings.TrimSpace(f.Purpose), strings.TrimSpace(f.Contact), strings.TrimSpace(f.Code)
+	var form fault.Check
+	if f.Purpose == "" {
+		form.Add("purpose", "peers.purpose_missing", "Say in a sentence why you want to connect.", nil)
+	}
+	if f.Contact == "" {
+		form.Add("contact", "peers.contact_missing", "Say how the people there can reach somebody here, best by telephone.", nil)
+	}
+	if utf8.RuneCountInString(f.Purpose) > MaxPurpose {
+		form.Add("purpose", "peers.text_long", fmt.Sprintf("This is too long: %d characters at most.", MaxPurpose), map[string]any{"Most": MaxPurpose})
+	}
+	if utf8.RuneCountInString(f.Contact) > MaxContact {
+		form.Add("contact", "peers.text_long", fmt.Sprintf("This is too long: %d characters at most.", MaxContact), map[string]any{"Most": MaxContact})
+	}
+	if len(f.Code) > 100 {
+		form.Add("code", "peers.code_long", "This is no invitation code.", nil)
+	}
+	checkPreset(f.Preset, &form)
+	return form.Err()
+}
+
+func checkPreset(p Preset, form *fault.Check) {
+	if !p.Valid() {
+		form.Add("preset", "peers.policy_invalid", "Choose one of the values that are offered.", nil)
+	}
+}
+
+// RequestByID returns a request, or fault.NotFound.
+func RequestByID(tx *store.Tx, id int64) (Request, error) { return oneRequest(tx, "id = ?", id) }
+
+// RequestWith returns the request of a direction that a host waits with, or the
+// last one if none waits; fault.NotFound if there never was one.
+func RequestWith(tx *store.Tx, d RequestDirection, host string) (Request, error) {
+	var r Request
+	err := tx.Where("direction = ? AND host = ?", d, host).Order("CASE WHEN state = 'waiting' THEN 0 ELSE 1 END, id DESC").Take(&r).Error
+	return r, noRequest(err)
+}
+
+func oneRequest(tx *store.Tx, where string, args ...any) (Request, error) {
+	var r Request
+	return r, noRequest(tx.Where(where, args...).Take(&r).Error)
+}
+
+func noRequest(err error) error {
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return fault.Keyed(fault.NotFound, "peers.no_request", "There is no such request.", nil)
+	}
+	return err
+}
+
+// WaitingRequests lists what waits for an answer, the longest first.
+func WaitingRequests(tx *store.Tx, d RequestDirection) ([]Request, error) {
+	var list []Request
+	err := tx.Where("direction = ? AND state = ? AND expires_at > ?", d, RequestWaiting, tx.Now).Order("id").Limit(200).Find(&list).Error
+	return list, err
+}
+
+// PastRequests returns a page of the requests that do not wait any more.
+func PastRequests(tx *store.Tx, page store.Page) ([]Request, error) {
+	return store.Find[Request](tx.Model(&Request{}).Where("state <> ? OR expires_at <= ?", RequestWaiting, tx.Now), page)
+}
+
+// CountAsking returns how many servers wait for an answer of this one.
+func CountAsking(tx *store.Tx) (int, error) {
+	var n int
+	err := tx.Raw("SELECT COUNT(*) FROM peer_requests WHERE direction = ? AND state = ? AND expires_at > ?", In, RequestWaiting, tx.Now).Scan(&n).Error
+	return n, err
+}
+
+// Concerned reports whether there is any request between a host and this server
+// about which the host may still have something to say.
+func Concerned(tx *store.Tx, host string) (bool, error) {
+	var some bool
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM peer_requests WHERE host = ?)", host).Scan(&some).Error
+	return some, err
+}
+
+// mayAsk fails if a request to connect with a host makes no sense, whoever asks.
+func mayAsk(tx *store.Tx, host string) (Decision, error) {
+	d, err := DecideOne(tx, host)
+	if err == nil && (d.Standing == Blocked || d.Standing == Paused) {
+		err = NotAdmitted(host)
+	}
+	return d, err
+}
+
+// Ask asks another server to connect. Nothing passes between the two before it
+// has accepted. If it asks this one at the same time, the two are connected.
+func Ask(tx *store.Tx, by int64, c Candidate, f Form) (Request, error) {
+	if err := f.check(); err != nil {
+		return Request{}, err
+	}
+	if c.ActorURI == "" || c.Inbox == "" {
+		return Request{}, fault.Invalidf("host", "This server has nobody to ask: it has no actor of its own.").WithKey("peers.not_asked", map[string]any{"Host": c.Host})
+	}
+	if _, err := mayAsk(tx, c.Host); err != nil {
+		if Refused(err) {
+			err = fault.Invalidf("host", "This server is paused or blocked here. Decide about that first.").WithKey("peers.ask_blocked", map[string]any{"Host": c.Host})
+		}
+		return Request{}, err
+	}
+	if theirs, err := RequestWith(tx, In, c.Host); err == nil && theirs.Waits(tx.Now) && theirs.KeyHash == c.KeyHash {
+		return Accept(tx, by, theirs.ID, Acceptance{Preset: f.Preset, KeyHash: c.KeyHash})
+	} else if err != nil && !fault.Is(err, fault.NotFound) {
+		return Request{}, err
+	}
+	if open, err := RequestWith(tx, Out, c.Host); err == nil && open.State == RequestWaiting {
+		if open.Waits(tx.Now) {
+			return open, fault.Invalidf("host", "This server was asked already. Withdraw that request before you ask anew.").WithKey("peers.asked_already", map[string]any{"Host": c.Host})
+		}
+		if err := expireRequest(tx, open); err != nil {
+			return Request{}, err
+		}
+	} else if err != nil && !fault.Is(err, fault.NotFound) {
+		return Request{}, err
+	}
+	id := tx.NewID()
+	r := Request{ID: id, Direction: Out, Kind: ByOffer, State: RequestWaiting, Host: c.Host, URI: OfferURI(tx, id), ActorURI: c.ActorURI, Inbox: c.Inbox,
+		KeyHash: c.KeyHash, Phrase: c.Phrase, Name: c.Name, Software: c.Software, Purpose: f.Purpose, Contact: f.Contact, Preset: f.Preset, Code: f.Code,
+		CreatedBy: actor(by), CreatedAt: tx.Now, ExpiresAt: tx.Now.Add(AskedFor)}
+	if err := tx.Create(&r).Error; err != nil {
+		return r, err
+	}
+	if err := setView(tx, r.Host, ViewPending); err != nil {
+		return r, err
+	}
+	if err := say(tx, r, SayOffer, ""); err != nil {
+		return r, err
+	}
+	return r, Record(tx, Line{ActorID: actor(by), Action: "peer.request", Subject: r.Host, After: string(f.Preset), Reason: f.Purpose})
+}
+
+// OfferURI is the address of a request of this server's own.
+func OfferURI(tx *store.Tx, id int64) string { return tx.Site.URL(fmt.Sprintf("/peering/%d", id)) }
+
+// Offered is what another server asks, after it was proven to be that server.
+type Offered struct {
+	Kind                   RequestKind
+	Host, URI              string
+	ActorURI, Inbox        string
+	KeyHash, Phrase        string
+	Name, Software         string
+	Purpose, Contact, Code string
+	Hint                   Hint
+	Ends                   time.Time // zero: it does not say
+}
+
+// MayOffer fails if a server asked too often today, or too many did. It survives
+// a restart, since it counts rows.
+func MayOffer(tx *store.Tx, host string) error {
+	var its, all int
+	since := tx.Now.Add(-offersDay)
+	if err := tx.Raw("SELECT COUNT(*) FROM peer_offers WHERE host = ? AND created_at > ?", host, since).Scan(&its).Error; err != nil {
+		return err
+	}
+	if err := tx.Raw("SELECT COUNT(*) FROM (SELECT 1 AS one FROM peer_offers WHERE created_at > ? LIMIT ?) AS today", since, MostOffersInAll).Scan(&all).Error; err != nil {
+		return err
+	}
+	if its >= MostOffers || all >= MostOffersInAll {
+		return fault.Keyed(fault.TooMany, "peers.asked_often", "That is too often: a server may ask three times a day, and all of them together fifty times.", nil).After(6 * time.Hour)
+	}
+	return nil
+}
+
+// Repeated returns the request with an address that was taken before.
+func Repeated(tx *store.Tx, host, uri string) (Request, bool, error) {
+	r, err := oneRequest(tx, "direction = ? AND uri = ? AND host = ?", In, uri, host)
+	if fault.Is(err, fault.NotFound) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
+
+// Receive takes in that another server asks to connect. It waits for a person,
+// unless one has decided already: by an invitation, by allowing the server, or
+// by asking it. A repeat has no effect. news says whether people should be told.
+func Receive(tx *store.Tx, o Offered) (r Request, news bool, err error) {
+	if r, known, err := Repeated(tx, o.Host, o.URI); known || err != nil {
+		return r, false, err
+	}
+	d, err := mayAsk(tx, o.Host)
+	if err != nil {
+		return Request{}, false, err
+	}
+	if err := MayOffer(tx, o.Host); err != nil {
+		return Request{}, false, err
+	}
+	if err := tx.Exec("INSERT INTO peer_offers (id, host, created_at) VALUES (?, ?, ?)", tx.NewID(), o.Host, tx.Now).Error; err != nil {
+		return Request{}, false, err
+	}
+	r = Request{ID: tx.NewID(), Direction: In, Kind: o.Kind, State: RequestWaiting, Host: o.Host, URI: o.URI, ActorURI: o.ActorURI, Inbox: o.Inbox,
+		KeyHash: o.KeyHash, Phrase: o.Phrase, Name: o.Name, Software: o.Software, Purpose: o.Purpose, Contact: o.Contact, Hint: o.Hint.String(),
+		CreatedAt: tx.Now, ExpiresAt: tx.Now.Add(AskedFor)}
+	if !o.Ends.IsZero() && o.Ends.Before(r.ExpiresAt) {
+		r.ExpiresAt = o.Ends.UTC().Truncate(time.Millisecond)
+	}
+	if !tx.Now.Before(r.ExpiresAt) {
+		return r, false, fault.Keyed(fault.Gone, "peers.request_over", "The time of this request is over.", nil)
+	}
+	// A newer request of a server stands in for the one that waits.
+	err = tx.Exec("UPDATE peer_requests SET state = ?, decided_at = ? WHERE direction = ? AND host = ? AND state = ?", RequestWithdrawn, tx.Now, In, o.Host, RequestWaiting).Error
+	if err != nil {
+		return r, false, err
+	}
+	decided, policy, source, err := decidedBefore(tx, o, d, &r)
+	if err != nil {
+		return r, false, err
+	}
+	if err := tx.Create(&r).Error; err != nil {
+		return r, false, err
+	}
+	if err := Seen(tx, r.Host); err != nil {
+		return r, false, err
+	}
+	err = Record(tx, Line{Action: "peer.requested", Subject: r.Host, After: string(r.Kind), Reason: r.Purpose})
+	if err != nil || !decided {
+		tx.AnnounceKey(RequestsChanged, r.Host)
+		return r, true, err
+	}
+	r, err = connect(tx, 0, r, policy, source)
+	return r, true, err
+}
+
+// decidedBefore says whether a person has decided about a request before it came.
+func decidedBefore(tx *store.Tx, o Offered, d Decision, r *Request) (decided bool, policy Policy, source string, err error) {
+	if o.Code != "" {
+		i, ok, err := redeem(tx, o.Host, o.Code)
+		if err != nil {
+			return false, policy, "", err
+		}
+		if ok {
+			r.Preset = i.Preset
+			policy, _ = Suggested(i.Preset, softwareName(o.Software))
+			return true, policy, SourceInvitation, nil
+		}
+		r.Trouble = "peers.code_unknown"
+	}
+	if d.Standing == Allowed && d.PeerID != 0 {
+		r.Preset = d.Preset
+		return true, d.Policy, "", nil
+	}
+	ours, err := RequestWith(tx, Out, o.Host)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return false, policy, "", nil
+	case err != nil:
+		return false, policy, "", err
+	case !ours.Waits(tx.Now) || o.Kind != ByOffer:
+		return false, policy, "", nil
+	case ours.KeyHash != o.KeyHash: // not the server that was looked at
+		r.Trouble = "peers.key_changed"
+		return false, policy, "", keyChanged(tx, ours)
+	}
+	r.Preset = ours.Preset
+	policy, _ = Suggested(ours.Preset, softwareName(o.Software))
+	return true, policy, SourceHandshake, nil
+}
+
+// softwareName is the name in "mastodon 4.5.1".
+func softwareName(s string) string {
+	name, _, _ := strings.Cut(s, " ")
+	return name
+}
+
+// Acceptance is how an administrator accepts.
+type Acceptance struct {
+	Preset  Preset
+	KeyHash string // that the phrase was made of which they saw; "" takes the one on record
+	Label   string
+	Note    string
+}
+
+// Accept connects with the server that asked. by is who decided, 0 for the
+// command line. With PresetTrial it is for a time, and the server is told so.
+func Accept(tx *store.Tx, by int64, id int64, a Acceptance) (Request, error) {
+	r, err := asking(tx, id)
+	if err != nil {
+		return r, err
+	}
+	var form fault.Check
+	checkPreset(a.Preset, &form)
+	if err := form.Err(); err != nil {
+		return r, err
+	}
+	if a.KeyHash != "" && a.KeyHash != r.KeyHash {
+		return r, fault.Keyed(fault.Conflict, "peers.key_changed_now",
+			"The key of this server has changed since you looked, and with it the six words. Compare them with the people there before you accept.", map[string]any{"Host": r.Host})
+	}
+	if _, err := mayAsk(tx, r.Host); err != nil {
+		return r, err
+	}
+	if a.Label != "" {
+		r.Name = a.Label
+	}
+	r.Preset = a.Preset
+	policy, _ := Suggested(a.Preset, softwareName(r.Software))
+	if r, err = connect(tx, by, r, policy, SourceHandshake); err != nil {
+		return r, err
+	}
+	return r, Record(tx, Line{ActorID: actor(by), Action: "peer.accept", Subject: r.Host, After: string(a.Preset)})
+}
+
+// asking returns a request of another server that waits.
+func asking(tx *store.Tx, id int64) (Request, error) {
+	r, err := RequestByID(tx, id)
+	if err == nil && r.Direction != In {
+		return r, fault.Keyed(fault.NotFound, "peers.no_request", "There is no such request.", nil)
+	}
+	if err == nil && !r.Waits(tx.Now) {
+		return r, fault.Keyed(fault.Conflict, "peers.request_over", "This request does not wait any more.", nil)
+	}
+	return r, err
+}
+
+// connect accepts a request: the server's entry, what it is told, and the row.
+// A source of "" leaves the entry as it is.
+func connect(tx *store.Tx, by int64, r Request, policy Policy, source string) (Request, error) {
+	if source != "" {
+		if err := admit(tx, by, r, policy, source); err != nil {
+			return r, err
+		}
+	}
+	view := ViewPending
+	if r.Kind == ByFollow {
+		view = ViewUnknown // what it asks for is not what this server may have of it
+	}
+	if err := setPeer(tx, r, view); err != nil {
+		return r, err
+	}
+	kind := SayAccept
+	r.State = RequestAccepted
+	if policy.Preset == PresetTrial {
+		r.State, kind = RequestTrial, SayTrial
+	}
+	if err := decideRequest(tx, by, &r, ""); err != nil {
+		return r, err
+	}
+	return r, say(tx, r, kind, "")
+}
+
+// admit puts the other server on the list.
+func admit(tx *store.Tx, by int64, r Request, policy Policy, source string) error {
+	before, err := Get(tx, r.Host)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if before.Standing == Retired { // with what was put aside
+		if _, err := Resume(tx, by, r.Host, Ending{}); err != nil {
+			return err
+		}
+	}
+	e := Entry{Label: before.Label, Kind: before.Kind, PublicNote: before.PublicNote, Note: before.Note, Source: source, Policy: &policy, ReviewOn: before.ReviewOn}
+	if e.Label == "" {
+		e.Label = cutLabel(r.Name)
+	}
+	if e.Note == "" {
+		e.Note = strings.TrimSpace(r.Purpose + "\n" + r.Contact)
+		if r.Direction == Out { // what we said is not about them
+			e.Note = ""
+		}
+	}
+	_, err = Allow(tx, by, r.Host, e)
+	return err
+}
+
+func cutLabel(s string) string {
+	for len(s) > maxLabel {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
+}
+
+// decideRequest writes down what became of a request.
+func decideRequest(tx *store.Tx, by int64, r *Request, answer string) error {
+	r.DecidedAt, r.DecidedBy, r.Answer, r.Code = &tx.Now, actor(by), answer, ""
+	tx.AnnounceKey(RequestsChanged, r.Host)
+	return tx.Model(&Request{}).Where("id = ?", r.ID).Updates(map[string]any{"state": r.State, "preset": r.Preset, "decided_at": r.DecidedAt,
+		"decided_by": r.DecidedBy, "answer": r.Answer, "code": r.Code, "hint": r.Hint}).Error
+}
+
+// Reject tells the server that asked that this one does not connect, and why.
+func Reject(tx *store.Tx, by int64, id int64, why string) (Request, error) {
+	r, err := asking(tx, id)
+	if err != nil {
+		return r, err
+	}
+	if why, err = reasonOf(why); err != nil {
+		return r, err
+	}
+	r.State = RequestRejected
+	if err := decideRequest(tx, by, &r, why); err != nil {
+		return r, err
+	}
+	if err := say(tx, r, SayReject, why); err != nil {
+		return r, err
+	}
+	return r, Record(tx, Line{ActorID: actor(by), Action: "peer.reject", Subject: r.Host, Reason: why})
+}
+
+func reasonOf(why string) (string, error) {
+	why = strings.TrimSpace(why)
+	if utf8.RuneCountInString(why) > MaxPurpose {
+		return why, fault.Invalidf("reason", "This is too long: %d characters at most.", MaxPurpose).WithKey("peers.text_long", map[string]any{"Most": MaxPurpose})
+	}
+	return why, nil
+}
+
+// Withdraw takes back that this server asked.
+func Withdraw(tx *store.Tx, by int64, id int64, why string) (Request, error) {
+	r, err := RequestByID(tx, id)
+	if err != nil {
+		return r, err
+	}
+	if r.Direction != Out || !r.Waits(tx.Now) && r.State != RequestFailed {
+		return r, fault.Keyed(fault.Conflict, "peers.request_over", "This request does not wait any more.", nil)
+	}
+	if why, err = reasonOf(why); err != nil {
+		return r, err
+	}
+	r.State = RequestWithdrawn
+	if err := decideRequest(tx, by, &r, why); err != nil {
+		return r, err
+	}
+	if err := unsay(tx, r, SayOffer); err != nil {
+		return r, err
+	}
+	if err := say(tx, r, SayUndoOffer, why); err != nil {
+		return r, err
+	}
+	if err := tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view = ?", ViewUnknown, r.Host, ViewPending).Error; err != nil {
+		return r, err
+	}
+	return r, Record(tx, Line{ActorID: actor(by), Action: "peer.withdraw", Subject: r.Host, Reason: why})
+}
+
+// Reply is what the server that was asked says.
+type Reply struct {
+	Host    string
+	URI     string // of the Offer that it answers
+	KeyHash string // of the key that signs it
+	State   RequestState
+	Hint    Hint
+	Why     string
+}
+
+// TakeReply takes in how another server answers. One that is signed with another
+// key than the one that was shown when it was asked has no effect. news says
+// whether people should be told.
+func TakeReply(tx *store.Tx, a Reply) (r Request, news bool, err error) {
+	if r, err = oneRequest(tx, "direction = ? AND uri = ? AND host = ?", Out, a.URI, a.Host); err != nil {
+		return r, false, err
+	}
+	if r.Connected() && (a.State == RequestAccepted || a.State == RequestTrial) || r.State == a.State {
+		return r, false, nil // a repeat
+	}
+	if r.State != RequestFailed && !r.Waits(tx.Now) {
+		return r, false, fault.Keyed(fault.Gone, "peers.request_over", "This request does not wait any more.", nil)
+	}
+	if _, err := mayAsk(tx, r.Host); err != nil {
+		return r, false, err
+	}
+	if a.KeyHash != r.KeyHash {
+		if err := keyChanged(tx, r); err != nil {
+			return r, false, err
+		}
+		return r, r.KeyChangedAt == nil, nil
+	}
+	r.State, r.Hint = a.State, a.Hint.String()
+	if a.State == RequestRejected {
+		if err := setView(tx, r.Host, ViewRefused); err != nil {
+			return r, false, err
+		}
+	} else {
+		policy, _ := Suggested(r.Preset, softwareName(r.Software))
+		by := int64(0)
+		if r.CreatedBy != nil {
+			by = *r.CreatedBy
+		}
+		d, err := DecideOne(tx, r.Host)
+		if err != nil {
+			return r, false, err
+		}
+		if d.Standing != Allowed || d.Peer != r.Host { // else it was decided meanwhile, as when both asked
+			if err := admit(tx, by, r, policy, SourceHandshake); err != nil {
+				return r, false, err
+			}
+		}
+		if err := setPeer(tx, r, ViewAllowed); err != nil {
+			return r, false, err
+		}
+	}
+	if err := decideRequest(tx, 0, &r, a.Why); err != nil {
+		return r, false, err
+	}
+	return r, true, Record(tx, Line{Action: "peer.answered", Subject: r.Host, After: string(r.State), Reason: a.Why})
+}
+
+// KeyMismatch reports whether an answer to r was not taken because of its key.
+func (r Request) KeyMismatch(keyHash string) bool { return r.KeyHash != keyHash && !r.Connected() }
+
+func keyChanged(tx *store.Tx, r Request) error {
+	tx.AnnounceKey(RequestsChanged, r.Host)
+	return tx.Exec("UPDATE peer_requests SET key_changed_at = ?, trouble = ? WHERE id = ? AND key_changed_at IS NULL", tx.Now, "peers.key_changed", r.ID).Error
+}
+
+// NoteKey writes down which key a server that waits for an answer has now.
+// changed says that it is another than when it asked.
+func NoteKey(tx *store.Tx, id int64, hash, phrase string) (changed bool, err error) {
+	res := tx.Exec("UPDATE peer_requests SET key_hash = ?, phrase = ?, key_changed_at = ? WHERE id = ? AND state = ? AND key_hash <> ?",
+		hash, phrase, tx.Now, id, RequestWaiting, hash)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return false, res.Error
+	}
+	r, err := RequestByID(tx, id)
+	if err != nil {
+		return true, err
+	}
+	tx.AnnounceKey(RequestsChanged, r.Host)
+	return true, Record(tx, Line{Action: "peer.key_changed", Subject: r.Host, After: hash})
+}
+
+// Undo is that the other side takes back what it said.
+type Undo struct {
+	Host   string
+	URI    string // of the Offer or Follow
+	Accept bool   // it takes back that it accepted, not that it asked
+	Why    string
+}
+
+// TakeUndo takes in that another server withdraws its request, or ends the
+// connection. What was decided here stays, for people here to decide about.
+// news says whether people should be told.
+func TakeUndo(tx *store.Tx, u Undo) (r Request, news bool, err error) {
+	d := In
+	if u.Accept {
+		d = Out
+	}
+	if r, err = oneRequest(tx, "direction = ? AND uri = ? AND host = ?", d, u.URI, u.Host); err != nil {
+		return r, false, err
+	}
+	switch {
+	case r.Connected():
+		r.State = RequestEnded
+		if err := setView(tx, r.Host, ViewRefused); err != nil {
+			return r, false, err
+		}
+	case r.State == RequestWaiting && d == In:
+		r.State = RequestWithdrawn
+	default:
+		return r, false, nil
+	}
+	if err := decideRequest(tx, 0, &r, u.Why); err != nil {
+		return r, false, err
+	}
+	return r, r.State == RequestEnded, Record(tx, Line{Action: "peer." + string(r.State), Subject: r.Host, Reason: u.Why})
+}
+
+// SayEnded has a server told that this one has ended the connection that the
+// two agreed on, and why. It says nothing where they never did.
+func SayEnded(tx *store.Tx, host, why string) error {
+	var agreed []Request
+	if err := tx.Where("host = ? AND state IN ?", host, []RequestState{RequestAccepted, RequestTrial}).Order("id").Find(&agreed).Error; err != nil {
+		return err
+	}
+	for _, r := range agreed {
+		kind := SayUndoOffer
+		if r.Direction == In {
+			kind = SayUndoAccept
+		}
+		r.State = RequestEnded
+		if err := decideRequest(tx, 0, &r, cutReason(why)); err != nil {
+			return err
+		}
+		if err := unsay(tx, r, SayOffer, SayAccept, SayTrial); err != nil {
+			return err
+		}
+		if err := say(tx, r, kind, cutReason(why)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func cutReason(why string) string {
+	if r := []rune(strings.TrimSpace(why)); len(r) > MaxPurpose {
+		return string(r[:MaxPurpose])
+	}
+	return strings.TrimSpace(why)
+}
+
+// dropRequests closes what waits between this server and one that was blocked,
+// without a word.
+func dropRequests(tx *store.Tx, host string) error {
+	const open = "host = ? AND state = 'waiting'"
+	if err := tx.Exec("DELETE FROM peer_messages WHERE request_id IN (SELECT id FROM peer_requests WHERE "+open+")", host).Error; err != nil {
+		return err
+	}
+	tx.AnnounceKey(RequestsChanged, host)
+	return tx.Exec("UPDATE peer_requests SET state = CASE WHEN direction = 'in' THEN 'rejected' ELSE 'withdrawn' END, decided_at = ?, code = '' WHERE "+open, tx.Now, host).Error
+}
+
+// SweepRequests ends requests whose time is over, and returns those of which
+// administrators should be reminded now: the ones of others that end soon, each
+// once.
+func SweepRequests(tx *store.Tx) (remind []Request, err error) {
+	var over []Request
+	if err := tx.Where("state = ? AND expires_at <= ?", RequestWaiting, tx.Now).Order("expires_at").Limit(200).Find(&over).Error; err != nil {
+		return nil, err
+	}
+	for _, r := range over {
+		if err := expireRequest(tx, r); err != nil {
+			return nil, err
+		}
+	}
+	err = tx.Where("direction = ? AND state = ? AND expires_at <= ? AND reminded_at IS NULL AND created_at <= ?",
+		In, RequestWaiting, tx.Now.Add(RemindBefore), tx.Now.Add(-RemindBefore)).Order("expires_at").Limit(200).Find(&remind).Error
+	for _, r := range remind {
+		if err == nil {
+			err = tx.Exec("UPDATE peer_requests SET reminded_at = ? WHERE id = ?", tx.Now, r.ID).Error
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return remind, tx.Exec("DELETE FROM peer_offers WHERE created_at <= ?", tx.Now.Add(-2*offersDay)).Error
+}
+
+func expireRequest(tx *store.Tx, r Request) error {
+	r.State = RequestExpired
+	if err := decideRequest(tx, 0, &r, ""); err != nil {
+		return err
+	}
+	if err := unsay(tx, r, SayOffer); err != nil {
+		return err
+	}
+	if err := tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view = ?", ViewUnknown, r.Host, ViewPending).Error; err != nil {
+		return err
+	}
+	return Record(tx, Line{Action: "peer.request_expired", Subject: r.Host, Before: string(r.Direction)})
+}
+
+// setPeer writes down at a server's entry what a request told about it.
+func setPeer(tx *store.Tx, r Request, view View) error {
+	fields := map[string]any{"key_hash": r.KeyHash}
+	if r.Hint != "" {
+		fields["their_hint"] = r.Hint
+	}
+	if err := tx.Model(&Peer{}).Where("host = ?", r.Host).Updates(fields).Error; err != nil {
+		return err
+	}
+	if view == ViewPending { // what a request of theirs has proven already stays
+		return tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view <> ?", view, r.Host, ViewAllowed).Error
+	}
+	if view == ViewUnknown {
+		return nil
+	}
+	return setView(tx, r.Host, view)
+}
+
+func setView(tx *store.Tx, host string, view View) error {
+	return tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view <> ?", view, host, view).Error
+}
+
+// ViewOf returns what is known of how the peer behind a host sees this server;
+// "" where there is no entry.
+func ViewOf(tx *store.Tx, host string) (View, error) {
+	var view View
+	err := tx.Raw("SELECT p.their_view FROM peer_hosts h JOIN peers p ON p.id = h.peer_id WHERE h.host = ? AND h.confirmed_at IS NOT NULL LIMIT 1", host).Scan(&view).Error
+	return view, err
+}
+
+// NoteView remembers what an exchange with a host has proven about how its
+// server sees this one. Only of allowed peers it means something.
+func NoteView(tx *store.Tx, host string, view View) error {
+	res := tx.Exec(`UPDATE peers SET their_view = ? WHERE standing = ? AND their_view <> ?
+		AND id IN (SELECT peer_id FROM peer_hosts WHERE host = ? AND confirmed_at IS NOT NULL)`, view, Allowed, view, host)
+	if res.RowsAffected > 0 {
+		tx.AnnounceKey(RequestsChanged, host)
+	}
+	return res.Error
+}
