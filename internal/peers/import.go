@@ -168,13 +168,14 @@ type says struct {
 	Hold          Hold        `json:"hold,omitempty"`
 	Media         MediaPolicy `json:"media,omitempty"`
 	Reports       ReportsIn   `json:"reports,omitempty"`
+	Emergency     bool        `json:"emergency,omitempty"`
 }
 
 // Entry is what the file says of the server.
 func (e ImportEntry) Entry() ListEntry {
 	var s says
 	_ = json.Unmarshal([]byte(e.Says), &s) // written here
-	l := ListEntry{Host: e.Host, Label: s.Label, Tier: s.Tier, Note: s.Note, PrivateNote: s.PrivateNote, Expires: s.Expires, Deny: e.Deed == DeedDeny,
+	l := ListEntry{Host: e.Host, Label: s.Label, Tier: s.Tier, Note: s.Note, PrivateNote: s.PrivateNote, Expires: s.Expires, Deny: e.Deed == DeedDeny && !s.Emergency, Emergency: s.Emergency,
 		RejectMedia: s.RejectMedia, RejectReports: s.RejectReports, Ceiling: s.Ceiling, Hold: s.Hold, Media: s.Media, Reports: s.Reports, Line: int(e.Line)}
 	if s.Subtree {
 		l.Match = MatchSubtree
@@ -187,7 +188,7 @@ func (e ImportEntry) Entry() ListEntry {
 
 func (e *ImportEntry) keep(l ListEntry) {
 	b, err := json.Marshal(says{l.Label, l.Tier, l.Match == MatchSubtree, l.Note, l.PrivateNote, l.Expires, l.Severity == SeveritySilence, l.RejectMedia, l.RejectReports,
-		l.Ceiling, l.Hold, l.Media, l.Reports})
+		l.Ceiling, l.Hold, l.Media, l.Reports, l.Emergency && !l.Deny})
 	if err == nil && len(b) > 2 {
 		e.Says = string(b)
 	}
@@ -321,7 +322,7 @@ func DryRun(tx *store.Tx, f ListFile) ([]ImportEntry, error) {
 		} else {
 			at[host] = len(out)
 		}
-		if e.Deed == DeedDeny {
+		if l.Deny {
 			denied[host] = l.Line
 		}
 		out = append(out, e)
@@ -342,7 +343,7 @@ func DryRun(tx *store.Tx, f ListFile) ([]ImportEntry, error) {
 
 func deedOf(l ListEntry) Deed {
 	switch {
-	case l.Deny:
+	case l.Deny, l.Emergency: // an emergency stops what there is, and lets nobody in
 		return DeedDeny
 	case l.Severity == SeveritySilence, l.Severity == SeverityNoop, l.RejectMedia, l.RejectReports:
 		return DeedLimit
@@ -475,11 +476,15 @@ func (d decisions) judge(e *ImportEntry, denied map[string]int) {
 	switch e.Deed {
 	case DeedDeny:
 		switch {
+		case !known && l.Emergency:
+			e.Pile, e.Why = PileRefused, "import.emergency"
 		case !known:
 		case p.Standing == Blocked:
 			e.Pile = PileThere
 		case p.Standing == Allowed:
 			e.Pile, e.Why = PileConflict, "import.is_connected"
+		case l.Emergency:
+			e.Pile = PileThere
 		default:
 			e.Pile, e.Why = PileConflict, "import.is_ended"
 		}
@@ -560,6 +565,9 @@ func (c Conflicts) takeable() []string {
 // Takes reports whether a conflict for that reason is resolved by the choice.
 func (c Conflicts) Takes(why string) bool { return slices.Contains(c.takeable(), why) }
 
+// Tiers reports whether a format says how close each server is meant to be.
+func (f Format) Tiers() bool { return f == FormatChalkring || f == FormatChalkringList }
+
 // ImportChoice is what a person decides about a draft.
 type ImportChoice struct {
 	Preset    string // of new peers: a Preset, or PresetOfFile; not needed where there are none
@@ -595,10 +603,19 @@ func EntriesOf(tx *store.Tx, id int64, pile Pile, after int64, limit int) ([]Imp
 	return entries, err
 }
 
-// Allows counts what of an import would be connected with under a choice.
-func (im Import) Allows(tx *store.Tx) (n int64, err error) {
-	err = tx.Model(&ImportEntry{}).Where("import_id = ? AND pile = ? AND deed = ?", im.ID, PileNew, DeedAllow).Count(&n).Error
-	return n, err
+// PileCount is how many entries of an import lie where and for what reason.
+type PileCount struct {
+	Pile Pile
+	Deed Deed
+	Why  string
+	N    int64
+}
+
+// PileCounts counts the entries of an import.
+func PileCounts(tx *store.Tx, id int64) ([]PileCount, error) {
+	var t []PileCount
+	err := tx.Raw("SELECT pile, deed, why, COUNT(*) AS n FROM peer_import_entries WHERE import_id = ? GROUP BY pile, deed, why", id).Scan(&t).Error
+	return t, err
 }
 
 // ApplyImport has a draft take effect. It is done piece by piece by ImportMore.
@@ -610,13 +627,15 @@ func ApplyImport(tx *store.Tx, by, id int64, c ImportChoice) (Import, error) {
 	if im.State != ImportDraft {
 		return im, notNow()
 	}
-	allows, err := im.Allows(tx)
+	tallies, err := PileCounts(tx, id)
 	if err != nil {
 		return im, err
 	}
 	var form fault.Check
-	own := im.Format == FormatChalkring || im.Format == FormatChalkringList
-	if allows > 0 && !(c.Preset == PresetOfFile && own) && !slices.Contains(Presets(), Preset(c.Preset)) {
+	opens := slices.ContainsFunc(tallies, func(t PileCount) bool {
+		return t.Deed == DeedAllow && (t.Pile == PileNew || c.Conflicts.Takes(t.Why) && t.Why == "import.is_blocked")
+	})
+	if opens && !(c.Preset == PresetOfFile && im.Format.Tiers()) && !slices.Contains(Presets(), Preset(c.Preset)) {
 		form.Add("preset", "import.choose_preset", "Choose how close the new servers are to be.", nil)
 	}
 	if c.Conflicts != ConflictsKeep && c.Conflicts != ConflictsStricter && c.Conflicts != ConflictsFile {
@@ -887,7 +906,7 @@ func (im *Import) decide(tx *store.Tx, e ImportEntry, p Peer, software string) e
 	kept.Label, kept.PublicNote, kept.Note = cmp.Or(kept.Label, l.Label), cmp.Or(kept.PublicNote, l.Note), cmp.Or(kept.Note, l.PrivateNote)
 	switch e.Deed {
 	case DeedDeny:
-		if im.Conflicts == ConflictsStricter {
+		if im.Conflicts == ConflictsStricter || l.Emergency {
 			_, err := Pause(tx, by, e.Host, Ending{Reason: im.reason()})
 			return err
 		}

@@ -224,6 +224,24 @@ func TestImportWithConflict(t *testing.T) {
 	}
 }
 
+// What a publisher has stopped for now is never let in by its list, and paused where it is connected.
+func TestImportWithEmergency(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		p.allow("stolen.example")
+		before := p.entries()
+		im := p.draft(`{"name":"Region","entries":[{"host":"stolen.example","tier":"partner","emergency":true},{"host":"other.example","tier":"partner","emergency":true},{"host":"sub.other.example","tier":"partner"}]}`, "")
+		p.wantPiles(im, "1 stolen.example conflict is_connected", "2 other.example refused emergency", "3 sub.other.example new")
+		p.apply(im.ID, ImportChoice{Preset: PresetOfFile, Conflicts: ConflictsFile})
+		if p.standing("stolen.example") != Paused || p.standing("other.example") != Unknown || p.standing("sub.other.example") != Allowed {
+			t.Error("an emergency lets in, or does not pause")
+		}
+		p.undo(im.ID)
+		if after := p.entries(); !equal(before, after) {
+			t.Errorf("undone, and not as before: %v", changes(before, after))
+		}
+	})
+}
+
 func (p policy) wantDetails(c ImportChoice, blocks bool) {
 	p.t.Helper()
 	p.write(func(tx *store.Tx) error {
@@ -446,11 +464,11 @@ func TestExportsCanBeImported(t *testing.T) {
 					return err
 				}
 			}
-			_, err := Pause(tx, 0, "paused.example", Ending{})
+			_, err := Pause(tx, 0, "paused.example", Ending{Reason: "we wait"})
 			if err != nil {
 				return err
 			}
-			_, err = Block(tx, 0, "bad.example", Entry{PublicNote: "@spam, \"much\"", Label: "Bad"})
+			_, err = Block(tx, 0, "bad.example", Entry{PublicNote: "@spam, \"much\"", Label: "Bad", Reason: "spam"})
 			return err
 		})
 		had := map[string]Peer{}

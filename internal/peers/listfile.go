@@ -180,7 +180,7 @@ func ReadList(list []byte, d Direction) (ListFile, error) {
 	if err != nil {
 		return ListFile{}, err
 	}
-	if f.Format == FormatChalkring || f.Format == FormatChalkringList {
+	if f.Format.Tiers() {
 		f.Direction = DirectionOfFile
 	} else if f.Direction == DirectionOfFile {
 		return ListFile{}, listFault("import.which", "The file does not say whether its servers are to be connected with or refused. Choose one.")
