@@ -33,6 +33,7 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)
 	post("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.decidePeer)
 	get("/admin/delivery", connections, p.lanes)
+	post("/admin/peers/{host}/names", connections, p.changeNames)
 	post("/admin/delivery", connections, p.wake)
 	get("/admin/site", connections, p.siteForm)
 	post("/admin/site", connections, p.saveSite)

@@ -13,23 +13,41 @@ import (
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-// peerPage is one server: how it stands, what binds this one to it, and who
-// decided what when.
+// peerPage is one server: how it stands, how it is dealt with, under which
+// names it is met, what binds this server to it, and who decided what when.
 type peerPage struct {
-	Head    PageHead
-	Tabs    Tabs
-	School  SchoolView
+	Head       PageHead
+	Tabs       Tabs
+	Parts      Tabs
+	School     SchoolView
+	State      State
+	Means      string // what the state means
+	Trouble    *State
+	Reason     string // why messages do not arrive there
+	Connection []Fact // what was decided, and what they decided
+	Facts      []Fact // what was learned by talking with it
+	Ties       []Count
+	Errors     ErrorSummary
+	Entry      []FormField // what is written down; empty where there is no entry
+	Presets    []presetCard
+	Suggestion string // what is suggested for its software, and why
+	Policy     []formPart
+	Differs    string
+	Names      []nameRow
+	NameForm   []FormField
+	Action     string
+	Refused    []refusedRow // what it sent and was not taken
+	History    []logLine
+	More       string
+	Empty      EmptyState
+}
+
+// nameRow is a name under which a server is met.
+type nameRow struct {
+	Host    string
+	Role    string
 	State   State
-	Reason  string // why messages do not arrive there
-	Facts   []Fact
-	Ties    []Count
-	Errors  ErrorSummary
-	Fields  []FormField // to change the entry; empty where there is none
-	Action  string
-	Refused []refusedRow // what it sent and was not taken
-	History []logLine
-	More    string
-	Empty   EmptyState
+	Actions []Action
 }
 
 // adminConfirm asks before something that has effects, said in numbers.
@@ -82,15 +100,25 @@ func rowOf(tx *store.Tx, host string) (peers.Row, error) {
 }
 
 func (p *Pages) peer(h *here, w http.ResponseWriter, r *http.Request) error {
-	return p.showPeer(h, w, r, nil, nil)
+	return p.showPeer(h, w, r, peerTyped{}, nil)
+}
+
+// peerTyped is what was typed into one of the forms of a server's page and could
+// not be saved.
+type peerTyped struct {
+	part   string // "entry", "policy" or "names"
+	values map[string]string
+	reason string
 }
 
 // showPeer shows a server's page; typed is what could not be saved, and
 // problem why.
-func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed *peers.Entry, problem *fault.Error) error {
+func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed peerTyped, problem *fault.Error) error {
 	var row peers.Row
 	var ties community.Ties
 	var lines []peers.Line
+	var names []peers.Name
+	var known below
 	var by map[int64]community.Account
 	var refused []community.NotTaken
 	page := pageOf(r)
@@ -100,6 +128,14 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 			return err
 		}
 		if row, err = rowOf(tx, host); err != nil {
+			return err
+		}
+		if row.ID != 0 {
+			if names, err = peers.NamesOf(tx, row.ID); err != nil {
+				return err
+			}
+		}
+		if known.names, known.all, err = peers.KnownBelow(tx, host, knownBelow); err != nil {
 			return err
 		}
 		if ties, err = community.TiesWith(tx, host, row.Standing == peers.Blocked); err != nil {
@@ -118,14 +154,15 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		return err
 	}
 	l, at := h.l, peerPath(row.Host)
-	entry := row.ChangedAt != time.Time{}
+	entry := row.ID != 0
 	card := p.peerCard(h, row, by)
 	name := card.School.Name
 	if name == "" {
 		name = row.Host
 	}
 	view := peerPage{
-		Head: PageHead{Title: name, Back: peersBack(l)}, Tabs: p.adminTabs(h, "/admin/peers"), School: card.School, State: card.State, Action: at,
+		Head: PageHead{Title: name, Back: peersBack(l)}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, ""), School: card.School, State: card.State,
+		Means: stateMeans(l, row.State(p.Now())), Trouble: card.Trouble, Action: at,
 		Ties: []Count{
 			{N: ties.Following, Words: l.T("peer.following", "Count", ties.Following)},
 			{N: ties.Followed, Words: l.T("peer.followed", "Count", ties.Followed)},
@@ -135,6 +172,9 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		Facts:   p.peerFacts(h, row),
 		History: p.logLines(h, lines, by, false),
 		Empty:   EmptyState{Icon: "history", Title: l.T("audit.none"), Words: l.T("audit.none_peer")},
+	}
+	if row.Held > 0 {
+		view.Ties = append(view.Ties, Count{N: int(row.Held), Words: l.T("peer.holds", "Count", int(row.Held))})
 	}
 	for _, one := range refused {
 		view.Refused = append(view.Refused, refusedOf(l, one))
@@ -157,28 +197,124 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 	default:
 		view.Head.Actions = []Action{allow, block}
 	}
-	if entry {
-		view.Head.Actions = append(view.Head.Actions, Action{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true})
-		e := peers.Entry{Label: row.Label, Note: row.Note, Reason: row.Reason, Ceiling: row.Ceiling}
-		if typed != nil {
-			e = *typed
-		}
-		label, note, reason := entryFields(l, e)
-		view.Fields = []FormField{label, note, reason}
-		if row.Standing == peers.Allowed {
-			view.Fields = []FormField{label, ceilingField(l, e.Ceiling), note, reason}
-		}
-	}
+	wrong := map[string]string{}
 	status := http.StatusOK
 	if problem != nil {
-		var wrong map[string]string
 		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Fields {
-			view.Fields[i].Error = wrong[view.Fields[i].Name]
-		}
 		status = problem.Kind.Status()
 	}
+	if entry {
+		view.Head.Actions = append(view.Head.Actions, Action{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true})
+		view.Connection = p.connectionFacts(h, row, by)
+		p.peerForms(h, &view, row, known, typed, wrong)
+		for _, n := range names {
+			view.Names = append(view.Names, p.nameRow(h, at, n))
+		}
+	}
 	return p.render(h, w, status, "admin_peer", name, view)
+}
+
+// peerForms adds to a server's page the forms that change its entry.
+func (p *Pages) peerForms(h *here, view *peerPage, row peers.Row, known below, typed peerTyped, wrong map[string]string) {
+	l := h.l
+	mine := func(part string) map[string]string {
+		if typed.part == part {
+			return wrong
+		}
+		return nil
+	}
+	values := entryValues(row.Entry())
+	if typed.part == "entry" {
+		values = typed.values
+	}
+	view.Entry = append(entryFormFields(l, row.Host, values, mine("entry"), known, row.Standing == peers.Blocked), reasonField(l, typed.reason))
+	if row.Standing == peers.Blocked {
+		return
+	}
+	software := row.Known.Software
+	view.Presets = presetCards(l, row.Preset, software)
+	if suggested, why := peers.Suggested(row.Preset, software); why != "" {
+		view.Suggestion = l.T("peers.suggestion_followed", "Software", software)
+		if row.Ceiling.Reaches(peers.CeilingNetwork) && suggested.Ceiling == peers.CeilingPublic {
+			view.Suggestion = l.T("peers.suggestion", "Software", software)
+		}
+	}
+	values = policyValues(row.Policy)
+	if typed.part == "policy" {
+		values = typed.values
+	}
+	view.Policy = policyParts(l, row.Policy, values, mine("policy"))
+	if n := len(row.Differs()); n > 0 {
+		view.Differs = l.T("peers.differs_in", "Count", n, "Preset", presetWords(l, row.Preset))
+	}
+	role := FormField{Name: "role", Kind: "select", Label: l.T("peers.name_role"), Error: mine("names")["role"]}
+	for _, one := range peers.RolesToAdd() {
+		role.Options = append(role.Options, Option{Value: string(one), Words: nameWords(l, one), Selected: typed.part == "names" && typed.values["role"] == string(one)})
+	}
+	view.NameForm = []FormField{{Name: "name", Label: l.T("peers.name"), Error: mine("names")["name"], Required: true, Code: true, Max: 300, Autocomplete: "off"}, role}
+	if typed.part == "names" {
+		view.NameForm[0].Value = typed.values["name"]
+	}
+}
+
+// nameRow is a name with what can be done about it.
+func (p *Pages) nameRow(h *here, at string, n peers.Name) nameRow {
+	l := h.l
+	row := nameRow{Host: n.Host, Role: nameWords(l, n.Role), State: State{Tone: "good", Icon: "circle-check", Words: l.T("peers.name_confirmed")}}
+	do := func(words, icon, do string, main bool) Action {
+		return Action{Words: words, Icon: icon, URL: at + "/names", Post: true, Main: main, Fields: map[string]string{"do": do, "name": n.Host}}
+	}
+	switch {
+	case n.Role == peers.RoleMain:
+		row.State = State{Tone: "good", Icon: "house", Words: l.T("peers.name_own_words")}
+	case n.ConfirmedAt == nil:
+		row.State = State{Tone: "wait", Icon: "circle-question-mark", Words: l.T("peers.name_proposed")}
+		row.Actions = []Action{do(l.T("peers.name_confirm"), "check", "confirm", true), do(l.T("peers.name_decline"), "x", "remove", false)}
+	default:
+		row.Actions = []Action{do(l.T("peers.name_remove"), "trash-2", "remove", false)}
+	}
+	return row
+}
+
+// connectionFacts are what was decided about a server, how that came, and what
+// the server decided about this one.
+func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.Account) []Fact {
+	l := h.l
+	var facts []Fact
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, Fact{Name: name, Value: value})
+		}
+	}
+	if row.Standing != peers.Blocked {
+		view := viewWords(l, row.TheirView)
+		if row.TheirHint != "" {
+			view += " (" + row.TheirHint + ")"
+		}
+		add(l.T("peers.their_view"), view)
+	}
+	add(l.T("peers.kind"), kindWords(l, row.Kind))
+	add(l.T("peers.source"), sourceWords(l, row.Source))
+	add(l.T("peers.since"), l.Date(row.CreatedAt))
+	if row.ChangedBy != nil {
+		a := by[*row.ChangedBy]
+		add(l.T("peers.changed"), l.T("peers.changed_by", "When", l.Moment(row.ChangedAt), "Name", a.Name()))
+	} else {
+		add(l.T("peers.changed"), l.T("peers.changed_by", "When", l.Moment(row.ChangedAt), "Name", l.T("peers.command_line")))
+	}
+	if row.Reason != "" {
+		add(l.T("peers.reason"), row.Reason)
+	}
+	if row.ReviewOn != nil {
+		add(l.T("peer.review"), l.Date(*row.ReviewOn))
+	}
+	if row.ExpiresAt != nil {
+		add(l.T("peers.expires"), l.Date(*row.ExpiresAt))
+	}
+	if row.KeyHash != "" {
+		add(l.T("peers.key"), peers.Fingerprint(row.KeyHash))
+	}
+	return facts
 }
 
 // mostRefused is how many of the things that were not taken are shown.
@@ -272,36 +408,70 @@ func (p *Pages) peerFacts(h *here, row peers.Row) []Fact {
 	return facts
 }
 
-// changePeer saves what is written down about a server, and leaves its
-// standing as it is.
+// changePeer saves what one of the forms of a server's page says, and leaves
+// its standing as it is.
 func (p *Pages) changePeer(h *here, w http.ResponseWriter, r *http.Request) error {
 	if err := posted(r); err != nil {
 		return err
 	}
-	e := entryOf(r)
+	typed := peerTyped{part: r.PostFormValue("part"), reason: strings.TrimSpace(r.PostFormValue("reason"))}
+	switch typed.part {
+	case "policy":
+		typed.values = postedPolicy(r)
+	case "preset":
+		typed.values = map[string]string{"preset": r.PostFormValue("preset")}
+	case "suggestion":
+		typed.values = map[string]string{"ceiling": string(peers.CeilingPublic)}
+	default:
+		typed.part, typed.values = "entry", postedEntry(r)
+	}
 	var host string
 	err := p.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
 		if host, err = p.hostOf(tx, r); err != nil {
 			return err
 		}
-		before, err := peers.Get(tx, host)
-		if err != nil {
+		known, err := peers.HostByName(tx, host)
+		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		if before.Standing == peers.Blocked {
-			_, err = peers.Block(tx, h.me.ID, host, e)
-		} else {
-			_, err = peers.Allow(tx, h.me.ID, host, e)
-		}
+		_, err = peers.Edit(tx, h.me.ID, host, typed.reason, func(e *peers.Entry) error { return e.SetAll(tx, typed.values, known.Software) })
 		return err
 	})
 	if problem := mended(err); problem != nil {
-		return p.showPeer(h, w, r, &e, problem)
+		return p.showPeer(h, w, r, typed, problem)
 	} else if err != nil {
 		return err
 	}
 	p.flash(w, "flash.peer_changed")
 	return seeOther(w, r, peerPath(host))
+}
+
+// changeNames adds, confirms or removes a name under which a server is met.
+func (p *Pages) changeNames(h *here, w http.ResponseWriter, r *http.Request) error {
+	if err := posted(r); err != nil {
+		return err
+	}
+	name, role := r.PostFormValue("name"), r.PostFormValue("role")
+	var host string
+	err := p.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
+		if host, err = p.hostOf(tx, r); err != nil {
+			return err
+		}
+		switch r.PostFormValue("do") {
+		case "confirm":
+			return peers.ConfirmName(tx, h.me.ID, host, name)
+		case "remove":
+			return peers.RemoveName(tx, h.me.ID, host, name)
+		}
+		return peers.AddName(tx, h.me.ID, host, name, peers.Role(role))
+	})
+	if problem := mended(err); problem != nil {
+		return p.showPeer(h, w, r, peerTyped{part: "names", values: map[string]string{"name": name, "role": role}}, problem)
+	} else if err != nil {
+		return err
+	}
+	p.flash(w, "flash.peer_names")
+	return seeOther(w, r, peerPath(host)+"#names")
 }
 
 func (p *Pages) askPeer(h *here, w http.ResponseWriter, r *http.Request) error {
@@ -313,6 +483,8 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 	deed := mux.Vars(r)["deed"]
 	var row peers.Row
 	var ties community.Ties
+	var entry peers.Entry
+	var known below
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
 		host, err := p.hostOf(tx, r)
 		if err != nil {
@@ -325,6 +497,12 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 			_, err = peers.Get(tx, host) // says that there is no entry
 			return err
 		}
+		if entry, _, err = entryBefore(tx, host); err != nil {
+			return err
+		}
+		if known.names, known.all, err = peers.KnownBelow(tx, host, knownBelow); err != nil {
+			return err
+		}
 		ties, err = community.TiesWith(tx, host, deed == "block" || row.Standing == peers.Blocked)
 		return err
 	})
@@ -332,31 +510,36 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 		return err
 	}
 	l, at := h.l, peerPath(row.Host)
-	e := peers.Entry{Label: row.Label, Note: row.Note, Reason: "", Ceiling: row.Ceiling}
-	if e.Label == "" {
-		e.Label = row.Known.Name
+	values := entryValues(entry)
+	values["preset"] = "none"
+	if entry.Policy == nil {
+		values["preset"] = string(peers.PresetNetwork)
+	} else if entry.Policy.Preset != peers.PresetNone {
+		values["preset"] = string(entry.Policy.Preset)
 	}
-	for name, into := range map[string]*string{"label": &e.Label, "note": &e.Note, "reason": &e.Reason} {
-		if s := r.FormValue(name); s != "" || r.Method == http.MethodPost {
-			*into = s
-		}
+	if values["label"] == "" {
+		values["label"] = row.Known.Name
 	}
-	if s := r.FormValue("ceiling"); s != "" {
-		e.Ceiling = peers.Ceiling(s)
-	} else if row.Standing == peers.Blocked {
-		e.Ceiling = peers.CeilingNetwork
+	for key, value := range postedEntry(r, "preset") {
+		values[key] = value
 	}
-	label, note, reason := entryFields(l, e)
+	reason := reasonField(l, r.FormValue("reason"))
 	panel := ConfirmPanel{Action: at + "/" + deed, Cancel: at}
 	switch deed {
 	case "allow":
 		panel.Title, panel.Button, panel.Safe = l.T("peers.allow_title", "Host", row.Host), l.T("peers.allow"), true
 		panel.Effects = p.allowEffects(h, row, ties)
-		panel.Inputs = []FormField{label, ceilingField(l, e.Ceiling), note, reason}
+		if values["match"] == "subtree" {
+			panel.Effects = append(panel.Effects, known.words(l))
+			if warn := known.warns(l, row.Host); warn != "" {
+				panel.Effects = append(panel.Effects, warn)
+			}
+		}
+		panel.Inputs = append(append([]FormField{presetField(l, values["preset"], row.Known.Software)}, entryFormFields(l, row.Host, values, nil, known, false)...), reason)
 	case "block":
 		panel.Title, panel.Button = l.T("peers.block_title", "Host", row.Host), l.T("peers.block")
 		panel.Effects = p.blockEffects(h, row, ties)
-		panel.Inputs = []FormField{reason, label, note}
+		panel.Inputs = append([]FormField{reason}, entryFormFields(l, row.Host, values, nil, known, true)...)
 	default:
 		panel.Title, panel.Button = l.T("peers.remove_title", "Host", row.Host), l.T("peers.remove")
 		panel.Effects = p.removeEffects(h, row, ties)
@@ -439,7 +622,8 @@ func (p *Pages) decidePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 	if err := posted(r); err != nil {
 		return err
 	}
-	e, deed := entryOf(r), mux.Vars(r)["deed"]
+	deed, reason := mux.Vars(r)["deed"], strings.TrimSpace(r.PostFormValue("reason"))
+	values := postedEntry(r, "preset")
 	var host string
 	err := p.DB.Write(r.Context(), func(tx *store.Tx) (err error) {
 		if host, err = p.hostOf(tx, r); err != nil {
@@ -447,11 +631,22 @@ func (p *Pages) decidePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 		}
 		switch deed {
 		case "allow":
-			_, err = peers.Allow(tx, h.me.ID, host, e)
+			err = allowWith(tx, h.me.ID, host, values, reason)
 		case "block":
+			var e peers.Entry
+			if e, _, err = entryBefore(tx, host); err != nil {
+				return err
+			}
+			for _, key := range []string{"match", "expires", "preset"} { // a block covers every name below, has no end and no presets
+				delete(values, key)
+			}
+			if err = e.SetAll(tx, values, ""); err != nil {
+				return err
+			}
+			e.Reason = reason
 			_, err = community.BlockHost(tx, h.me.ID, host, e)
 		default:
-			err = peers.Remove(tx, h.me.ID, host, strings.TrimSpace(e.Reason))
+			err = peers.Remove(tx, h.me.ID, host, reason)
 		}
 		return err
 	})

@@ -212,12 +212,12 @@ func TestAdministerPeers(t *testing.T) {
 	o.sees(by, "/admin/peers", "Closed: only servers you allow", "birch.test", "Tried once", `href="/admin/peers/birch.test/allow"`)
 
 	// allowed by the form, whatever way the name was pasted
-	rec := o.do(by, "/admin/peers/new", url.Values{"host": {"not a name"}, "label": {"Elm Secondary"}, "ceiling": {"public"}, "standing": {"allowed"}})
+	rec := o.do(by, "/admin/peers/new", url.Values{"host": {"not a name"}, "label": {"Elm Secondary"}, "preset": {"friendly"}, "standing": {"allowed"}})
 	if body := rec.Body.String(); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(body, `value="Elm Secondary"`) ||
-		!strings.Contains(body, `value="public" checked`) || !strings.Contains(body, `id="field-host-error"`) {
+		!strings.Contains(body, `value="friendly" checked`) || !strings.Contains(body, `id="field-host-error"`) {
 		t.Errorf("a wrong name: %d, and what was typed is lost", rec.Code)
 	}
-	o.leads(by, "/admin/peers/new", url.Values{"host": {"https://Elm.test/"}, "label": {"Elm Secondary"}, "reason": {"Met at the cluster day"}, "ceiling": {"public"}, "standing": {"allowed"}}, "/admin/peers/elm.test")
+	o.leads(by, "/admin/peers/new", url.Values{"host": {"https://Elm.test/"}, "label": {"Elm Secondary"}, "reason": {"Met at the cluster day"}, "preset": {"friendly"}, "standing": {"allowed"}}, "/admin/peers/elm.test")
 	s, line := o.standing("elm.test")
 	if s != peers.Allowed || line.Action != "peer.allow" || line.Reason != "Met at the cluster day" || line.ActorID == nil || *line.ActorID != o.people[by].ID {
 		t.Errorf("after allowing: %q, %+v", s, line)
@@ -225,9 +225,9 @@ func TestAdministerPeers(t *testing.T) {
 	o.sees(by, "/admin/peers", "Elm Secondary", "Public posts only", "Why: Met at the cluster day")
 
 	// changed on its page
-	o.leads(by, "/admin/peers/elm.test", url.Values{"label": {"Elm College"}, "note": {"Ask for Ana"}, "ceiling": {"network"}}, "/admin/peers/elm.test")
-	o.sees(by, "/admin/peers/elm.test", "<h1>Elm College</h1>", "Ask for Ana", "Sends now: Public posts and posts for connected schools. Before: Public posts only")
-	if rec := o.do(by, "/admin/peers/elm.test", url.Values{"label": {strings.Repeat("x", 300)}, "ceiling": {"network"}}); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), strings.Repeat("x", 300)) {
+	o.leads(by, "/admin/peers/elm.test", url.Values{"part": {"entry"}, "label": {"Elm College"}, "note": {"Ask for Ana"}}, "/admin/peers/elm.test")
+	o.sees(by, "/admin/peers/elm.test", "<h1>Elm College</h1>", "Ask for Ana", "What you call it: Elm College; Note for administrators: Ask for Ana")
+	if rec := o.do(by, "/admin/peers/elm.test", url.Values{"part": {"entry"}, "label": {strings.Repeat("x", 300)}}); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), strings.Repeat("x", 300)) {
 		t.Errorf("a label that is too long: %d", rec.Code)
 	}
 
@@ -244,7 +244,7 @@ func TestAdministerPeers(t *testing.T) {
 	if s, line := o.standing("elm.test"); s != peers.Blocked || line.Action != "peer.block" || line.Reason != "Advertising" {
 		t.Errorf("after blocking: %q, %+v", s, line)
 	}
-	o.sees(by, "/admin/peers?show=blocked", "Elm College", "Advertising")
+	o.sees(by, "/admin/peers?state=blocked", "Elm College", "Advertising")
 	o.sees(by, "/admin/peers/north.elm.test", "Covered by the block of elm.test", `href="/admin/peers/elm.test"`)
 	if rec := o.do(by, "/admin/peers/north.elm.test/allow", url.Values{"ceiling": {"network"}}); rec.Code != http.StatusUnprocessableEntity {
 		t.Errorf("a name below a block is allowed: %d", rec.Code)
@@ -263,7 +263,7 @@ func TestAdministerPeers(t *testing.T) {
 	// who knocks is let in; a block by the form is asked about first
 	o.sees(by, "/admin/peers/birch.test/allow", "Allow birch.test?", "They have to allow this server as well")
 	o.leads(by, "/admin/peers/birch.test/allow", url.Values{"ceiling": {"group"}}, "/admin/peers/birch.test")
-	o.leads(by, "/admin/peers/new", url.Values{"host": {"spam.test"}, "standing": {"blocked"}, "reason": {"Spam"}}, "/admin/peers/spam.test/block?label=&note=&reason=Spam")
+	o.leads(by, "/admin/peers/new", url.Values{"host": {"spam.test"}, "standing": {"blocked"}, "reason": {"Spam"}}, "/admin/peers/spam.test/block?reason=Spam")
 	if s, _ := o.standing("spam.test"); s != peers.Unknown {
 		t.Errorf("spam.test is %q before anybody confirmed", s)
 	}

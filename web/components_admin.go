@@ -68,17 +68,25 @@ type PeerCard struct {
 	School   SchoolView
 	URL      string
 	State    State
+	Trouble  *State // what is wrong besides
+	Kind     string // what it is: a school, a forum
 	Software string
 	LastIn   time.Time
 	LastOut  time.Time
 	Queue    int
-	Held     int
+	Held     int    // messages for it that are held because it is not connected
+	Holds    int    // what it sent and a person has to look at
+	Names    int    // names of it that wait for a person
 	Shares   string // the widest audience that is sent to it, in words
+	Preset   string
 	Note     string
 	Reason   string
 	By       string
 	Since    time.Time
 	Review   time.Time
+	Overdue  bool // the review's day has come
+	Expires  time.Time
+	Request  bool // it has no entry: it asked, or was asked
 	Actions  []Action
 	Menu     []Action
 }

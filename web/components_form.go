@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"strings"
 
 	"github.com/chalkring/chalkring/internal/fault"
 )
@@ -14,6 +15,7 @@ type FormField struct {
 	Kind         string // "" is text
 	Label        string
 	Hint         string
+	Differs      string // how its value differs from what is usual
 	Error        string
 	Value        string
 	Options      []Option // for select, radio and checks, and suggestions for text
@@ -38,6 +40,9 @@ func (f FormField) DescribedBy() string {
 	s := ""
 	if f.Hint != "" {
 		s = f.ID() + "-hint"
+	}
+	if f.Differs != "" {
+		s = strings.TrimSpace(s + " " + f.ID() + "-differs")
 	}
 	if f.Error != "" {
 		if s != "" {
