@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
 
 // What the collector lets a small heap grow by before it runs again, and what it
@@ -25,6 +26,19 @@ func tuneMemory() {
 	}
 	tuner := &heapTuner{read: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 	tuner.tune()
+}
+
+// settleAfter is how long a server takes to start and to do what waited for it.
+const settleAfter = time.Second
+
+// settle gives back what only starting needed, once the server runs: a server
+// that nobody asks anything shall be small.
+func settle() (stop func()) {
+	due := time.AfterFunc(settleAfter, func() {
+		debug.FreeOSMemory()
+		forgetCode()
+	})
+	return func() { due.Stop() }
 }
 
 // heapTuner sets the collector's percentage anew after each of its runs, which a

@@ -26,6 +26,8 @@ func (serveCommand) Run(ctx context.Context, c *config.Config, io streams) error
 	if link != "" {
 		fmt.Fprintf(io.out, "\nThis server has no owner yet. To set it up, open this link, which works once:\n\n  %s\n\n", link)
 	}
+	stop := settle()
+	defer stop()
 	return s.Run(ctx)
 }
 
