@@ -16,6 +16,7 @@ type aboutPage struct {
 	Leaves      []string
 	Stays       []string
 	Connections []string
+	List        *Action // of the connections, as far as the reader may see it
 	Ask         Action
 	Aside       AsideCard
 }
@@ -43,6 +44,7 @@ func (p *Pages) about(h *here, w http.ResponseWriter, r *http.Request) error {
 		Ask:         Action{Words: l.T("about.ask"), Icon: "waypoints", URL: "/peering"},
 		Aside:       AsideCard{Title: l.T("about.what"), Icon: "chalkring", Words: l.T("about.what_words")},
 	}
+	view.List = &Action{Words: l.T("connections.title"), Icon: "list", URL: "/about/connections"}
 	if view.Head.Lead == "" {
 		view.Head.Lead = l.T("about.lead", "School", s.Title())
 	}

@@ -394,6 +394,7 @@ func endInputs(l *Locale, deed string, r *http.Request, row peers.Peer) []FormFi
 		{Value: "closed", Words: l.T("ends.withdraw_closed"), Selected: !sent || slices.Contains(r.PostForm["withdraw"], "closed")},
 		{Value: "public", Words: l.T("ends.withdraw_public"), Selected: sent && slices.Contains(r.PostForm["withdraw"], "public")},
 	}}
+	tell := FormField{Name: "tell", Label: l.T("ends.tell"), Hint: l.T("ends.tell_hint"), Max: 300, Value: r.FormValue("tell"), Optional: true}
 	switch deed {
 	case "retire":
 		reason.Optional, reason.Required = false, true
@@ -403,13 +404,13 @@ func endInputs(l *Locale, deed string, r *http.Request, row peers.Peer) []FormFi
 			keep.Options = append(keep.Options, Option{Value: value, Words: l.T("ends.days", "Count", d),
 				Selected: value == r.PostFormValue("keep") || !sent && d == int(peers.KeepEnded/(24*time.Hour))})
 		}
-		return []FormField{reason, keep, withdraw}
+		return []FormField{reason, keep, withdraw, tell}
 	case "purge":
 		reason.Optional, reason.Required = false, true
 		if row.Standing == peers.Retired || row.Standing == peers.Blocked {
 			return []FormField{reason}
 		}
-		return []FormField{reason, withdraw}
+		return []FormField{reason, withdraw, tell}
 	case "block":
 		reason.Kind, reason.Optional, reason.Required = "", false, true
 		return []FormField{reason}
@@ -419,7 +420,7 @@ func endInputs(l *Locale, deed string, r *http.Request, row peers.Peer) []FormFi
 
 // endingIn reads what was asked.
 func endingIn(r *http.Request) peers.Ending {
-	e := peers.Ending{Reason: r.PostFormValue("reason")}
+	e := peers.Ending{Reason: r.PostFormValue("reason"), Tell: r.PostFormValue("tell")}
 	if days, err := strconv.Atoi(r.PostFormValue("keep")); err == nil && slices.Contains(keptDays(), days) {
 		e.Keep = time.Duration(days) * 24 * time.Hour
 	}

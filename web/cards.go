@@ -44,7 +44,7 @@ func (p *Pages) school(h *here, host, name string) SchoolView {
 	if name == "" {
 		name = host
 	}
-	return SchoolView{Name: name, Host: host, Mark: MarkOf(name, host, "")}
+	return SchoolView{Name: name, Host: host, Mark: MarkOf(name, host, ""), Quiet: h.quietWords(host)}
 }
 
 func (p *Pages) person(h *here, a community.Account, school string) PersonView {
@@ -193,14 +193,17 @@ func (p *Pages) actions(h *here, v community.View) (beside, menu []Action) {
 	at := postPath(v.ID)
 	l := h.l
 	if h.signedIn() {
-		beside = append(beside, Action{Words: l.T("post.reply"), Icon: "reply", URL: at + "?answer=reply#composer", Key: "r"})
-		if !v.Mine.Author {
+		_, quiet := h.quiet[v.AuthorHost] // nothing that is done to it would arrive
+		if !quiet {
+			beside = append(beside, Action{Words: l.T("post.reply"), Icon: "reply", URL: at + "?answer=reply#composer", Key: "r"})
+		}
+		if !v.Mine.Author && (!quiet || v.Mine.Liked) {
 			thanks := Action{Words: l.T("post.thank"), Icon: "heart", URL: at + "/like", Post: true, Pressed: v.Mine.Liked}
 			if v.Mine.Liked {
 				thanks.Words, thanks.URL = l.T("post.thanked"), at+"/unlike"
 			}
 			beside = append(beside, thanks)
-			if v.Kind == community.Practice && !v.Mine.Used {
+			if v.Kind == community.Practice && !v.Mine.Used && !quiet {
 				beside = append(beside, Action{Words: l.T("post.use"), Icon: "hand-heart", URL: at + "?answer=acknowledgement#composer"})
 			}
 		}
@@ -209,7 +212,7 @@ func (p *Pages) actions(h *here, v community.View) (beside, menu []Action) {
 			save = Action{Words: l.T("post.saved"), Icon: "bookmark", URL: at + "/unbookmark", Post: true, Pressed: true}
 		}
 		menu = append(menu, save)
-		if v.Audience == community.Public && !v.Mine.Boosted {
+		if v.Audience == community.Public && !v.Mine.Boosted && !quiet {
 			menu = append(menu, Action{Words: l.T("post.pass_on"), Icon: "send", URL: at + "/boost", Post: true})
 		} else if v.Mine.Boosted {
 			menu = append(menu, Action{Words: l.T("post.take_back_boost"), Icon: "send", URL: at + "/unboost", Post: true, Pressed: true})

@@ -15,7 +15,8 @@ type SchoolView struct {
 	Host  string
 	URL   string // where to read about it; may be empty
 	Mark  Mark
-	Local bool // this instance
+	Local bool   // this instance
+	Quiet string // that nothing passes between it and this server now, in words
 }
 
 // PersonView is a person, always with their school.

@@ -144,6 +144,11 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 			}
 		}
 		item.Icon, item.Words = p.sentence(h.l, n.Kind, name)
+		if n.Kind == community.NotifyPeering && n.PeerRequestID == nil {
+			item.Icon, item.URL, item.Words = "waypoints", "/admin/peers", template.HTML(template.HTMLEscapeString(h.l.T("notification.peers_due")))
+			items = append(items, item)
+			continue
+		}
 		switch n.Kind {
 		case community.NotifyLike:
 			if n.PostID == nil {
@@ -159,9 +164,7 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 		case community.NotifyFollow, community.NotifyMove:
 			item.URL = personPath(from)
 		case community.NotifySevered:
-			s := severed[n.ID]
-			item.Words = template.HTML(template.HTMLEscapeString(h.l.T("notification.severed", "Host", s.Host,
-				"Following", h.l.T("notification.severed_following", "Count", s.Following), "Followers", h.l.T("notification.severed_followers", "Count", s.Followers))))
+			item.URL, item.Words = lostPath(n.ID), template.HTML(template.HTMLEscapeString(severedWords(h.l, severed[n.ID])))
 		case community.NotifyReport:
 			item.URL = "/admin/reports"
 		case community.NotifyFollowRequest:

@@ -24,6 +24,7 @@ func (p *Pages) peopleRoutes(r *mux.Router) {
 	get("/accounts/{id:[0-9]+}/block", p.members(p.askBlock))
 	post("/accounts/{id:[0-9]+}/{deed:follow|unfollow|mute|unmute|block|unblock|remove-follower|accept|reject}", p.members(p.tie))
 	get("/about", p.open(p.about))
+	get("/about/connections", p.open(p.connections))
 	get("/peering", p.open(p.peering))
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -99,8 +100,10 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 				return err
 			}
 		}
-		views, err = community.Load(tx, h.viewer, posts)
-		return err
+		if views, err = community.Load(tx, h.viewer, posts); err != nil {
+			return err
+		}
+		return h.lookQuiet(tx, views, a.Host)
 	})
 	if fault.Is(err, fault.NotFound) && handle.Host != "" {
 		return seeOther(w, r, "/search?q="+queryEscape(handle.String()))
@@ -114,6 +117,11 @@ func (p *Pages) profile(h *here, w http.ResponseWriter, r *http.Request) error {
 	}
 	h.place = community.FilterAccount
 	view := profilePage{Profile: p.profileHead(h, a, schools[a.Host], tie, counts), Feed: Feed{Posts: p.cards(h, views)}, Pinned: p.pinned(h, pinned)}
+	if _, quiet := h.quiet[a.Host]; quiet {
+		view.Profile.Actions = slices.DeleteFunc(view.Profile.Actions, func(do Action) bool { return strings.HasSuffix(do.URL, "/follow") })
+		h.quiet = map[string]community.Quiet{a.Host: h.quiet[a.Host]}
+		h.quietBanner()
+	}
 	if h.signedIn() && !a.Local() {
 		p.Lookup.FreshenAccount(r.Context(), a)
 	}

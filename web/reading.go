@@ -97,8 +97,10 @@ func (p *Pages) feed(h *here, r *http.Request, ask list) (Feed, error) {
 		if posts, err = ask(tx, h.viewer, page); err != nil {
 			return err
 		}
-		views, err = community.Load(tx, h.viewer, posts)
-		return err
+		if views, err = community.Load(tx, h.viewer, posts); err != nil {
+			return err
+		}
+		return h.lookQuiet(tx, views)
 	})
 	if err != nil {
 		return Feed{}, err
@@ -188,8 +190,10 @@ func (p *Pages) saved(h *here, w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		places = cursors
-		views, err = community.Load(tx, h.viewer, posts)
-		return err
+		if views, err = community.Load(tx, h.viewer, posts); err != nil {
+			return err
+		}
+		return h.lookQuiet(tx, views)
 	})
 	if err != nil {
 		return err
@@ -251,8 +255,10 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 				posts = append(posts, n.Post)
 			}
 		}
-		views, err = community.Load(tx, h.viewer, posts)
-		return err
+		if views, err = community.Load(tx, h.viewer, posts); err != nil {
+			return err
+		}
+		return h.lookQuiet(tx, views)
 	})
 	if err != nil {
 		return err
@@ -300,12 +306,15 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Query().Get("answer") == string(community.Acknowledgement) {
 			kind = community.Acknowledgement
 		}
-		composer := p.answerForm(h, byID[post.ID], kind)
-		view.Answer = &composer
+		if _, quiet := h.quiet[byID[post.ID].AuthorHost]; !quiet {
+			composer := p.answerForm(h, byID[post.ID], kind)
+			view.Answer = &composer
+		}
 		h.frame.Live = "thread:" + digits(first.ID)
 	} else {
 		view.AskIn = &Action{Words: h.l.T("nav.sign_in"), Icon: "log-in", URL: "/sign-in?to=" + queryEscape(r.URL.RequestURI())}
 	}
+	h.quietBanner()
 	h.frame.Links = append(h.frame.Links, HeadLink{Rel: "alternate", Type: "application/activity+json", Href: first.IRI(p.site)})
 	if first.Audience != community.Public || first.Unlisted || !first.Author.Indexable {
 		h.frame.Robots = "noindex"

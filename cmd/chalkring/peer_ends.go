@@ -70,6 +70,7 @@ func (a peerResume) Run(ctx context.Context, c *config.Config, io streams) error
 
 // withdrawing is what of this server's posts the other side is asked to delete.
 type withdrawing struct {
+	Tell     string `help:"Why, for the administrators there; only that it has ended if left out."`
 	Withdraw string `enum:"none,closed,public,all" default:"closed" help:"Which of our posts their server is asked to delete: none, closed (those that are not public), public or all."`
 }
 
@@ -93,7 +94,7 @@ type peerRetire struct {
 
 // Run retires connections.
 func (a peerRetire) Run(ctx context.Context, c *config.Config, io streams) error {
-	return a.do(ctx, c, io, peers.Ending{Keep: time.Duration(a.Keep) * 24 * time.Hour, Withdraw: a.set()}, "%s is retired.", peers.Retire)
+	return a.do(ctx, c, io, peers.Ending{Keep: time.Duration(a.Keep) * 24 * time.Hour, Withdraw: a.set(), Tell: a.Tell}, "%s is retired.", peers.Retire)
 }
 
 type peerPurge struct {
@@ -103,7 +104,7 @@ type peerPurge struct {
 
 // Run has what is known of servers deleted.
 func (a peerPurge) Run(ctx context.Context, c *config.Config, io streams) error {
-	return a.do(ctx, c, io, peers.Ending{Withdraw: a.set()}, "%s will be purged.", peers.Purge)
+	return a.do(ctx, c, io, peers.Ending{Withdraw: a.set(), Tell: a.Tell}, "%s will be purged.", peers.Purge)
 }
 
 type peerUnpurge struct{ ending }

@@ -243,5 +243,40 @@ func SweepEnds(tx *store.Tx) (more bool, err error) {
 			return false, err
 		}
 	}
-	return expired == sweptEnds || len(due) == sweptEnds, nil
+	reviews, err := peers.DueReviews(tx, sweptEnds)
+	if err != nil {
+		return false, err
+	}
+	if expired > 0 || len(reviews) > 0 {
+		if err := tellDue(tx); err != nil {
+			return false, err
+		}
+	}
+	return expired == sweptEnds || len(due) == sweptEnds || len(reviews) == sweptEnds, nil
+}
+
+// tellDue tells administrators that there are servers to look at. One such
+// notification is enough: the page that it leads to says which.
+func tellDue(tx *store.Tx) error {
+	var admins []int64
+	err := tx.Raw("SELECT account_id FROM users WHERE state = 'active' AND role IN ?", []Role{Owner, ITAdmin}).Scan(&admins).Error
+	if err != nil {
+		return err
+	}
+	for _, admin := range admins {
+		if err := tx.Exec("DELETE FROM notifications WHERE account_id = ? AND kind = ? AND peer_request_id IS NULL", admin, string(NotifyPeering)).Error; err != nil {
+			return err
+		}
+		id := tx.NewShortID()
+		err := tx.Exec("INSERT INTO notifications (id, account_id, kind, from_id, created_at) VALUES (?, ?, ?, ?, ?)", id, admin, string(NotifyPeering), admin, tx.Now).Error
+		if err != nil {
+			return err
+		}
+		tx.Announce(NotificationArrived, admin)
+		tx.Announce(NotificationMade, id)
+		if err := queuePushes(tx, admin, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

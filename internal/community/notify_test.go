@@ -43,7 +43,10 @@ func TestNotificationsFollowTheAudience(t *testing.T) {
 			}
 			return err
 		})
-		w.write(func(tx *store.Tx) error { _, err := peers.Block(tx, 0, "elm.test", peers.Entry{Reason: "a test"}); return err })
+		w.write(func(tx *store.Tx) error {
+			_, err := peers.Block(tx, 0, "elm.test", peers.Entry{Reason: "a test"})
+			return err
+		})
 		w.wantTold(amira, NotifyMention, NotifyMention)
 		w.exec("UPDATE posts SET deleted_at = ? WHERE id = ?", time.Now(), gone.ID)
 		w.wantTold(amira, NotifyMention)

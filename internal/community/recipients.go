@@ -63,7 +63,7 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judge(tx, c.found, carries)
+	return judge(tx, c.found, carries, o.Verb)
 }
 
 // collecting gathers inboxes, each once.
@@ -213,8 +213,19 @@ func (c *collecting) all(told []Target) ([]Target, error) {
 	return slices.DeleteFunc(c.found, func(t Target) bool { return t.Withheld != "" }), err
 }
 
+// outlasts reports whether what happens here is told to a server also when the
+// connection is paused just now: it changes or takes back what the server has,
+// and waits in its lane until the pause is over.
+func (v Verb) outlasts() bool {
+	switch v {
+	case VerbUpdate, VerbUndoAnnounce, VerbUpdateActor, VerbUnpin, VerbMove:
+		return true
+	}
+	return false
+}
+
 // judge marks what the policy withholds.
-func judge(tx *store.Tx, found []Target, carries Audience) ([]Target, error) {
+func judge(tx *store.Tx, found []Target, carries Audience, verb Verb) ([]Target, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -231,6 +242,7 @@ func judge(tx *store.Tx, found []Target, carries Audience) ([]Target, error) {
 	for i := range found {
 		t := &found[i]
 		switch d := decided[t.Host]; {
+		case d.Standing == peers.Paused && verb.outlasts():
 		case !d.Admitted:
 			t.Withheld = withheldPeer
 		case t.Withheld == "":

@@ -40,6 +40,7 @@ type Ending struct {
 	Reason   string        // required for a retirement, a purge and a block
 	Keep     time.Duration // of a retirement; 0: KeepEnded
 	Withdraw Withdrawal    // of a retirement or a purge
+	Tell     string        // why, for the administrators of the other server
 	Quiet    bool          // the other side ended it, and need not be told
 }
 
@@ -88,13 +89,28 @@ func Resume(tx *store.Tx, by int64, host string, e Ending) (Peer, error) {
 			}
 		}
 	})
-	if err != nil || was != Retired {
+	if err != nil {
+		return p, err
+	}
+	if err := dropStale(tx, p); err != nil || was != Retired {
 		return p, err
 	}
 	if err := unleave(tx, p.Host, choreSever, choreWithdraw, choreDrop); err != nil {
 		return p, err
 	}
 	return p, leave(tx, p.Host, choreRestore, tx.Now)
+}
+
+// staleAfter is how old a message may be that leaves after a pause. What
+// deletes or takes back something, changes it or ends a follow is never too old.
+const staleAfter = 14 * 24 * time.Hour
+
+// dropStale gives up what waited for a peer for so long that it would be news no more.
+func dropStale(tx *store.Tx, p Peer) error {
+	return tx.Exec(`UPDATE deliveries SET state = 'expired', reason = 'delivery.stale', done_at = ? WHERE state = 'waiting' AND created_at <= ?
+		AND host IN (SELECT host FROM peer_hosts WHERE peer_id = ?)
+		AND EXISTS (SELECT 1 FROM outgoing WHERE outgoing.id = deliveries.outgoing_id AND outgoing.verb IN ('Create', 'Announce', 'Like', 'Vote', 'Flag', 'Pin'))`,
+		tx.Now, tx.Now.Add(-staleAfter), p.ID).Error
 }
 
 // Retire ends a connection: ties are put aside, from where Resume brings them
@@ -155,6 +171,11 @@ func retire(tx *store.Tx, by int64, p Peer, action string, e Ending, purge *time
 	}
 	if err := unleave(tx, p.Host, choreRestore); err != nil {
 		return p, err
+	}
+	if !e.Quiet {
+		if err := SayEnded(tx, p.Host, e.Tell); err != nil {
+			return p, err
+		}
 	}
 	if e.Withdraw != 0 {
 		if err := leave(tx, p.Host, choreWithdraw, tx.Now); err != nil {
@@ -271,4 +292,32 @@ func Faded(tx *store.Tx, host string) error {
 	}
 	tx.AnnounceKey(Changed, host)
 	return Record(tx, Line{Action: "peer.faded", Subject: host})
+}
+
+// DueReviews writes down which peers have come to the day on which somebody
+// wanted to look at them again, each once, and returns them.
+func DueReviews(tx *store.Tx, most int) ([]Peer, error) {
+	var due []Peer
+	err := tx.Where(`review_on <= ? AND standing IN ? AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.subject = peers.host AND audit.action = 'peer.review'
+		AND audit.created_at >= peers.review_on)`, tx.Now, []Standing{Allowed, Paused, Expired}).Order("review_on").Limit(most).Find(&due).Error
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range due {
+		if err := Record(tx, Line{Action: "peer.review", Subject: p.Host, After: p.ReviewOn.Format(time.DateOnly)}); err != nil {
+			return nil, err
+		}
+	}
+	return due, nil
+}
+
+// CountDue counts the peers that administrators should look at: those whose
+// review is due, and those whose time is over.
+func CountDue(tx *store.Tx) (reviews, expired int, err error) {
+	err = tx.Raw("SELECT COUNT(*) FROM peers WHERE review_on <= ? AND standing IN ?", tx.Now, []Standing{Allowed, Paused, Expired}).Scan(&reviews).Error
+	if err != nil {
+		return 0, 0, err
+	}
+	err = tx.Raw("SELECT COUNT(*) FROM peers WHERE standing = ?", Expired).Scan(&expired).Error
+	return reviews, expired, err
 }

@@ -20,7 +20,8 @@ func LevelsOf(tx *store.Tx) (Levels, error) {
 	}
 	l := Levels{ByCeiling: map[Ceiling]int{}}
 	err := tx.Raw(`SELECT peers.standing, peers.ceiling, COUNT(*) AS n FROM peers LEFT JOIN hosts ON hosts.host = peers.host
-		WHERE peers.standing = ? OR hosts.host IS NULL OR NOT hosts.blocked GROUP BY peers.standing, peers.ceiling`, Blocked).Scan(&rows).Error
+		WHERE peers.standing = ? OR peers.standing = ? AND (peers.expires_at IS NULL OR peers.expires_at > ?) AND (hosts.host IS NULL OR NOT hosts.blocked)
+		GROUP BY peers.standing, peers.ceiling`, Blocked, Allowed, tx.Now).Scan(&rows).Error
 	for _, r := range rows {
 		if r.Standing == Blocked {
 			l.Blocked += r.N

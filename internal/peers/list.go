@@ -271,3 +271,15 @@ func CountAllowed(tx *store.Tx) (int, error) {
 		WHERE peers.standing = 'allowed' AND (hosts.host IS NULL OR NOT hosts.blocked)`).Scan(&n).Error
 	return n, err
 }
+
+// Connections returns the entries that members may read about, by name: what is
+// connected, paused, or was connected until not long ago. What is blocked is
+// not among them.
+func Connections(tx *store.Tx, after string, most int) ([]Peer, error) {
+	var list []Peer
+	err := tx.Where("standing IN ? OR standing = ? AND keep_until IS NOT NULL", []Standing{Allowed, Paused, Expired}, Retired).
+		Where("host > ?", after).
+		Where("NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.host = peers.host AND hosts.blocked)").
+		Order("host").Limit(most).Find(&list).Error
+	return list, err
+}
