@@ -39,6 +39,7 @@ func (f *Federation) runChores(ctx context.Context) {
 		}
 		for f.doChores(ctx) {
 		}
+		f.silence(ctx)
 		f.eraseAgain(ctx)
 		timer.Reset(choreFallback)
 	}
@@ -161,6 +162,9 @@ func (f *Federation) doSever(ctx context.Context, c community.Chore) error {
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if err := f.sayPeeringEnded(ctx, c.Subject); err != nil && ctx.Err() == nil {
+		f.log.Info("end of the connection not told", "host", c.Subject, "err", err)
 	}
 	return f.endChore(ctx, c)
 }

@@ -199,6 +199,7 @@ func (f *Federation) listen(ctx context.Context) {
 				nudge(f.quoteNow)
 			case peers.Changed:
 				f.peerChanged(ctx, n.Key)
+				nudge(f.choreNow)
 				f.listsStale.Store(true)
 				nudge(f.listNow)
 			case peers.Published, peers.Subscribed:

@@ -550,7 +550,7 @@ func (f *Federation) apply(b *book, row *arrived) (outcome string, err error) {
 	case "Like", "EmojiReact":
 		return f.receiveLike(b, *actor, a)
 	case "Flag":
-		return f.receiveFlag(b, *actor, a)
+		return f.receiveFlag(b, *actor, row)
 	case "Add", "Remove":
 		return f.receiveFeatured(b, *actor, a)
 	case "QuoteRequest":

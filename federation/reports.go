@@ -8,6 +8,7 @@ import (
 	"github.com/chalkring/chalkring/federation/as2"
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/text"
 )
@@ -27,6 +28,13 @@ func (f *Federation) renderFlag(tx *store.Tx, o community.Outgoing, a *as2.Activ
 	if err != nil {
 		return err
 	}
+	d, err := peers.DecideOne(tx, target.Host)
+	if err != nil {
+		return err
+	}
+	if d.Admitted && !community.ReportsMayGo(d) { // it was decided since the moderator's click
+		return errNothingToSay
+	}
 	them := target.IRI(f.site)
 	a.Type, a.Actor, a.To, a.Content = "Flag", f.site.Instance(), []string{them}, o.Facts.Comment
 	a.Objects = append([]string{them}, o.Facts.Objects...) // a list, as Mastodon reads it
@@ -38,12 +46,16 @@ func (f *Federation) renderFlag(tx *store.Tx, o community.Outgoing, a *as2.Activ
 // the account and its posts in one list; others name posts alone.
 //
 // W3C ActivityStreams Vocabulary, section 3.1 (Flag).
-func (f *Federation) receiveFlag(b *book, actor community.Account, a *as2.Activity) (string, error) {
+//
+// A server's policy may have its reports stand apart from the others; those it
+// refuses do not come so far.
+func (f *Federation) receiveFlag(b *book, actor community.Account, row *arrived) (string, error) {
+	a := &row.activity
 	objects := a.Objects
 	if len(objects) == 0 && a.ObjectID != "" {
 		objects = []string{a.ObjectID}
 	}
-	r := community.RemoteReport{From: actor, URI: a.ID, Comment: strings.TrimSpace(text.Plain(a.Content))}
+	r := community.RemoteReport{From: actor, URI: a.ID, Apart: row.policy.ReportsIn == peers.ReportsApart, Comment: strings.TrimSpace(text.Plain(a.Content))}
 	if r.Comment == "" {
 		r.Comment = strings.TrimSpace(text.Plain(a.Summary))
 	}

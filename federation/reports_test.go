@@ -25,7 +25,7 @@ func (n *server) reports(me community.Account) []string {
 	n.t.Helper()
 	var lines []string
 	n.read(func(tx *store.Tx) error {
-		list, err := community.Reports(tx, me, true)
+		list, err := community.Reports(tx, me, true, false)
 		for _, r := range list {
 			lines = append(lines, fmt.Sprintf("%s about %s, %d: %s", r.Host, r.Target.Username, len(r.Posts), r.Comment))
 		}
@@ -135,7 +135,7 @@ func TestReportsFromElsewhere(t *testing.T) {
 			t.Errorf("the moderator reads %q", got)
 		}
 		oak.read(func(tx *store.Tx) error {
-			if _, err := community.Reports(tx, amira, true); err == nil {
+			if _, err := community.Reports(tx, amira, true, false); err == nil {
 				t.Error("somebody who is no moderator reads reports")
 			}
 			return nil

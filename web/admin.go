@@ -28,12 +28,12 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	post("/admin/peers/mode", connections, p.setMode)
 	get("/admin/peers/audit", connections, p.audit)
 	p.adminEndRoutes(get, post)
+	p.heldRoutes(get, post)
 	get("/admin/peers/{host}", connections, p.peer)
 	post("/admin/peers/{host}", connections, p.changePeer)
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)
 	post("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.decidePeer)
 	get("/admin/delivery", connections, p.lanes)
-	post("/admin/peers/{host}/names", connections, p.changeNames)
 	post("/admin/delivery", connections, p.wake)
 	get("/admin/site", connections, p.siteForm)
 	post("/admin/site", connections, p.saveSite)
@@ -66,6 +66,15 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 func (p *Pages) admin(may func(community.Role) bool, fn handler) http.HandlerFunc {
 	return p.allowed(may, func(h *here, w http.ResponseWriter, r *http.Request) error {
 		h.frame.Here, h.frame.Shape, h.frame.Robots = Administer, Wide, "noindex"
+		if h.user.Role.MayModerate() && r.Method != http.MethodPost {
+			err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+				h.held, err = community.CountHeld(tx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
 		return fn(h, w, r)
 	})
 }
@@ -75,7 +84,11 @@ func (p *Pages) admin(may func(community.Role) bool, fn handler) http.HandlerFun
 func (p *Pages) adminTabs(h *here, current string) Tabs {
 	tabs := Tabs{Label: h.l.T("nav.admin"), Items: []Tab{{Words: h.l.T("admin.overview"), URL: "/admin", Count: -1}}}
 	if h.user.Role.MayModerate() {
-		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.reports"), URL: "/admin/reports", Count: -1})
+		held := Tab{Words: h.l.T("admin.held"), URL: heldAt, Count: -1}
+		if h.held > 0 {
+			held.Count = h.held
+		}
+		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.reports"), URL: "/admin/reports", Count: -1}, held)
 	}
 	if h.user.Role.MayManagePeers() {
 		tabs.Items = append(tabs.Items, Tab{Words: h.l.T("admin.peers"), URL: "/admin/peers", Count: -1})
@@ -127,7 +140,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var lanes []community.Lane
 	var knocking []peers.Host
 	var admitted map[string]bool
-	var reports, reviews, expired int
+	var reports int
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if figures, err = community.FiguresOf(tx); err != nil {
 			return err
@@ -139,9 +152,6 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 			return err
 		}
 		if lanes, err = community.Lanes(tx); err != nil {
-			return err
-		}
-		if reviews, expired, err = peers.CountDue(tx); err != nil {
 			return err
 		}
 		if reports, err = community.CountOpenReports(tx, h.me); err != nil {
@@ -167,18 +177,15 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	if reports > 0 {
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reports", "Count", reports), Icon: "triangle-alert", URL: "/admin/reports"})
 	}
+	if h.held > 0 {
+		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_held", "Count", h.held), Icon: "eye", URL: heldAt})
+	}
 	if h.user.Role.MayManagePeople() && figures.Pending > 0 {
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})
 	}
 	if h.user.Role.MayManagePeers() {
 		if len(knocking) > 0 {
 			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
-		}
-		if reviews > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reviews", "Count", reviews), Icon: "history", URL: "/admin/peers"})
-		}
-		if expired > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_expired", "Count", expired), Icon: "clock", URL: "/admin/peers?show=expired"})
 		}
 		for _, lane := range lanes {
 			if lane.FailingSince != nil && len(view.Trouble) < 5 {

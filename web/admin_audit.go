@@ -131,8 +131,7 @@ func (p *Pages) logLines(h *here, lines []peers.Line, by map[int64]community.Acc
 		}
 		one.Words, one.Change = p.decided(h.l, line)
 		switch line.Action {
-		case "peer.allow", "peer.block", "peer.remove", "peer.change", "peer.name_add", "peer.name_confirm", "peer.name_remove", "peer.name_decline", "lane.wake",
-			"peer.pause", "peer.resume", "peer.retire", "peer.purge", "peer.unpurge", "peer.expire", "peer.purged",
+		case "peer.allow", "peer.block", "peer.remove", "lane.wake", "peer.pause", "peer.resume", "peer.retire", "peer.purge", "peer.unpurge", "peer.expire", "peer.purged",
 			"peer.faded", "peer.restore", "peer.review":
 			if linked {
 				one.URL = peerPath(line.Subject)
@@ -166,10 +165,6 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 			change = l.T("audit.shares_now", "Before", ceilingWords(l, before.Ceiling), "After", ceilingWords(l, after.Ceiling))
 		}
 		return l.T("audit.change", "Host", line.Subject), change
-	case "peer.change":
-		return l.T("audit.change", "Host", line.Subject), entryChange(l, line.Before, line.After)
-	case "peer.name_add", "peer.name_confirm", "peer.name_remove", "peer.name_decline":
-		return nameDecided(l, line), ""
 	case "peer.block":
 		if entryIn(line.Before).Standing == peers.Blocked {
 			return l.T("audit.change", "Host", line.Subject), ""
@@ -210,6 +205,12 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 		return l.T("audit.site"), ""
 	case "lane.wake":
 		return l.T("audit.wake", "Host", line.Subject), ""
+	case "held.pass", "held.pass_all":
+		return l.T("audit.held_pass", "Host", line.Subject), line.After
+	case "held.drop", "held.drop_all":
+		return l.T("audit.held_drop", "Host", line.Subject), line.After
+	case "held.author":
+		return l.T("audit.held_author", "Handle", line.Subject), ""
 	case "person.role":
 		return l.T("audit.role", "Handle", line.Subject), l.T("audit.role_now", "Before", roleName(l, community.Role(line.Before)), "After", roleName(l, community.Role(line.After)))
 	case "person.state":

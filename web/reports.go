@@ -9,6 +9,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -152,11 +153,12 @@ type reportRow struct {
 }
 
 func (p *Pages) reports(h *here, w http.ResponseWriter, r *http.Request) error {
-	l, open := h.l, r.URL.Query().Get("show") != "resolved"
+	l, show := h.l, r.URL.Query().Get("show")
+	open, apart := show != "resolved", show == "apart"
 	var list []community.ReportView
 	var schools map[string]string
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		if list, err = community.Reports(tx, h.me, open); err != nil {
+		if list, err = community.Reports(tx, h.me, open, apart); err != nil {
 			return err
 		}
 		schools, err = schoolsOf(tx, list)
@@ -167,7 +169,8 @@ func (p *Pages) reports(h *here, w http.ResponseWriter, r *http.Request) error {
 	}
 	view := reportsPage{Head: PageHead{Title: l.T("report.list_title"), Lead: l.T("report.list_lead")}, Tabs: p.adminTabs(h, "/admin/reports"),
 		Filter: Tabs{Label: l.T("report.filter"), Items: []Tab{
-			{Words: l.T("report.open"), URL: "/admin/reports", Current: open, Count: -1},
+			{Words: l.T("report.open"), URL: "/admin/reports", Current: open && !apart, Count: -1},
+			{Words: l.T("report.apart"), URL: "/admin/reports?show=apart", Current: apart, Count: -1},
 			{Words: l.T("report.resolved"), URL: "/admin/reports?show=resolved", Current: !open, Count: -1}}},
 		Empty: EmptyState{Icon: "shield", Title: l.T("report.empty_title"), Words: l.T("report.empty")}}
 	for _, one := range list {
@@ -228,9 +231,17 @@ func (p *Pages) showReport(h *here, w http.ResponseWriter, r *http.Request, prob
 	}
 	var v community.ReportView
 	var schools map[string]string
+	mayGo := true // a report to the server that it is about
 	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if v, err = community.ReportByID(tx, h.me, id); err != nil {
 			return err
+		}
+		if !v.Target.Local() {
+			d, err := peers.DecideOne(tx, v.Target.Host)
+			if err != nil {
+				return err
+			}
+			mayGo = community.ReportsMayGo(d)
 		}
 		schools, err = schoolsOf(tx, []community.ReportView{v})
 		return err
@@ -263,7 +274,7 @@ func (p *Pages) showReport(h *here, w http.ResponseWriter, r *http.Request, prob
 	if h.user.Role.MayManagePeople() {
 		view.Acts = append(view.Acts, Action{Words: l.T("report.person"), Icon: "users", URL: adminPersonPath(v.Target.ID)})
 	}
-	p.forwardPart(h, r, v, &view, problem)
+	p.forwardPart(h, r, v, &view, problem, mayGo)
 	status := http.StatusOK
 	if problem != nil {
 		status = problem.Kind.Status()
@@ -273,12 +284,14 @@ func (p *Pages) showReport(h *here, w http.ResponseWriter, r *http.Request, prob
 
 // forwardPart offers to tell the other server, in words that the moderator
 // answers for, or says that it was told.
-func (p *Pages) forwardPart(h *here, r *http.Request, v community.ReportView, view *reportPage, problem *fault.Error) {
+func (p *Pages) forwardPart(h *here, r *http.Request, v community.ReportView, view *reportPage, problem *fault.Error, mayGo bool) {
 	l := h.l
 	switch {
 	case v.Target.Local():
 	case v.ForwardedAt != nil:
 		view.Facts = append(view.Facts, Fact{Name: l.T("report.told", "Host", v.Target.Host), Value: l.Moment(*v.ForwardedAt)})
+	case !mayGo:
+		view.Facts = append(view.Facts, Fact{Name: v.Target.Host, Value: l.T("report.never_note", "Host", v.Target.Host)})
 	default:
 		words := v.Comment
 		if problem != nil {

@@ -53,7 +53,7 @@ func directory(tx *store.Tx, me int64, from Origin, typed string) *gorm.DB {
 		Where("(accounts.host = '' OR NOT EXISTS (SELECT 1 FROM host_blocks WHERE host_blocks.account_id = ? AND host_blocks.host = accounts.host))", me)
 	const colleague = `accounts.host = '' AND EXISTS (SELECT 1 FROM users WHERE users.account_id = accounts.id AND users.state = 'active'
 		AND (users.ends_at IS NULL OR users.ends_at > ?))`
-	const connected = `accounts.host <> '' AND accounts.discoverable AND accounts.actor_type = 'Person'
+	const connected = `accounts.host <> '' AND accounts.discoverable AND NOT accounts.silenced AND accounts.actor_type = 'Person'
 		AND NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.host = accounts.host AND hosts.blocked)
 		AND (EXISTS (SELECT 1 FROM peers WHERE peers.host = accounts.host AND peers.standing = 'allowed')
 			OR EXISTS (SELECT 1 FROM site WHERE site.mode = ?))`

@@ -36,7 +36,7 @@ func FindTags(tx *store.Tx, v Viewer, typed string, limit, offset int) ([]string
 	begins := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(typed) + "%"
 	var keys []string
 	err := tx.Raw(`SELECT begun.tag FROM (SELECT DISTINCT tag FROM post_tags WHERE tag >= ? AND tag < ? AND tag LIKE ? ESCAPE '\' ORDER BY tag LIMIT ?) AS begun
-		WHERE EXISTS (SELECT 1 FROM post_tags JOIN posts ON posts.id = post_tags.post_id WHERE post_tags.tag = begun.tag AND `+visible+`)
+		WHERE EXISTS (SELECT 1 FROM post_tags JOIN posts ON posts.id = post_tags.post_id WHERE post_tags.tag = begun.tag AND `+sharedSQL(visible)+`)
 		ORDER BY begun.tag LIMIT ? OFFSET ?`,
 		append(append([]any{typed, typed + "\uFFFF", begins, mostTagsFound}, args...), min(limit, store.MaxLimit), offset)...).Scan(&keys).Error
 	return keys, err

@@ -51,6 +51,13 @@ func Holding(tx *store.Tx, p Post, feeds []Feed) ([]Feed, error) {
 			tags[name] = true
 		}
 	}
+	hushed := false
+	if slices.ContainsFunc(feeds, func(f Feed) bool { return f.Kind != FeedHome && f.Kind != FeedList }) {
+		var err error
+		if hushed, err = silent(tx, p); err != nil {
+			return nil, err
+		}
+	}
 	var homes, lists []int64
 	some := make([]Feed, 0, len(feeds))
 	for _, f := range feeds {
@@ -61,7 +68,7 @@ func Holding(tx *store.Tx, p Post, feeds []Feed) ([]Feed, error) {
 			homes = append(homes, f.Reader)
 		case f.Kind == FeedList:
 			lists = append(lists, f.List)
-		case !f.fits(p, tags):
+		case hushed || !f.fits(p, tags):
 			continue
 		}
 		some = append(some, f)

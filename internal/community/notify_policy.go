@@ -63,7 +63,7 @@ func (k NotificationKind) filterable() bool {
 // notification that is being made. Moderators of this school are always heard,
 // and so is whoever the reader has let in. Without a policy it costs one look
 // for a row that is not there. An account of another server counts as limited
-// if that server is only listened to.
+// if that server is only listened to or silenced.
 func policySQL(choice PolicyChoice, post int64, now time.Time, args map[string]any) string {
 	args["new_account"], args["new_follower"] = now.Add(-newAccountFor), now.Add(-newFollowerFor)
 	const stranger = "NOT EXISTS (SELECT 1 FROM follows f WHERE f.follower_id = @to AND f.target_id = @from AND f.state = 'accepted')"
@@ -79,7 +79,7 @@ func policySQL(choice PolicyChoice, post int64, now time.Time, args map[string]a
 			OR policy.for_new_accounts = $ AND `+stranger+` AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = @from AND a.created_at > @new_account)
 			OR policy.for_private_mentions = $ AND `+stranger+` AND `+private+`
 			OR policy.for_limited_accounts = $ AND `+stranger+` AND EXISTS (SELECT 1 FROM accounts a JOIN peers ON peers.host = a.host
-				WHERE a.id = @from AND peers.ceiling = 'none'))
+				WHERE a.id = @from AND (a.silenced OR peers.ceiling = 'none')))
 		AND NOT EXISTS (SELECT 1 FROM notification_permissions p WHERE p.account_id = @to AND p.from_id = @from)
 		AND NOT EXISTS (SELECT 1 FROM users staff WHERE staff.account_id = @from AND staff.role IN ('owner', 'it_admin', 'moderator')))`,
 		"$", "'"+string(choice)+"'")

@@ -98,7 +98,7 @@ func suggestible(tx *store.Tx, me int64) (string, []any) {
 	return `accounts.id <> ? AND accounts.discoverable AND accounts.actor_type = 'Person' AND accounts.moved_to = ''
 		AND accounts.suspended_at IS NULL AND accounts.deleted_at IS NULL
 		AND (accounts.host = '' AND EXISTS (SELECT 1 FROM users WHERE users.account_id = accounts.id AND users.state = 'active' AND (users.ends_at IS NULL OR users.ends_at > ?))
-			OR accounts.host <> '' AND EXISTS (SELECT 1 FROM peers WHERE peers.host = accounts.host AND peers.standing = 'allowed'))
+			OR accounts.host <> '' AND NOT accounts.silenced AND EXISTS (SELECT 1 FROM peers WHERE peers.host = accounts.host AND peers.standing = 'allowed'))
 		AND NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.host = accounts.host AND hosts.blocked)
 		AND NOT EXISTS (SELECT 1 FROM host_blocks WHERE host_blocks.account_id = ? AND host_blocks.host = accounts.host)
 		AND NOT EXISTS (SELECT 1 FROM follows f WHERE f.follower_id = ? AND f.target_id = accounts.id)

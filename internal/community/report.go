@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -52,6 +53,7 @@ type Report struct {
 	ResolvedBy  *int64
 	ResolvedAt  *time.Time
 	AssignedTo  *int64 // the moderator who looks at it
+	Apart       bool   // of a server whose reports stand in a queue of their own
 	CreatedAt   time.Time
 }
 
@@ -162,6 +164,7 @@ type RemoteReport struct {
 	Target  Account // of this server
 	Posts   []Post  // of the target, that the server was given
 	Comment string  // plain text
+	Apart   bool    // into the queue of its own, of which nobody is told
 }
 
 // ReceiveReport keeps what another server's people say of somebody here, for
@@ -181,7 +184,7 @@ func ReceiveReport(tx *store.Tx, r RemoteReport) (outcome string, err error) {
 		r.Comment = string([]rune(r.Comment)[:MaxReportComment])
 	}
 	row := Report{ID: tx.NewID(), URI: r.URI, Host: r.From.Host, AccountID: &r.From.ID, TargetID: r.Target.ID, Posts: []int64{}, Comment: r.Comment,
-		Category: ReportOther, State: "open", CreatedAt: tx.Now}
+		Category: ReportOther, State: "open", Apart: r.Apart, CreatedAt: tx.Now}
 	for _, p := range r.Posts[:min(len(r.Posts), MaxReportPosts)] {
 		if p.AuthorID == r.Target.ID && !slices.Contains(row.Posts, p.ID) {
 			row.Posts = append(row.Posts, p.ID)
@@ -193,6 +196,9 @@ func ReceiveReport(tx *store.Tx, r RemoteReport) (outcome string, err error) {
 	}
 	if err := tx.Create(&row).Error; err != nil {
 		return "", err
+	}
+	if row.Apart {
+		return "done", nil
 	}
 	return "done", tellModerators(tx, r.From.ID, row)
 }
@@ -219,7 +225,8 @@ type ReportView struct {
 
 // Reports lists open or resolved reports for a moderator: those about children
 // first, then the latest. Those of the moderator's own account are for others.
-func Reports(tx *store.Tx, by Account, open bool) ([]ReportView, error) {
+// Open ones of servers whose reports stand apart are a list of their own.
+func Reports(tx *store.Tx, by Account, open, apart bool) ([]ReportView, error) {
 	if err := moderator(tx, by); err != nil {
 		return nil, err
 	}
@@ -228,7 +235,7 @@ func Reports(tx *store.Tx, by Account, open bool) ([]ReportView, error) {
 		state = "open"
 	}
 	var rows []Report
-	err := tx.Where("state = ? AND target_id <> ?", state, by.ID).Order("CASE WHEN category = 'child' THEN 0 ELSE 1 END, id DESC").Limit(mostReportsListed).Find(&rows).Error
+	err := tx.Where("state = ? AND target_id <> ? AND (? OR apart = ?)", state, by.ID, !open, apart).Order("CASE WHEN category = 'child' THEN 0 ELSE 1 END, id DESC").Limit(mostReportsListed).Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -334,6 +341,17 @@ func ForwardReport(tx *store.Tx, by Account, id int64, words string) error {
 		return err
 	}
 	words = strings.TrimSpace(strings.ReplaceAll(words, "\r\n", "\n"))
+	if !view.Target.Local() {
+		d, err := peers.DecideOne(tx, view.Target.Host)
+		switch {
+		case err != nil:
+			return err
+		case !d.Admitted:
+			return peers.NotAdmitted(view.Target.Host)
+		case !ReportsMayGo(d):
+			return fault.Keyed(fault.Forbidden, "report.never", "Your school sends no reports to this server.", map[string]any{"Host": view.Target.Host})
+		}
+	}
 	switch {
 	case view.Target.Local() || view.Target.Gone():
 		return fault.Keyed(fault.Invalid, "report.here", "There is no other server to tell of this.", nil)
@@ -355,14 +373,19 @@ func ForwardReport(tx *store.Tx, by Account, id int64, words string) error {
 	return enqueue(tx, Outgoing{Verb: VerbFlag, ActorID: InstanceActor, AccountID: &view.Target.ID, Audience: People, Facts: facts})
 }
 
+// ReportsMayGo reports whether a moderator may tell a server of a report.
+func ReportsMayGo(d peers.Decision) bool {
+	return d.Sends(peers.ClassReports) && d.ReportsOut != peers.ReportsNever
+}
+
 // CountOpenReports is how many reports wait for a moderator; for nobody else do
-// any wait.
+// any wait. Those that stand apart are not among them.
 func CountOpenReports(tx *store.Tx, by Account) (int, error) {
 	role, err := roleOf(tx, by.ID)
 	if err != nil || !role.MayModerate() {
 		return 0, err
 	}
 	var n int
-	err = tx.Raw("SELECT COUNT(*) FROM reports WHERE state = 'open' AND target_id <> ?", by.ID).Scan(&n).Error
+	err = tx.Raw("SELECT COUNT(*) FROM reports WHERE state = 'open' AND NOT apart AND target_id <> ?", by.ID).Scan(&n).Error
 	return n, err
 }

@@ -22,7 +22,7 @@ func TestNobodyJudgesThemselves(t *testing.T) {
 		w.refuses(fault.Conflict, report(mo)) // there is nobody else
 		it := w.local("it", ITAdmin)          // who looks after the machines, and not after what people wrote
 		w.refuses(fault.Conflict, report(mo))
-		w.refuses(fault.Forbidden, func(tx *store.Tx) error { _, err := Reports(tx, it, true); return err })
+		w.refuses(fault.Forbidden, func(tx *store.Tx) error { _, err := Reports(tx, it, true, false); return err })
 		di := w.local("di", Owner)
 		w.write(report(mo))
 		var id int64
@@ -31,7 +31,7 @@ func TestNobodyJudgesThemselves(t *testing.T) {
 			want int
 		}{{mo, 0}, {di, 1}} {
 			w.read(func(tx *store.Tx) error {
-				list, err := Reports(tx, who.Account, true)
+				list, err := Reports(tx, who.Account, true, false)
 				if len(list) != who.want {
 					t.Errorf("%s is shown %d reports, want %d", who.Username, len(list), who.want)
 				}
@@ -79,7 +79,7 @@ func TestReportsAreNotForITAdministrators(t *testing.T) {
 				return fault.New(fault.Forbidden, "none")
 			},
 			"one":     func(tx *store.Tx) error { _, err := ReportByID(tx, it, r.ID); return err },
-			"all":     func(tx *store.Tx) error { _, err := Reports(tx, it, true); return err },
+			"all":     func(tx *store.Tx) error { _, err := Reports(tx, it, true, false); return err },
 			"end":     func(tx *store.Tx) error { return ResolveReport(tx, it, r.ID) },
 			"remove":  func(tx *store.Tx) error { _, err := RemoveReported(tx, it, r.ID); return err },
 			"forward": func(tx *store.Tx) error { return ForwardReport(tx, it, r.ID, "Look") },

@@ -18,9 +18,10 @@ const (
 )
 
 // broadcast is the condition on a post p that its hashtags are heard of by
-// whoever follows them: it is for all people here or for more, and nobody
-// passed it on.
-const broadcast = "p.audience IN ('public', 'network', 'school') AND NOT p.unlisted AND p.boost_of_id IS NULL"
+// whoever follows them: it is for all people here or for more, nobody passed it
+// on, and its author is not silenced.
+const broadcast = `p.audience IN ('public', 'network', 'school') AND NOT p.unlisted AND p.boost_of_id IS NULL
+	AND (p.author_host = '' OR NOT EXISTS (SELECT 1 FROM accounts quiet WHERE quiet.id = p.author_id AND quiet.silenced))`
 
 // FollowedTag is a hashtag whose posts somebody here finds at home.
 type FollowedTag struct {
@@ -89,7 +90,8 @@ func DaysOf(tx *store.Tx, tag string) ([]TagDay, error) {
 	}
 	var uses []struct{ ID, AuthorID int64 }
 	err := tx.Raw(`SELECT p.id, p.author_id FROM post_tags t CROSS JOIN posts p WHERE t.tag = ? AND t.post_id >= ? AND p.id = t.post_id
-		AND p.audience = 'public' AND NOT p.unlisted AND p.deleted_at IS NULL ORDER BY t.post_id DESC LIMIT ?`,
+		AND p.audience = 'public' AND NOT p.unlisted AND p.deleted_at IS NULL
+		AND (p.author_host = '' OR NOT EXISTS (SELECT 1 FROM accounts quiet WHERE quiet.id = p.author_id AND quiet.silenced)) ORDER BY t.post_id DESC LIMIT ?`,
 		tag, store.FirstIDAt(days[tagDays-1].Day), tagUses).Scan(&uses).Error
 	who := map[[2]int64]bool{}
 	for _, u := range uses {

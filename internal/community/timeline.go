@@ -80,7 +80,7 @@ func PracticeTimeline(tx *store.Tx, v Viewer, page store.Page) ([]Post, error) {
 
 // TagTimeline returns a page of the posts with a hashtag, newest first.
 func TagTimeline(tx *store.Tx, v Viewer, tag string, page store.Page) ([]Post, error) {
-	return pageThrough(tx, "post_tags", v, page, "post_tags.tag = ?", text.TagKey(tag))
+	return pageThrough(tx, "post_tags", v, page, "post_tags.tag = ? AND "+loud, text.TagKey(tag))
 }
 
 // mostTags is how many hashtags of each kind a TagChoice takes, as Mastodon does.
@@ -106,7 +106,7 @@ func TagsTimeline(tx *store.Tx, v Viewer, tag string, c TagChoice, page store.Pa
 		for _, not := range tagKeys(c.None[:min(len(c.None), mostTags)]) {
 			where, args = where+" AND NOT EXISTS (SELECT 1 FROM post_tags o WHERE o.tag = ? AND o.post_id = post_tags.post_id)", append(args, not)
 		}
-		found, err := pageThrough(tx, "post_tags", v, page, where+c.sql(), args...)
+		found, err := pageThrough(tx, "post_tags", v, page, where+c.sql()+" AND "+loud, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -181,11 +181,11 @@ func shown(tx *store.Tx, v Viewer) func(*gorm.DB) *gorm.DB {
 	return func(q *gorm.DB) *gorm.DB { return q.Where(where, args...) }
 }
 
-// pageShown is a page of the posts for which a condition holds, as a list shows
-// them to v.
+// pageShown is a page of the posts for which a condition holds, as a list that
+// all people share shows them to v.
 func pageShown(tx *store.Tx, v Viewer, page store.Page, where string) ([]Post, error) {
 	shown, args := shownSQL(v, tx.Now)
-	return pageOfPosts(tx, page, "posts.id", "posts WHERE "+where+" AND "+shown, args...)
+	return pageOfPosts(tx, page, "posts.id", "posts WHERE "+where+" AND "+sharedSQL(shown), args...)
 }
 
 // pageThrough is a page of posts as a list shows them to v, by way of a table

@@ -224,6 +224,9 @@ func (a *Account) appendJSON(b []byte) []byte {
 	if a.Suspended {
 		b = append(b, `,"suspended":true`...)
 	}
+	if a.Limited {
+		b = append(b, `,"limited":true`...)
+	}
 	if a.Moved != nil {
 		b = a.Moved.appendJSON(append(b, `,"moved":`...))
 	}

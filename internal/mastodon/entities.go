@@ -79,6 +79,7 @@ type Account struct {
 	Fields          []Field        `json:"fields"`
 	Roles           []struct{}     `json:"roles"`
 	Suspended       bool           `json:"suspended,omitempty"`
+	Limited         bool           `json:"limited,omitempty"` // its server is silenced here
 	Moved           *Account       `json:"moved,omitempty"` // the account that took its place
 	Source          *AccountSource `json:"source,omitempty"`
 	Role            *AccountRole   `json:"role,omitempty"`
@@ -275,6 +276,7 @@ func (s shape) account(a community.Account, c community.AccountCounts) Account {
 	out.Header = s.picture(a, a.Header, "header")
 	out.AvatarStatic, out.HeaderStatic = out.Avatar, out.Header
 	out.AvatarAlt, out.HeaderAlt = a.AvatarAlt, a.HeaderAlt
+	out.Limited = a.Silenced
 	if a.Gone() {
 		out.Suspended, out.DisplayName, out.Note, out.Fields = true, "", "", []Field{}
 	}
