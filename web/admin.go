@@ -29,6 +29,7 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	get("/admin/peers/audit", connections, p.audit)
 	p.adminEndRoutes(get, post)
 	p.heldRoutes(get, post)
+	p.importRoutes(get, post)
 	get("/admin/peers/{host}", connections, p.peer)
 	post("/admin/peers/{host}", connections, p.changePeer)
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)

@@ -201,6 +201,10 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 			return l.T("audit.open"), ""
 		}
 		return l.T("audit.close"), ""
+	case "import.apply":
+		return l.T("audit.import_apply", "Name", importNamed(l, line)), ""
+	case "import.undo":
+		return l.T("audit.import_undo", "Name", importNamed(l, line)), ""
 	case "site":
 		return l.T("audit.site"), ""
 	case "lane.wake":

@@ -27,6 +27,8 @@ type peerCommand struct {
 	List   peerList   `cmd:"" help:"List the servers on the list."`
 	Held   peerHeld   `cmd:"" help:"List what waits for review, and decide on it."`
 	Log    peerLog    `cmd:"" help:"Show who decided what, newest first; verify or export the whole log."`
+	Import peerImport `cmd:"" help:"Take in a list of servers from a file, after a look at what each line would do."`
+	Export peerExport `cmd:"" help:"Print the list of servers for other software."`
 
 	endCommands `embed:""`
 }
