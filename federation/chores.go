@@ -163,9 +163,6 @@ func (f *Federation) doSever(ctx context.Context, c community.Chore) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := f.sayPeeringEnded(ctx, c.Subject); err != nil && ctx.Err() == nil {
-		f.log.Info("end of the connection not told", "host", c.Subject, "err", err)
-	}
 	return f.endChore(ctx, c)
 }
 

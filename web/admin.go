@@ -141,7 +141,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var lanes []community.Lane
 	var knocking []peers.Host
 	var admitted map[string]bool
-	var reports int
+	var reports, reviews, expired int
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if figures, err = community.FiguresOf(tx); err != nil {
 			return err
@@ -153,6 +153,9 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 			return err
 		}
 		if lanes, err = community.Lanes(tx); err != nil {
+			return err
+		}
+		if reviews, expired, err = peers.CountDue(tx); err != nil {
 			return err
 		}
 		if reports, err = community.CountOpenReports(tx, h.me); err != nil {
@@ -187,6 +190,12 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	if h.user.Role.MayManagePeers() {
 		if len(knocking) > 0 {
 			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
+		}
+		if reviews > 0 {
+			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reviews", "Count", reviews), Icon: "history", URL: "/admin/peers"})
+		}
+		if expired > 0 {
+			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_expired", "Count", expired), Icon: "clock", URL: "/admin/peers?state=expired"})
 		}
 		for _, lane := range lanes {
 			if lane.FailingSince != nil && len(view.Trouble) < 5 {

@@ -97,6 +97,7 @@ func (p *Pages) Routes(r *mux.Router) {
 	p.policyRoutes(r)
 	p.messageRoutes(r)
 	p.hostBlockRoutes(r)
+	p.severedRoutes(r)
 	r.NotFoundHandler = p.open(func(*here, http.ResponseWriter, *http.Request) error {
 		return fault.Keyed(fault.NotFound, "error.no_page", "There is no page at this address.", nil)
 	})
@@ -111,9 +112,10 @@ type here struct {
 	session auth.Session
 	viewer  community.Viewer
 	frame   Frame
-	schools int                     // connected schools that a network post reaches
-	held    int                     // what waits for review, on a moderator's pages of the administration
-	place   community.FilterContext // which of the reader's filters count on this page
+	schools int                        // connected schools that a network post reaches
+	held    int                        // what waits for review, on a moderator's pages of the administration
+	place   community.FilterContext    // which of the reader's filters count on this page
+	quiet   map[string]community.Quiet // servers on this page with which nothing is exchanged now
 }
 
 // signedIn reports whether somebody asks who has an account here.
