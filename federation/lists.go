@@ -419,13 +419,13 @@ func (f *Federation) fetchList(ctx context.Context, s peers.Subscription) (*peer
 	case res.Status == http.StatusNotModified && (etag != "" || modified != ""):
 		return nil, nil
 	case res.Status == http.StatusNotFound || res.Status == http.StatusGone:
-		return nil, trouble("lists.not_there", "%d", res.Status)
+		return nil, trouble("peerlist.not_there", "%d", res.Status)
 	case res.Status == http.StatusForbidden && wantsPeering(res):
-		return nil, trouble("lists.not_connected", "%d", res.Status)
+		return nil, trouble("peerlist.not_connected", "%d", res.Status)
 	case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
-		return nil, trouble("lists.refused", "%d", res.Status)
+		return nil, trouble("peerlist.refused", "%d", res.Status)
 	case res.Status != http.StatusOK:
-		return nil, trouble("lists.no_answer", "%d", res.Status)
+		return nil, trouble("peerlist.no_answer", "%d", res.Status)
 	}
 	fetched, err := readList(res.Body)
 	if err != nil {
@@ -457,7 +457,7 @@ func readList(body []byte) (peers.Fetched, error) {
 		}
 	}
 	if 2*bad > len(file.Faults)+len(file.Entries) { // a page, say, that stands in the list's place
-		return peers.Fetched{}, trouble("lists.no_list", "%d of its lines name no server", bad)
+		return peers.Fetched{}, trouble("peerlist.no_list", "%d of its lines name no server", bad)
 	}
 	sum := sha256.Sum256(body)
 	return peers.Fetched{File: file, Digest: hex.EncodeToString(sum[:])}, nil
@@ -475,9 +475,9 @@ func faultKey(err error) string {
 func listKey(key string) string {
 	switch key {
 	case "import.large", "import.many":
-		return "lists.large"
+		return "peerlist.large"
 	}
-	return "lists.no_list"
+	return "peerlist.no_list"
 }
 
 // verifyList verifies the proof of a signed list: made over this list, at its
@@ -491,11 +491,11 @@ func (f *Federation) verifyList(ctx context.Context, s peers.Subscription, res *
 	proof, err := sig.ReadProofUpTo(res.Body, peers.MaxListBytes)
 	switch {
 	case err != nil:
-		return &listTrouble{"lists.not_signed", err}
+		return &listTrouble{"peerlist.not_signed", err}
 	case json.Unmarshal(res.Body, &named) != nil || !iri.SameOrigin(named.ID, res.URL) || named.ID != s.Address():
-		return trouble("lists.bad_signature", "it is the list %q", named.ID)
+		return trouble("peerlist.bad_signature", "it is the list %q", named.ID)
 	case !iri.SameOrigin(publisher, named.ID) || !iri.SameOrigin(proof.Method, publisher) || max(len(proof.Method), len(publisher)) > maxAddress:
-		return trouble("lists.bad_signature", "%q or %q is of another server", publisher, proof.Method)
+		return trouble("peerlist.bad_signature", "%q or %q is of another server", publisher, proof.Method)
 	}
 	fetched.Publisher = publisher
 	if s.Signed() && publisher == s.Publisher && provenBy(proof, s.KeyPEM, f.db.Now()) == nil {
@@ -509,13 +509,13 @@ func (f *Federation) verifyList(ctx context.Context, s peers.Subscription, res *
 	for _, key := range keysIn(actor) {
 		if key.ID == proof.Method {
 			if err := provenBy(proof, key.PEM, f.db.Now()); err != nil {
-				return &listTrouble{"lists.bad_signature", err}
+				return &listTrouble{"peerlist.bad_signature", err}
 			}
 			fetched.KeyPEM = key.PEM
 			return nil
 		}
 	}
-	return trouble("lists.bad_signature", "%s does not name the key %s", publisher, proof.Method)
+	return trouble("peerlist.bad_signature", "%s does not name the key %s", publisher, proof.Method)
 }
 
 func provenBy(proof sig.Proof, text string, now time.Time) error {
@@ -536,11 +536,11 @@ func (f *Federation) publisherAt(ctx context.Context, host, address string) (as2
 		return as2.Actor{}, err
 	}
 	if res.Status != http.StatusOK || !isActivityJSON(res.Header.Get("Content-Type")) {
-		return as2.Actor{}, trouble("lists.no_publisher", "%s: %d", address, res.Status)
+		return as2.Actor{}, trouble("peerlist.no_publisher", "%s: %d", address, res.Status)
 	}
 	actor, err := as2.DecodeActor(res.Body)
 	if err != nil || !sameDocument(actor.ID, res.URL) || actor.ID != address || actor.Type == "Person" {
-		return as2.Actor{}, trouble("lists.no_publisher", "%s is not the actor of a server (%v)", address, err)
+		return as2.Actor{}, trouble("peerlist.no_publisher", "%s is not the actor of a server (%v)", address, err)
 	}
 	return actor, nil
 }
@@ -553,14 +553,14 @@ func (f *Federation) publisherAt(ctx context.Context, host, address string) (as2
 // FEDERATION.md, "Who is talked to".
 func (f *Federation) listRequest(ctx context.Context, host, address, accept string, most int64, more func(http.Header)) (*egress.Response, error) {
 	if at, err := iri.HostOf(address); err != nil || at != host {
-		return nil, trouble("lists.no_publisher", "%s is not of %s", address, host)
+		return nil, trouble("peerlist.no_publisher", "%s is not of %s", address, host)
 	}
 	policy, err := f.policyOf(host)
 	if err != nil {
 		return nil, err
 	}
 	if !policy.Admitted && policy.Standing != peers.Unknown {
-		return nil, trouble("lists.ended", "%s is %s", host, policy.Standing)
+		return nil, trouble("peerlist.ended", "%s is %s", host, policy.Standing)
 	}
 	keys, err := f.instanceKeys(ctx)
 	if err != nil {
@@ -586,13 +586,13 @@ func (f *Federation) listRequest(ctx context.Context, host, address, accept stri
 	})
 	switch {
 	case errors.Is(err, egress.ErrTooLarge):
-		return nil, &listTrouble{"lists.large", err}
+		return nil, &listTrouble{"peerlist.large", err}
 	case errors.Is(err, egress.ErrRedirect):
-		return nil, &listTrouble{"lists.redirect", err}
+		return nil, &listTrouble{"peerlist.redirect", err}
 	case err != nil && ctx.Err() == context.Canceled:
 		return nil, err
 	case err != nil:
-		return nil, &listTrouble{"lists.no_answer", err}
+		return nil, &listTrouble{"peerlist.no_answer", err}
 	}
 	return res, nil
 }

@@ -30,6 +30,7 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	p.adminEndRoutes(get, post)
 	p.heldRoutes(get, post)
 	p.importRoutes(get, post)
+	p.listPagesRoutes(get, post)
 	get("/admin/peers/{host}", connections, p.peer)
 	post("/admin/peers/{host}", connections, p.changePeer)
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)
@@ -140,6 +141,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var days []community.DeliveryDay
 	var lanes []community.Lane
 	var knocking []peers.Host
+	var lists []Action
 	var admitted map[string]bool
 	var reports, reviews, expired int
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
@@ -151,6 +153,11 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		}
 		if knocking, err = peers.Knocking(tx, mostKnocking); err != nil {
 			return err
+		}
+		if h.user.Role.MayManagePeers() {
+			if lists, err = listsToDecide(h.l, tx); err != nil {
+				return err
+			}
 		}
 		if lanes, err = community.Lanes(tx); err != nil {
 			return err
@@ -197,6 +204,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		if expired > 0 {
 			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_expired", "Count", expired), Icon: "clock", URL: "/admin/peers?state=expired"})
 		}
+		view.Decide = append(view.Decide, lists...)
 		for _, lane := range lanes {
 			if lane.FailingSince != nil && len(view.Trouble) < 5 {
 				row := p.lane(h, lane, admitted[lane.Host])

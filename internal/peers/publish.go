@@ -141,7 +141,7 @@ func tierOf(p Peer) Preset {
 func (f *ListForm) check(form *fault.Check) {
 	f.Name, f.About = clipped(f.Name, maxLabel), clipped(f.About, maxNote)
 	if f.Name == "" {
-		form.Add("name", "lists.name_missing", "Give the list a name.", nil)
+		form.Add("name", "peerlist.name_missing", "Give the list a name.", nil)
 	}
 	if f.Visibility == "" {
 		f.Visibility = VisiblePeers
@@ -166,9 +166,9 @@ func NewList(tx *store.Tx, by int64, f ListForm) (PublishedList, error) {
 	var form fault.Check
 	f.check(&form)
 	if f.Path = strings.ToLower(strings.TrimSpace(f.Path)); !listPath.MatchString(f.Path) {
-		form.Add("path", "lists.path_invalid", "Use small letters, digits and hyphens for the address, 60 at most.", nil)
+		form.Add("path", "peerlist.path_invalid", "Use small letters, digits and hyphens for the address, 60 at most.", nil)
 	} else if _, err := ListByPath(tx, f.Path); err == nil {
-		form.Add("path", "lists.path_taken", "There is a list at this address already.", map[string]any{"Path": f.Path})
+		form.Add("path", "peerlist.path_taken", "There is a list at this address already.", map[string]any{"Path": f.Path})
 	} else if !fault.Is(err, fault.NotFound) {
 		return PublishedList{}, err
 	}
@@ -286,7 +286,7 @@ func ListByPath(tx *store.Tx, path string) (PublishedList, error) {
 	var l PublishedList
 	err := tx.Select(listColumns).Where("path = ?", path).Take(&l).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return l, fault.Keyed(fault.NotFound, "lists.none_there", "There is no such list.", map[string]any{"Path": path})
+		return l, fault.Keyed(fault.NotFound, "peerlist.none_there", "There is no such list.", map[string]any{"Path": path})
 	}
 	return l, err
 }
@@ -367,7 +367,7 @@ func PublishedEntryOf(tx *store.Tx, list int64, host string) (PublishedEntry, er
 	var e PublishedEntry
 	err := tx.Where("list_id = ? AND host = ?", list, host).Take(&e).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return e, fault.Keyed(fault.NotFound, "lists.not_on", "This server is not on the list.", map[string]any{"Host": host})
+		return e, fault.Keyed(fault.NotFound, "peerlist.not_on", "This server is not on the list.", map[string]any{"Host": host})
 	}
 	return e, err
 }
@@ -391,7 +391,7 @@ func PutOnList(tx *store.Tx, by int64, path string, e ListEntry) (PublishedEntry
 		form.Add("tier", "peers.policy_invalid", "Choose one of the values that are offered.", nil)
 	}
 	if e.Expires != nil && !e.Expires.After(tx.Now) {
-		form.Add("expires", "lists.expires_past", "This day is over. Choose one that is still to come.", nil)
+		form.Add("expires", "peerlist.expires_past", "This day is over. Choose one that is still to come.", nil)
 	}
 	if err := form.Err(); err != nil {
 		return PublishedEntry{}, err
@@ -485,7 +485,7 @@ func listed(tx *store.Tx, path, host string) (PublishedList, PublishedEntry, err
 	}
 	row, err := PublishedEntryOf(tx, l.ID, host)
 	if err == nil && row.RetractedAt != nil {
-		err = fault.Keyed(fault.NotFound, "lists.not_on", "This server is not on the list.", map[string]any{"Host": host})
+		err = fault.Keyed(fault.NotFound, "peerlist.not_on", "This server is not on the list.", map[string]any{"Host": host})
 	}
 	return l, row, err
 }
@@ -502,7 +502,7 @@ func RaiseEmergency(tx *store.Tx, by int64, path, host, reason string) error {
 		return err
 	}
 	if reason = clipped(reason, maxNote); reason == "" {
-		return fault.Invalidf("reason", "Say why: the reason goes to every school on the list.").WithKey("lists.reason_missing", nil)
+		return fault.Invalidf("reason", "Say why: the reason goes to every school on the list.").WithKey("peerlist.reason_missing", nil)
 	}
 	row, err := PublishedEntryOf(tx, l.ID, host)
 	if err != nil && !fault.Is(err, fault.NotFound) {

@@ -182,7 +182,7 @@ func (f *SubForm) check(form *fault.Check) {
 		f.OnRetract = RetractReview
 	}
 	if tierRank(f.TierCap) < 0 || f.TierCap == PresetPartner {
-		form.Add("tier_cap", "lists.cap_invalid", "A list can give a trusted network at most.", nil)
+		form.Add("tier_cap", "peerlist.cap_invalid", "A list can give a trusted network at most.", nil)
 	}
 	if f.OnRetract != RetractReview && f.OnRetract != RetractRemove && f.OnRetract != RetractIgnore {
 		form.Add("on_retract", "peers.policy_invalid", "Choose one of the values that are offered.", nil)
@@ -191,10 +191,10 @@ func (f *SubForm) check(form *fault.Check) {
 	if f.Group == "" {
 		f.Quorum = 0
 	} else if f.Quorum < 1 || f.Quorum > 20 {
-		form.Add("quorum", "lists.quorum_invalid", "Say how many lists of the group must name a server: 1 to 20.", nil)
+		form.Add("quorum", "peerlist.quorum_invalid", "Say how many lists of the group must name a server: 1 to 20.", nil)
 	}
 	if f.Priority < -1000 || f.Priority > 1000 {
-		form.Add("priority", "lists.priority_invalid", "Choose a number from -1000 to 1000.", nil)
+		form.Add("priority", "peerlist.priority_invalid", "Choose a number from -1000 to 1000.", nil)
 	}
 }
 
@@ -211,7 +211,7 @@ func (s Subscription) Form() SubForm {
 
 // listAddress checks the address of a list and returns it with its host.
 func listAddress(tx *store.Tx, address string) (string, string, error) {
-	bad := fault.Invalidf("url", "Type the whole address of the list, with https:// at its front.").WithKey("lists.url_invalid", nil)
+	bad := fault.Invalidf("url", "Type the whole address of the list, with https:// at its front.").WithKey("peerlist.url_invalid", nil)
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || len(address) > 1500 || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !iri.IsDev(tx.Site.Host)) {
 		return "", "", bad
@@ -222,7 +222,7 @@ func listAddress(tx *store.Tx, address string) (string, string, error) {
 		return "", "", bad
 	}
 	if host == tx.Site.Host {
-		return "", "", fault.Invalidf("url", "This is a list of this server itself.").WithKey("lists.url_own", nil)
+		return "", "", fault.Invalidf("url", "This is a list of this server itself.").WithKey("peerlist.url_own", nil)
 	}
 	return u.String(), host, nil
 }
@@ -238,7 +238,7 @@ func Subscribe(tx *store.Tx, by int64, address, pin string, f SubForm) (Subscrip
 		return Subscription{}, err
 	}
 	if pin = tidyPrint(pin); pin != "" && len(pin) != 2*sha256.Size {
-		form.Add("pin", "lists.pin_invalid", "A fingerprint has 64 digits and letters from a to f.", nil)
+		form.Add("pin", "peerlist.pin_invalid", "A fingerprint has 64 digits and letters from a to f.", nil)
 	}
 	if err := form.Err(); err != nil {
 		return Subscription{}, err
@@ -248,14 +248,14 @@ func Subscribe(tx *store.Tx, by int64, address, pin string, f SubForm) (Subscrip
 		return Subscription{}, err
 	}
 	if there > 0 {
-		return Subscription{}, fault.Invalidf("url", "This list is followed already.").WithKey("lists.url_taken", nil)
+		return Subscription{}, fault.Invalidf("url", "This list is followed already.").WithKey("peerlist.url_taken", nil)
 	}
 	standing, err := StandingOf(tx, host)
 	if err != nil {
 		return Subscription{}, err
 	}
 	if standing == Blocked {
-		return Subscription{}, fault.Invalidf("url", "The server %s is blocked.", host).WithKey("lists.url_blocked", map[string]any{"Host": host})
+		return Subscription{}, fault.Invalidf("url", "The server %s is blocked.", host).WithKey("peerlist.url_blocked", map[string]any{"Host": host})
 	}
 	s := Subscription{ID: tx.NewID(), URL: address, Host: host, Pin: pin, State: SubAsked, AutoAccept: f.AutoAccept, AutoResume: f.AutoResume, Adopt: f.Adopt,
 		TierCap: f.TierCap, QuorumGroup: f.Group, Quorum: f.Quorum, Priority: f.Priority, OnRetract: f.OnRetract, NextAt: &tx.Now,
@@ -283,7 +283,7 @@ func SubscriptionByURL(tx *store.Tx, address string) (Subscription, error) {
 
 func noSubscription(err error) error {
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return fault.Keyed(fault.NotFound, "lists.no_subscription", "No such list is followed.", nil)
+		return fault.Keyed(fault.NotFound, "peerlist.no_subscription", "No such list is followed.", nil)
 	}
 	return err
 }
@@ -318,7 +318,7 @@ func SetSubscription(tx *store.Tx, by, id int64, f SubForm) (Subscription, error
 	var form fault.Check
 	f.check(&form)
 	if f.AutoAccept && !s.Signed() && s.State != SubAsked && s.State != SubConfirm {
-		form.Add("auto_accept", "lists.auto_unsigned", "This list is not signed. What it says is only ever proposed.", nil)
+		form.Add("auto_accept", "peerlist.auto_unsigned", "This list is not signed. What it says is only ever proposed.", nil)
 	}
 	if err := form.Err(); err != nil {
 		return s, err
@@ -351,10 +351,10 @@ func ConfirmKey(tx *store.Tx, by, id int64, print string) (Subscription, error) 
 		return s, err
 	}
 	if s.NewKeyPEM == "" || s.State != SubConfirm && s.Why != StopKey {
-		return s, fault.Keyed(fault.Conflict, "lists.nothing_to_confirm", "There is no key to confirm.", nil)
+		return s, fault.Keyed(fault.Conflict, "peerlist.nothing_to_confirm", "There is no key to confirm.", nil)
 	}
 	if tidyPrint(print) != tidyPrint(KeyPrint(s.NewKeyPEM)) {
-		return s, fault.Invalidf("print", "This is not the fingerprint of the key that the list is signed with.").WithKey("lists.print_differs", nil)
+		return s, fault.Invalidf("print", "This is not the fingerprint of the key that the list is signed with.").WithKey("peerlist.print_differs", nil)
 	}
 	before, after := KeyPrint(s.KeyPEM), KeyPrint(s.NewKeyPEM)
 	err = tx.Exec("UPDATE list_subs SET key_pem = new_key_pem, new_key_pem = '', state = ?, why = '', etag = '', modified = '', error = '', failures = 0, next_at = ? WHERE id = ?",
@@ -377,7 +377,7 @@ func LetThrough(tx *store.Tx, by, id int64) (Subscription, error) {
 		return s, err
 	}
 	if s.State != SubStopped || s.Why != StopMass {
-		return s, fault.Keyed(fault.Conflict, "lists.nothing_held", "Nothing of this list waits to be let through.", nil)
+		return s, fault.Keyed(fault.Conflict, "peerlist.nothing_held", "Nothing of this list waits to be let through.", nil)
 	}
 	err = tx.Exec("UPDATE list_subs SET let_digest = held_digest, held_digest = '', state = ?, why = '', etag = '', modified = '', next_at = ? WHERE id = ?",
 		SubActive, tx.Now, id).Error
@@ -509,4 +509,11 @@ func tidyPrint(print string) string {
 		}
 		return -1
 	}, strings.ToLower(print))
+}
+
+// Alone reports whether nothing was decided about any server yet.
+func Alone(tx *store.Tx) (bool, error) {
+	var alone bool
+	err := tx.Raw("SELECT NOT EXISTS (SELECT 1 FROM peers)").Scan(&alone).Error
+	return alone, err
 }

@@ -155,7 +155,7 @@ func ArriveList(tx *store.Tx, id int64, f Fetched) (*Change, error) {
 			set["new_key_pem"], set["next_at"] = f.KeyPEM, nil
 			s.State = SubConfirm
 			if s.Pin != "" {
-				set["error"] = "lists.print_differs"
+				set["error"] = "peerlist.print_differs"
 			}
 		}
 		set["state"] = s.State
@@ -165,7 +165,7 @@ func ArriveList(tx *store.Tx, id int64, f Fetched) (*Change, error) {
 	} else {
 		switch {
 		case s.Signed() && f.KeyPEM == "":
-			return nil, ListFailed(tx, s, "lists.not_signed")
+			return nil, ListFailed(tx, s, "peerlist.not_signed")
 		case f.KeyPEM != s.KeyPEM:
 			err := tx.Exec("UPDATE list_subs SET state = ?, why = ?, new_key_pem = ?, next_at = NULL, etag = '', modified = '' WHERE id = ?", SubStopped, StopKey, f.KeyPEM, id).Error
 			if err != nil {
@@ -173,7 +173,7 @@ func ArriveList(tx *store.Tx, id int64, f Fetched) (*Change, error) {
 			}
 			return nil, s.record(tx, 0, "subscription.key_changed", KeyPrint(s.KeyPEM), KeyPrint(f.KeyPEM), "")
 		case s.ListedAt != nil && f.File.Updated != nil && f.File.Updated.Before(*s.ListedAt):
-			return nil, ListFailed(tx, s, "lists.older")
+			return nil, ListFailed(tx, s, "peerlist.older")
 		}
 	}
 	known, err := subEntries(tx, id)

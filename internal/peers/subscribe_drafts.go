@@ -86,7 +86,7 @@ func (d *Draft) carryOut(tx *store.Tx, by int64, s Subscription, peer Peer, soft
 			return nil
 		}
 		if peer.Standing == Blocked {
-			d.State, d.Error = DraftFailed, "lists.is_blocked"
+			d.State, d.Error = DraftFailed, "peerlist.is_blocked"
 			return nil
 		}
 		policy, _ := Suggested(d.Tier, software)
@@ -129,7 +129,7 @@ func (d *Draft) carryOut(tx *store.Tx, by int64, s Subscription, peer Peer, soft
 	if f := fault.Of(err); err != nil && f.Kind == fault.Internal {
 		return err
 	} else if err != nil {
-		d.State, d.Error = DraftFailed, "lists.could_not"
+		d.State, d.Error = DraftFailed, "peerlist.could_not"
 		return nil
 	}
 	d.AppliedAt = &tx.Now
@@ -189,7 +189,7 @@ func DraftByID(tx *store.Tx, id int64) (Draft, error) {
 	var d Draft
 	err := tx.Where("id = ?", id).Take(&d).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		err = fault.Keyed(fault.NotFound, "lists.no_draft", "There is no such draft.", nil)
+		err = fault.Keyed(fault.NotFound, "peerlist.no_draft", "There is no such draft.", nil)
 	}
 	return d, err
 }
@@ -201,7 +201,7 @@ func AcceptDraft(tx *store.Tx, by, id int64, block BlockHost) (Draft, error) {
 		return d, err
 	}
 	if d.State != DraftOpen && d.State != DraftFailed && d.State != DraftAccepting {
-		return d, fault.Keyed(fault.Conflict, "lists.decided", "This has been decided already.", nil)
+		return d, fault.Keyed(fault.Conflict, "peerlist.decided", "This has been decided already.", nil)
 	}
 	s, err := SubscriptionByID(tx, d.SubID)
 	if err != nil {
@@ -229,7 +229,7 @@ func RejectDraft(tx *store.Tx, by, id int64) (Draft, error) {
 		return d, err
 	}
 	if d.State != DraftOpen && d.State != DraftFailed {
-		return d, fault.Keyed(fault.Conflict, "lists.decided", "This has been decided already.", nil)
+		return d, fault.Keyed(fault.Conflict, "peerlist.decided", "This has been decided already.", nil)
 	}
 	d.State, d.DecidedBy, d.DecidedAt = DraftRejected, actor(by), &tx.Now
 	if err := tx.Save(&d).Error; err != nil {
@@ -293,14 +293,14 @@ func UndoDraft(tx *store.Tx, by, id int64) (Draft, error) {
 		return d, err
 	}
 	if d.State != DraftAccepted || d.AppliedAt == nil {
-		return d, fault.Keyed(fault.Conflict, "lists.nothing_to_undo", "There is nothing to undo.", nil)
+		return d, fault.Keyed(fault.Conflict, "peerlist.nothing_to_undo", "There is nothing to undo.", nil)
 	}
 	peer, err := Get(tx, d.Host)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return d, err
 	}
 	if peer.Host != "" && !peer.ChangedAt.Equal(*d.AppliedAt) {
-		return d, fault.Keyed(fault.Conflict, "lists.decided_since", "Something else was decided about this server since. Change it on its own page.", map[string]any{"Host": d.Host})
+		return d, fault.Keyed(fault.Conflict, "peerlist.decided_since", "Something else was decided about this server since. Change it on its own page.", map[string]any{"Host": d.Host})
 	}
 	var before Peer
 	if d.Before != "" {
@@ -378,7 +378,7 @@ func ExcludeHost(tx *store.Tx, by int64, host, note string, exclude bool) error 
 	if err != nil {
 		return err
 	}
-	action := "lists.exclude"
+	action := "peerlist.exclude"
 	if exclude {
 		e := Exclude{Host: host, Note: clipped(note, maxNote), CreatedBy: actor(by), CreatedAt: tx.Now}
 		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&e).Error; err != nil {
@@ -388,7 +388,7 @@ func ExcludeHost(tx *store.Tx, by int64, host, note string, exclude bool) error 
 			return err
 		}
 	} else {
-		action = "lists.include"
+		action = "peerlist.include"
 		if err := tx.Exec("DELETE FROM list_excludes WHERE host = ?", host).Error; err != nil {
 			return err
 		}
@@ -397,4 +397,11 @@ func ExcludeHost(tx *store.Tx, by int64, host, note string, exclude bool) error 
 		}
 	}
 	return Record(tx, Line{ActorID: actor(by), Action: action, Subject: host, Reason: note})
+}
+
+// CountMatching counts what Drafts would list.
+func CountMatching(tx *store.Tx, f DraftFilter) (int, error) {
+	var n int64
+	err := f.scope(tx.Model(&Draft{})).Count(&n).Error
+	return int(n), err
 }

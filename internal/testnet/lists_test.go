@@ -314,7 +314,7 @@ func TestSubscription404(t *testing.T) {
 			return err
 		})
 		sub := n.look(id)
-		if sub.Error != "lists.not_there" || sub.Failures != 1 || sub.State != peers.SubActive {
+		if sub.Error != "peerlist.not_there" || sub.Failures != 1 || sub.State != peers.SubActive {
 			t.Errorf("the list is gone: %+v", sub)
 		}
 		n.wantStanding("a.test", peers.Allowed) // nothing is concluded from that
@@ -345,13 +345,13 @@ func TestSubscriptionBadSignature(t *testing.T) {
 			body string
 			want string
 		}{
-			"a host that was put in":  {strings.Replace(string(body), "f.test", "g.test", 1), "lists.bad_signature"},
-			"no proof":                {strings.Replace(string(body), `"proof"`, `"prove"`, 1), "lists.not_signed"},
-			"another list's address":  {strings.Replace(string(body), "/peering/lists/schools", "/peering/lists/others", 1), "lists.bad_signature"},
-			"another publisher":       {strings.ReplaceAll(string(body), `"https://region.test/actor"`, `"https://elm.test/actor"`), "lists.bad_signature"},
-			"said twice":              {strings.Replace(string(body), `"name"`, `"entries":[],"name"`, 1), "lists.not_signed"},
-			"a page":                  {"<!DOCTYPE html>\n<p>Please sign in\n<p>to read this", "lists.no_list"},
-			"names without signature": {"a.test\nb.test\nh.test\n", "lists.not_signed"},
+			"a host that was put in":  {strings.Replace(string(body), "f.test", "g.test", 1), "peerlist.bad_signature"},
+			"no proof":                {strings.Replace(string(body), `"proof"`, `"prove"`, 1), "peerlist.not_signed"},
+			"another list's address":  {strings.Replace(string(body), "/peering/lists/schools", "/peering/lists/others", 1), "peerlist.bad_signature"},
+			"another publisher":       {strings.ReplaceAll(string(body), `"https://region.test/actor"`, `"https://elm.test/actor"`), "peerlist.bad_signature"},
+			"said twice":              {strings.Replace(string(body), `"name"`, `"entries":[],"name"`, 1), "peerlist.not_signed"},
+			"a page":                  {"<!DOCTYPE html>\n<p>Please sign in\n<p>to read this", "peerlist.no_list"},
+			"names without signature": {"a.test\nb.test\nh.test\n", "peerlist.not_signed"},
 		} {
 			exec(t, n.region, "UPDATE published_lists SET version = version + 1, body_version = version + 1, body = ?", []byte(tt.body))
 			sub := n.look(id)
@@ -368,7 +368,7 @@ func TestSubscriptionBadSignature(t *testing.T) {
 		// an old version that was signed rightly is no news
 		exec(t, n.region, "UPDATE published_lists SET version = version + 1, body_version = version + 1, body = ?", body)
 		exec(t, n.school, "UPDATE list_subs SET listed_at = ?", time.Now().Add(time.Hour))
-		if sub := n.look(id); sub.Error != "lists.older" {
+		if sub := n.look(id); sub.Error != "peerlist.older" {
 			t.Errorf("an old version: %q", sub.Error)
 		}
 	})
