@@ -476,6 +476,18 @@ func limitWords(l *Locale, says peers.ListEntry) string {
 	return l.T("import.wants_less", "What", strings.Join(parts, ", "))
 }
 
+// remarkFacts are what imported lists say against a server, for its page.
+func remarkFacts(l *Locale, remarks []peers.Remark) (facts []Fact) {
+	for _, r := range remarks {
+		words := limitWords(l, r.Says)
+		if r.Says.Note != "" {
+			words += " " + l.T("import.note", "Note", r.Says.Note)
+		}
+		facts = append(facts, Fact{Name: l.T("import.one", "ID", strconv.FormatInt(r.ImportID, 10), "Name", r.Name), Value: words, URL: importPath(r.ImportID) + "?show=refused"})
+	}
+	return facts
+}
+
 // importForm asks what is to be decided about a draft, and says what the button does.
 func importForm(l *Locale, im peers.Import, tallies []peers.PileCount, r *http.Request) (fields []FormField, button string) {
 	var allows, denies, opens int64

@@ -90,6 +90,7 @@ func TestImportIsLookedAtThenDecidedThenUndone(t *testing.T) {
 			t.Errorf("%s is %q", host, s)
 		}
 	}
+	o.sees(admin, "/admin/peers/stranger.example", "Import 1: blocks.csv", "shown to followers and in groups only. It says: rude")
 	o.sees(admin, "/admin/peers/import/1?show=conflict", "Applied", "Undo this import", "Decided")
 	o.sees(admin, "/admin/peers/import", "blocks.csv", "Applied", "Import 1")
 	o.sees(admin, "/admin/peers/audit", "Import 1: blocks.csv was applied.")

@@ -116,6 +116,7 @@ type peerTyped struct {
 func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed peerTyped, problem *fault.Error) error {
 	var row peers.Row
 	var ties community.Ties
+	var remarks []peers.Remark
 	var lines []peers.Line
 	var names []peers.Name
 	var known below
@@ -144,6 +145,9 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		if lines, err = peers.Audit(tx, host, page); err != nil {
 			return err
 		}
+		if remarks, err = peers.RemarksOn(tx, host); err != nil {
+			return err
+		}
 		if refused, err = community.LatelyNotTaken(tx, host, mostRefused); err != nil {
 			return err
 		}
@@ -169,7 +173,7 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 			{N: ties.Accounts, Words: l.T("peer.accounts", "Count", ties.Accounts)},
 			{N: ties.Posts, Words: l.T("peer.posts", "Count", ties.Posts)},
 			{N: ties.Waiting, Words: l.T("peer.waiting", "Count", ties.Waiting)}},
-		Facts:   p.peerFacts(h, row),
+		Facts:   append(p.peerFacts(h, row), remarkFacts(h.l, remarks)...),
 		History: p.logLines(h, lines, by, false),
 		Empty:   EmptyState{Icon: "history", Title: l.T("audit.none"), Words: l.T("audit.none_peer")},
 	}
