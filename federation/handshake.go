@@ -309,6 +309,9 @@ func (f *Federation) takeAsk(ctx context.Context, in *sender, who doorstep, ask 
 
 // phraseWith is the six words of this server's key and another's.
 func (f *Federation) phraseWith(ctx context.Context, theirs string) (string, error) {
+	if _, err := f.instanceKeys(ctx); err != nil { // made at the first start
+		return "", err
+	}
 	var site community.Site
 	if err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
 		site, err = community.SiteOf(tx)

@@ -171,6 +171,9 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 			return "", err
 		}
 	}
+	if in.admitted {
+		f.heardFrom(r.Context(), host)
+	}
 	if forwarded {
 		return f.takeForwarded(in, env, body)
 	}
@@ -200,7 +203,6 @@ func (f *Federation) takeIn(w http.ResponseWriter, r *http.Request) (outcome str
 		return "duplicate", nil
 	}
 	if in.admitted {
-		f.heardFrom(r.Context(), host)
 		f.heardOfFollowers(in.account, r.Header.Get(synchronization))
 	}
 	return "accepted", nil

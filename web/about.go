@@ -129,8 +129,11 @@ func (p *Pages) peering(h *here, w http.ResponseWriter, r *http.Request) error {
 	view := peeringPage{Head: PageHead{Title: l.T("nav.peering"), Lead: l.T("peering.lead", "School", s.Title())},
 		Facts: []Fact{{Name: l.T("peering.host"), Value: p.site.Host}, {Name: l.T("peering.handles"), Value: "@name@" + p.site.Host},
 			{Name: l.T("peering.software"), Value: "Chalkring " + p.Version}},
-		Steps: []string{l.T("peering.step_ask"), l.T("peering.step_add", "Host", p.site.Host), l.T("peering.step_here"), l.T("peering.step_follow")},
+		Steps: []string{l.T("peering.step_ask"), l.T("peering.step_request", "Host", p.site.Host), l.T("peering.step_words"), l.T("peering.step_here"), l.T("peering.step_add", "Host", p.site.Host), l.T("peering.step_follow")},
 		Why:   []string{l.T("peering.why_closed"), l.T("peering.why_children"), l.T("peering.why_exact")},
+	}
+	if hash, err := peers.KeyHash(s.PublicKey); err == nil {
+		view.Facts = append(view.Facts, Fact{Name: l.T("peering.fingerprint"), Value: peers.Fingerprint(hash)})
 	}
 	if mode == peers.Open {
 		view.Head.Lead = l.T("peering.lead_open", "School", s.Title())

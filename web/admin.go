@@ -31,6 +31,7 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	p.heldRoutes(get, post)
 	p.importRoutes(get, post)
 	p.listPagesRoutes(get, post)
+	p.peerRequestRoutes(get, post)
 	get("/admin/peers/{host}", connections, p.peer)
 	post("/admin/peers/{host}", connections, p.changePeer)
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)
@@ -141,6 +142,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var days []community.DeliveryDay
 	var lanes []community.Lane
 	var knocking []peers.Host
+	var asking int
 	var lists []Action
 	var admitted map[string]bool
 	var reports, reviews, expired int
@@ -163,6 +165,9 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 			return err
 		}
 		if reviews, expired, err = peers.CountDue(tx); err != nil {
+			return err
+		}
+		if asking, err = peers.CountAsking(tx); err != nil {
 			return err
 		}
 		if reports, err = community.CountOpenReports(tx, h.me); err != nil {
@@ -195,6 +200,9 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})
 	}
 	if h.user.Role.MayManagePeers() {
+		if asking > 0 {
+			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_peers", "Count", asking), Icon: "waypoints", URL: peerRequestsPath})
+		}
 		if len(knocking) > 0 {
 			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
 		}

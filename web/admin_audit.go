@@ -247,6 +247,9 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 	case "invite.revoke":
 		return l.T("audit.revoke"), ""
 	}
+	if words := peeringLine(l, line); words != "" {
+		return words, ""
+	}
 	return l.T("audit.other", "Action", line.Action, "Subject", line.Subject), ""
 }
 

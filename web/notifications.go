@@ -113,6 +113,10 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 	if err != nil {
 		return nil, err
 	}
+	peering, err := community.PeeringOf(tx, list)
+	if err != nil {
+		return nil, err
+	}
 	severed, err := community.SeveredBy(tx, idsOfKind(list, community.NotifySevered))
 	if err != nil {
 		return nil, err
@@ -167,6 +171,9 @@ func (p *Pages) told(tx *store.Tx, h *here, list []community.Notification, read 
 			item.URL, item.Words = lostPath(n.ID), template.HTML(template.HTMLEscapeString(severedWords(h.l, severed[n.ID])))
 		case community.NotifyReport:
 			item.URL = "/admin/reports"
+		case community.NotifyPeering:
+			icon, words := p.peeringNotice(h.l, peering[peerRequestOf(n)])
+			item.Icon, item.Words, item.URL = icon, template.HTML(template.HTMLEscapeString(words)), peerRequestsPath+"#request-"+digits(peerRequestOf(n))
 		case community.NotifyFollowRequest:
 			item.URL, item.Actions = "/follow-requests", requestActions(h.l, n.FromID)
 		case community.NotifyRequest:
@@ -207,6 +214,8 @@ func (p *Pages) sentence(l *Locale, kind community.NotificationKind, name templa
 		return "send", l.HTML("notification.boost", "Name", name)
 	case community.NotifyAnswer:
 		return "circle-check", l.HTML("notification.answer", "Name", name)
+	case community.NotifyPeering:
+		return "waypoints", l.HTML("notification.peering")
 	case community.NotifyReport:
 		return "triangle-alert", l.HTML("notification.report", "Name", name)
 	case community.NotifyQuote:

@@ -31,6 +31,8 @@ type peerCommand struct {
 	Export peerExport `cmd:"" help:"Print the list of servers for other software."`
 
 	endCommands `embed:""`
+
+	requestCommands `embed:""`
 }
 
 type peerMode struct {

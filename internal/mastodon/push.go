@@ -447,7 +447,7 @@ func (a *API) pushPayload(tx *store.Tx, s community.PushSubscription, n communit
 	if n.Kind == community.NotifyPoll && n.FromID == s.AccountID {
 		out.Title = a.words(locale, "notification.poll_mine")
 	}
-	if n.Kind == community.NotifySevered || n.Kind == community.NotifyReport || n.Kind == community.NotifyRequest { // these say more than who did it
+	if n.Kind == community.NotifySevered || n.Kind == community.NotifyReport || n.Kind == community.NotifyRequest || n.Kind == community.NotifyPeering { // these say more than who did it
 		out.Title, out.Body = a.words(locale, "push.new"), ""
 	}
 	if status := told[0].Status; status != nil {

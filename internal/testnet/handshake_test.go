@@ -139,11 +139,11 @@ func TestHandshake(t *testing.T) {
 		all := gates(t, net, "oak.test", "elm.test")
 		oak, elm := all[0], all[1]
 		amira, bo := oak.Teacher("amira"), elm.Teacher("bo")
-		asked := oak.asks("elm.test")
+		asked := oak.asks("elm.test", func(f *peers.Form) { f.Preset = peers.PresetPartner })
 		net.Settle()
 		oak.wantState(peers.Out, "elm.test", peers.RequestWaiting)
 		got := elm.with(peers.In, "oak.test")
-		if got.State != peers.RequestWaiting || got.Purpose != asked.Purpose || got.Contact != asked.Contact || got.Hint != "ceiling=network hold=first" || got.Software != "Chalkring" {
+		if got.State != peers.RequestWaiting || got.Purpose != asked.Purpose || got.Contact != asked.Contact || got.Hint != "ceiling=group hold=none" || got.Software != "Chalkring" {
 			t.Errorf("elm has the request as %+v", got)
 		}
 		if got.Phrase != asked.Phrase || len(strings.Fields(got.Phrase)) != 6 || got.KeyHash == asked.KeyHash {
@@ -161,7 +161,7 @@ func TestHandshake(t *testing.T) {
 		if _, err := amira.Look(bo.Handle()); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("before elm accepted, looking for somebody there: %v", err)
 		}
-		if err := elm.accepts("oak.test", peers.PresetPartner); err != nil {
+		if err := elm.accepts("oak.test", peers.PresetNetwork); err != nil {
 			t.Fatal(err)
 		}
 		net.Settle()
@@ -171,7 +171,7 @@ func TestHandshake(t *testing.T) {
 		elm.wantState(peers.In, "oak.test", peers.RequestAccepted)
 		oak.must(func(tx *store.Tx) error {
 			p, err := peers.Get(tx, "elm.test")
-			if p.Preset != peers.PresetNetwork || p.TheirHint != "ceiling=group hold=none" || p.KeyHash != asked.KeyHash || p.Source != peers.SourceHandshake {
+			if p.Preset != peers.PresetPartner || p.TheirHint != "ceiling=network hold=first" || p.KeyHash != asked.KeyHash || p.Source != peers.SourceHandshake {
 				t.Errorf("oak's entry for elm: %+v", p)
 			}
 			return err
