@@ -27,15 +27,17 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 	get("/admin/peers/mode", connections, p.modeForm)
 	post("/admin/peers/mode", connections, p.setMode)
 	get("/admin/peers/audit", connections, p.audit)
+	p.importRoutes(get, post)
 	p.adminEndRoutes(get, post)
 	p.heldRoutes(get, post)
-	p.importRoutes(get, post)
-	p.listPagesRoutes(get, post)
 	p.peerRequestRoutes(get, post)
+	p.listPagesRoutes(get, post)
 	get("/admin/peers/{host}", connections, p.peer)
 	post("/admin/peers/{host}", connections, p.changePeer)
+	post("/admin/peers/{host}/names", connections, p.changeNames)
 	get("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.askPeer)
 	post("/admin/peers/{host}/{deed:allow|block|remove}", connections, p.decidePeer)
+	p.exchangeRoutes(get, post)
 	get("/admin/delivery", connections, p.lanes)
 	post("/admin/delivery", connections, p.wake)
 	get("/admin/site", connections, p.siteForm)
@@ -142,8 +144,8 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var days []community.DeliveryDay
 	var lanes []community.Lane
 	var knocking []peers.Host
-	var asking int
 	var lists []Action
+	var asking int
 	var admitted map[string]bool
 	var reports, reviews, expired int
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
@@ -164,10 +166,10 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		if lanes, err = community.Lanes(tx); err != nil {
 			return err
 		}
-		if reviews, expired, err = peers.CountDue(tx); err != nil {
+		if asking, err = peers.CountAsking(tx); err != nil {
 			return err
 		}
-		if asking, err = peers.CountAsking(tx); err != nil {
+		if reviews, expired, err = peers.CountDue(tx); err != nil {
 			return err
 		}
 		if reports, err = community.CountOpenReports(tx, h.me); err != nil {

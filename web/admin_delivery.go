@@ -58,7 +58,8 @@ func (p *Pages) lanes(h *here, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := h.l
-	view := lanesPage{Head: PageHead{Title: l.T("admin.delivery"), Lead: l.T("lane.lead")}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/delivery"),
+	view := lanesPage{Head: PageHead{Title: l.T("admin.delivery"), Lead: l.T("lane.lead"),
+		Actions: []Action{{Words: l.T("exchange.title"), Icon: "search", URL: exchangeAt}}}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/delivery"),
 		Empty: EmptyState{Icon: "circle-check", Title: l.T("lane.none_title"), Words: l.T("lane.none_words")}}
 	view.Chart, view.Week = p.deliveryChart(l, days)
 	for _, lane := range lanes {
@@ -80,11 +81,11 @@ func (p *Pages) lane(h *here, lane community.Lane, admitted bool) laneRow {
 		row.State = State{Tone: "quiet", Icon: "lock", Words: l.T("lane.held")}
 		return row
 	case lane.ParkedAt != nil && lane.FailingSince != nil:
-		row.State, row.Reason = State{Tone: "bad", Icon: "circle-x", Words: l.T("lane.parked", "When", l.Ago(*lane.FailingSince, p.Now()))}, p.laneReason(l, lane.Error)
+		row.State, row.Reason = State{Tone: "bad", Icon: "circle-x", Words: l.T("lane.parked", "When", l.Ago(*lane.FailingSince, p.Now()))}, laneReason(l, lane.Error)
 	case lane.FailingSince != nil:
-		row.State, row.Reason = State{Tone: "bad", Icon: "circle-alert", Words: l.T("lane.failing", "When", l.Ago(*lane.FailingSince, p.Now()))}, p.laneReason(l, lane.Error)
+		row.State, row.Reason = State{Tone: "bad", Icon: "circle-alert", Words: l.T("lane.failing", "When", l.Ago(*lane.FailingSince, p.Now()))}, laneReason(l, lane.Error)
 	default:
-		row.State, row.Reason = State{Tone: "wait", Icon: "clock", Words: l.T("lane.moving")}, p.laneReason(l, lane.Error)
+		row.State, row.Reason = State{Tone: "wait", Icon: "clock", Words: l.T("lane.moving")}, laneReason(l, lane.Error)
 	}
 	if lane.NextAt.After(p.Now().Add(time.Second)) {
 		row.Next = lane.NextAt
@@ -94,13 +95,13 @@ func (p *Pages) lane(h *here, lane community.Lane, admitted bool) laneRow {
 }
 
 // laneReason says why an exchange does not go on, in words.
-func (p *Pages) laneReason(l *Locale, why string) string {
+func laneReason(l *Locale, why string) string {
 	switch why {
 	case "delivery.broken", "delivery.unavailable", "delivery.busy":
 		return l.T("lane.unavailable")
 	case "", "withheld.peer", "delivery.not_connected", "withheld.no_inbox", "delivery.bad_inbox", "delivery.no_answer", "delivery.unreachable",
 		"delivery.timeout", "delivery.private_address", "delivery.redirect", "delivery.gone", "delivery.not_admitted_there", "delivery.internal":
-		return p.deliveryReason(l, community.Delivered{Reason: why})
+		return deliveryReason(l, community.Delivered{Reason: why})
 	}
 	return l.T("lane.refused")
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -187,20 +188,9 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		view.More = pager(r, page, n, lines[0].ID, lines[n-1].ID).Older
 	}
 	if row.Error != "" && row.FailingSince != nil {
-		view.Reason = p.laneReason(l, row.Error)
+		view.Reason = laneReason(l, row.Error)
 	}
-	allow := Action{Words: l.T("peers.allow"), Icon: "circle-check", URL: at + "/allow", Main: !entry}
-	block := Action{Words: l.T("peers.block"), Icon: "ban", URL: at + "/block", Danger: true}
-	switch {
-	case row.Standing == peers.Allowed:
-		view.Head.Actions = []Action{block}
-	case row.CoveredBy != "":
-		view.Head.Actions = []Action{{Words: l.T("peers.see_block"), Icon: "ban", URL: peerPath(row.CoveredBy)}}
-	case row.Standing == peers.Blocked:
-		view.Head.Actions = []Action{allow}
-	default:
-		view.Head.Actions = []Action{allow, block}
-	}
+	view.Head.Actions, view.Head.Menu = peerActions(l, row, p.Now())
 	wrong := map[string]string{}
 	status := http.StatusOK
 	if problem != nil {
@@ -208,7 +198,6 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		status = problem.Kind.Status()
 	}
 	if entry {
-		view.Head.Actions = append(view.Head.Actions, Action{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true})
 		view.Connection = p.connectionFacts(h, row, by)
 		p.peerForms(h, &view, row, known, typed, wrong)
 		for _, n := range names {
@@ -216,6 +205,33 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		}
 	}
 	return p.render(h, w, status, "admin_peer", name, view)
+}
+
+// peerActions are what can be done about a server as a whole: first what brings
+// it back, or in; what ends it has a page of its own, which counts first.
+func peerActions(l *Locale, row peers.Row, now time.Time) (actions, menu []Action) {
+	at := peerPath(row.Host)
+	allow := Action{Words: l.T("peers.allow"), Icon: "circle-check", URL: at + "/allow", Main: row.ID == 0}
+	switch {
+	case row.CoveredBy != "":
+		actions = []Action{{Words: l.T("peers.see_block"), Icon: "ban", URL: peerPath(row.CoveredBy)}}
+	case row.ID == 0:
+		return []Action{allow, endDeed(l, "block", row.Host)}, nil
+	case row.Standing == peers.Blocked:
+		actions = []Action{allow}
+	default:
+		if first := deedsFor(row.Peer, community.Severances{}, now)[0]; first == "resume" || first == "unpurge" {
+			actions = []Action{endDeed(l, first, row.Host)}
+		}
+	}
+	if row.Standing == peers.Allowed && row.CoveredBy == "" {
+		actions = append(actions, Action{Words: l.T("peers.test"), Icon: "send", URL: at + "/test"})
+		if row.TheirView == peers.ViewUnknown || row.TheirView == peers.ViewRefused {
+			actions = append(actions, Action{Words: l.T("peers.ask"), Icon: "user-plus", URL: "/admin/peers/requests/new?" + url.Values{"host": {row.Host}}.Encode()})
+		}
+	}
+	actions = append(actions, Action{Words: l.T("peers.end"), Icon: "log-out", URL: at + "/ends"})
+	return actions, []Action{{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true}}
 }
 
 // peerForms adds to a server's page the forms that change its entry.

@@ -61,7 +61,7 @@ func (p *Pages) delivery(h *here, w http.ResponseWriter, r *http.Request) error 
 		}
 		seen[d.Inbox] = true
 		figures[d.State]++
-		row := DeliveryRow{School: p.school(h, d.Host, d.Name), State: p.deliveryState(l, d.State), Tries: d.Attempts, Reason: p.deliveryReason(l, d)}
+		row := DeliveryRow{School: p.school(h, d.Host, d.Name), State: p.deliveryState(l, d.State), Tries: d.Attempts, Reason: deliveryReason(l, d)}
 		if row.School.Name == d.Host {
 			row.School.Name = ""
 		}
@@ -98,7 +98,7 @@ func (p *Pages) deliveryState(l *Locale, state string) State {
 }
 
 // deliveryReason says why a delivery is not there, in words.
-func (p *Pages) deliveryReason(l *Locale, d community.Delivered) string {
+func deliveryReason(l *Locale, d community.Delivered) string {
 	if d.Parked {
 		return l.T("delivery.parked")
 	}

@@ -25,6 +25,7 @@ type peerCommand struct {
 	Block  peerBlock  `cmd:"" help:"Refuse servers and every name below theirs, hide what came from them, and end the follows."`
 	Remove peerRemove `cmd:"" help:"Take servers off the list: they become unknown again."`
 	List   peerList   `cmd:"" help:"List the servers on the list."`
+	Test   peerTry    `cmd:"" help:"Try the connection with a server step by step, and say where it ends."`
 	Held   peerHeld   `cmd:"" help:"List what waits for review, and decide on it."`
 	Log    peerLog    `cmd:"" help:"Show who decided what, newest first; verify or export the whole log."`
 	Import peerImport `cmd:"" help:"Take in a list of servers from a file, after a look at what each line would do."`

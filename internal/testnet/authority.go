@@ -30,7 +30,7 @@ func newAuthority(t testing.TB) *authority {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "testnet"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(61 * 24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -46,8 +46,8 @@ func newAuthority(t testing.TB) *authority {
 	return a
 }
 
-// leaf makes a certificate for a name, in PEM.
-func (a *authority) leaf(t testing.TB, host string) (certPEM, keyPEM []byte) {
+// leaf makes a certificate for a name, in PEM, with changes for one that is wrong.
+func (a *authority) leaf(t testing.TB, host string, changes ...func(*x509.Certificate)) (certPEM, keyPEM []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -55,8 +55,11 @@ func (a *authority) leaf(t testing.TB, host string) (certPEM, keyPEM []byte) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(60 * 24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, change := range changes {
+		change(template)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {
@@ -84,9 +87,9 @@ func (a *authority) files(t testing.TB, dir, host string) (certFile, keyFile str
 }
 
 // serverConfig is the TLS of a stranger's listener.
-func (a *authority) serverConfig(t testing.TB, host string) *tls.Config {
+func (a *authority) serverConfig(t testing.TB, host string, changes ...func(*x509.Certificate)) *tls.Config {
 	t.Helper()
-	cert, key := a.leaf(t, host)
+	cert, key := a.leaf(t, host, changes...)
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)

@@ -5,8 +5,10 @@ package testnet
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -170,6 +172,29 @@ func (n *Net) Resolve(_ context.Context, host string) ([]netip.AddrPort, bool) {
 		return []netip.AddrPort{at}, true
 	}
 	return nil, true
+}
+
+// Answer answers under a name with a handler, and with a certificate of the
+// network's authority that was changed; without changes it is in order. With
+// another Net's authority it is one that nobody here knows.
+func (n *Net) Answer(host string, by *Net, h http.Handler, changes ...func(*x509.Certificate)) {
+	n.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.place(host, l)
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, TLSConfig: by.ca.serverConfig(n.t, host, changes...),
+		ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = server.ServeTLS(l, "", "") }() // ends with Close
+	n.t.Cleanup(func() { _ = server.Close() })
+}
+
+// Point makes a name lead to an address where perhaps nobody answers.
+func (n *Net) Point(host string, at netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.addresses[host] = at
 }
 
 // Client returns an HTTP client that finds the network's names and trusts its

@@ -123,6 +123,54 @@ CREATE FUNCTION audit_only_added() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN 
 CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added();
 CREATE TRIGGER audit_chain_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION audit_only_added();
 
+-- What is read again and again is kept in memory with its version, which every
+-- change of the row moves on, and used while the row still has that version. The
+-- figures of a post are not among what is kept.
+ALTER TABLE posts ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oauth_tokens ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oauth_apps ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN bonds BIGINT NOT NULL DEFAULT 0;
+-- +goose StatementBegin
+CREATE FUNCTION next_version() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.version := OLD.version + 1; RETURN NEW; END $$;
+-- +goose StatementEnd
+CREATE TRIGGER posts_version BEFORE UPDATE OF id, author_id, author_host, uri, url, kind, audience, unlisted, listed, group_id, title, teaser, warning, sensitive, source, sections, html,
+	language, subject, level, licence, contributors, thread_id, in_reply_to_id, in_reply_to_uri, in_reply_to_author, boost_of_id, accepted_answer_id, context_uri,
+	quote_id, quote_uri, quote_state, quote_authorization, quotable, quote_policy, replies_uri, extra, media_count, app_id, created_at, edited_at, deleted_at ON posts FOR EACH ROW EXECUTE FUNCTION next_version();
+CREATE TRIGGER accounts_version BEFORE UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION next_version();
+CREATE TRIGGER users_version BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION next_version();
+CREATE TRIGGER oauth_tokens_version BEFORE UPDATE ON oauth_tokens FOR EACH ROW EXECUTE FUNCTION next_version();
+CREATE TRIGGER oauth_apps_version BEFORE UPDATE ON oauth_apps FOR EACH ROW EXECUTE FUNCTION next_version();
+-- Which bonds somebody here ever had, as a sum of bits: 1 muted somebody, 2 blocked
+-- or was blocked, 4 shut a server out, 8 bookmarked, 16 muted a thread, 32 made a
+-- filter. What was never is not looked for.
+-- +goose StatementBegin
+CREATE FUNCTION note_bond() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	UPDATE users SET bonds = bonds | TG_ARGV[0]::BIGINT WHERE account_id = NEW.account_id AND bonds & TG_ARGV[0]::BIGINT = 0;
+	RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION note_blocked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	UPDATE users SET bonds = bonds | 2 WHERE account_id IN (NEW.account_id, NEW.target_id) AND bonds & 2 = 0;
+	RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER mutes_bond AFTER INSERT OR UPDATE OF account_id ON mutes FOR EACH ROW EXECUTE FUNCTION note_bond(1);
+CREATE TRIGGER blocks_bond AFTER INSERT OR UPDATE OF account_id, target_id ON blocks FOR EACH ROW EXECUTE FUNCTION note_blocked();
+CREATE TRIGGER host_blocks_bond AFTER INSERT OR UPDATE OF account_id ON host_blocks FOR EACH ROW EXECUTE FUNCTION note_bond(4);
+CREATE TRIGGER bookmarks_bond AFTER INSERT OR UPDATE OF account_id ON bookmarks FOR EACH ROW EXECUTE FUNCTION note_bond(8);
+CREATE TRIGGER thread_mutes_bond AFTER INSERT OR UPDATE OF account_id ON thread_mutes FOR EACH ROW EXECUTE FUNCTION note_bond(16);
+CREATE TRIGGER filters_bond AFTER INSERT OR UPDATE OF account_id ON filters FOR EACH ROW EXECUTE FUNCTION note_bond(32);
+UPDATE users SET bonds = bonds | 1 WHERE bonds & 1 = 0 AND EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 2 WHERE bonds & 2 = 0 AND EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 2 WHERE bonds & 2 = 0 AND EXISTS (SELECT 1 FROM blocks WHERE blocks.target_id = users.account_id);
+UPDATE users SET bonds = bonds | 4 WHERE bonds & 4 = 0 AND EXISTS (SELECT 1 FROM host_blocks WHERE host_blocks.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 8 WHERE bonds & 8 = 0 AND EXISTS (SELECT 1 FROM bookmarks WHERE bookmarks.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 16 WHERE bonds & 16 = 0 AND EXISTS (SELECT 1 FROM thread_mutes WHERE thread_mutes.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 32 WHERE bonds & 32 = 0 AND EXISTS (SELECT 1 FROM filters WHERE filters.account_id = users.account_id);
+
 -- Lists of servers that this one publishes for others: what they are called,
 -- who may read them, and by which marks peers are on them. A changed list has a
 -- new version; told is the version that its readers were told of.
@@ -331,57 +379,6 @@ CREATE INDEX hosts_silenced ON hosts (host) WHERE silenced;
 CREATE INDEX accounts_silenced ON accounts (host) WHERE silenced;
 CREATE INDEX peers_silenced ON peers (host) WHERE silenced;
 
--- Lists of servers that were imported, and what became of each of their lines:
--- an import can be undone as a whole. says is what the file says of the server,
--- before the entry as it was, both JSON; after_id is where in the log to look
--- for what was decided later.
-CREATE TABLE peer_imports (
-	id          BIGINT    NOT NULL PRIMARY KEY,
-	name        TEXT      NOT NULL,
-	format      TEXT      NOT NULL,
-	direction   TEXT      NOT NULL DEFAULT '',
-	digest      TEXT      NOT NULL,
-	state       TEXT      NOT NULL CHECK (state IN ('reading', 'draft', 'applying', 'applied', 'undoing', 'undone', 'discarded')),
-	preset      TEXT      NOT NULL DEFAULT '',
-	conflicts   TEXT      NOT NULL DEFAULT 'keep' CHECK (conflicts IN ('keep', 'stricter', 'file')),
-	fresh       BIGINT    NOT NULL DEFAULT 0,
-	present     BIGINT    NOT NULL DEFAULT 0,
-	conflicting BIGINT    NOT NULL DEFAULT 0,
-	refused     BIGINT    NOT NULL DEFAULT 0,
-	ties        BIGINT    NOT NULL DEFAULT 0,
-	total       BIGINT    NOT NULL DEFAULT 0,
-	done        BIGINT    NOT NULL DEFAULT 0,
-	applied     BIGINT    NOT NULL DEFAULT 0,
-	changed     BIGINT    NOT NULL DEFAULT 0,
-	created_by  BIGINT    REFERENCES accounts (id),
-	created_at  TIMESTAMP NOT NULL,
-	applied_at  TIMESTAMP,
-	undo_until  TIMESTAMP,
-	undone_at   TIMESTAMP,
-	closed_at   TIMESTAMP
-);
-CREATE INDEX peer_imports_close ON peer_imports (undo_until) WHERE undo_until IS NOT NULL AND closed_at IS NULL;
-CREATE TABLE peer_import_entries (
-	import_id BIGINT    NOT NULL REFERENCES peer_imports (id) ON DELETE CASCADE,
-	seq       BIGINT    NOT NULL,
-	line      BIGINT    NOT NULL,
-	host      TEXT      NOT NULL,
-	pile      TEXT      NOT NULL CHECK (pile IN ('new', 'there', 'conflict', 'refused')),
-	deed      TEXT      NOT NULL DEFAULT '' CHECK (deed IN ('', 'allow', 'deny', 'limit')),
-	why       TEXT      NOT NULL DEFAULT '',
-	about     TEXT      NOT NULL DEFAULT '',
-	says      TEXT      NOT NULL DEFAULT '',
-	ties      BOOLEAN   NOT NULL DEFAULT FALSE,
-	state     TEXT      NOT NULL DEFAULT '' CHECK (state IN ('', 'todo', 'done', 'changed', 'undone', 'hand')),
-	was       TIMESTAMP,
-	before    TEXT      NOT NULL DEFAULT '',
-	after_id  BIGINT    NOT NULL DEFAULT 0,
-	PRIMARY KEY (import_id, seq)
-);
-CREATE INDEX peer_import_entries_pile ON peer_import_entries (import_id, pile, seq);
-CREATE INDEX peer_import_entries_state ON peer_import_entries (import_id, state, seq) WHERE state <> '';
-CREATE INDEX peer_import_entries_remark ON peer_import_entries (host, import_id) WHERE why = 'import.limits_stranger';
-
 -- Requests to connect: out, from here, and in, from another server. kind is how
 -- it was asked: with an Offer of a Relationship, or a Follow of the server's own
 -- actor. key_hash and phrase are of the key that the other side had at that time.
@@ -466,7 +463,69 @@ ALTER TABLE notifications ADD CONSTRAINT notices_kind_check CHECK (kind IN ('fol
 ALTER TABLE notifications ADD COLUMN peer_request_id BIGINT REFERENCES peer_requests (id) ON DELETE CASCADE;
 CREATE INDEX notifications_peering ON notifications (peer_request_id) WHERE peer_request_id IS NOT NULL;
 
+-- Lists of servers that were imported, and what became of each of their lines:
+-- an import can be undone as a whole. says is what the file says of the server,
+-- before the entry as it was, both JSON; after_id is where in the log to look
+-- for what was decided later.
+CREATE TABLE peer_imports (
+	id          BIGINT    NOT NULL PRIMARY KEY,
+	name        TEXT      NOT NULL,
+	format      TEXT      NOT NULL,
+	direction   TEXT      NOT NULL DEFAULT '',
+	digest      TEXT      NOT NULL,
+	state       TEXT      NOT NULL CHECK (state IN ('reading', 'draft', 'applying', 'applied', 'undoing', 'undone', 'discarded')),
+	preset      TEXT      NOT NULL DEFAULT '',
+	conflicts   TEXT      NOT NULL DEFAULT 'keep' CHECK (conflicts IN ('keep', 'stricter', 'file')),
+	fresh       BIGINT    NOT NULL DEFAULT 0,
+	present     BIGINT    NOT NULL DEFAULT 0,
+	conflicting BIGINT    NOT NULL DEFAULT 0,
+	refused     BIGINT    NOT NULL DEFAULT 0,
+	ties        BIGINT    NOT NULL DEFAULT 0,
+	total       BIGINT    NOT NULL DEFAULT 0,
+	done        BIGINT    NOT NULL DEFAULT 0,
+	applied     BIGINT    NOT NULL DEFAULT 0,
+	changed     BIGINT    NOT NULL DEFAULT 0,
+	created_by  BIGINT    REFERENCES accounts (id),
+	created_at  TIMESTAMP NOT NULL,
+	applied_at  TIMESTAMP,
+	undo_until  TIMESTAMP,
+	undone_at   TIMESTAMP,
+	closed_at   TIMESTAMP
+);
+CREATE INDEX peer_imports_close ON peer_imports (undo_until) WHERE undo_until IS NOT NULL AND closed_at IS NULL;
+CREATE TABLE peer_import_entries (
+	import_id BIGINT    NOT NULL REFERENCES peer_imports (id) ON DELETE CASCADE,
+	seq       BIGINT    NOT NULL,
+	line      BIGINT    NOT NULL,
+	host      TEXT      NOT NULL,
+	pile      TEXT      NOT NULL CHECK (pile IN ('new', 'there', 'conflict', 'refused')),
+	deed      TEXT      NOT NULL DEFAULT '' CHECK (deed IN ('', 'allow', 'deny', 'limit')),
+	why       TEXT      NOT NULL DEFAULT '',
+	about     TEXT      NOT NULL DEFAULT '',
+	says      TEXT      NOT NULL DEFAULT '',
+	ties      BOOLEAN   NOT NULL DEFAULT FALSE,
+	state     TEXT      NOT NULL DEFAULT '' CHECK (state IN ('', 'todo', 'done', 'changed', 'undone', 'hand')),
+	was       TIMESTAMP,
+	before    TEXT      NOT NULL DEFAULT '',
+	after_id  BIGINT    NOT NULL DEFAULT 0,
+	PRIMARY KEY (import_id, seq)
+);
+CREATE INDEX peer_import_entries_pile ON peer_import_entries (import_id, pile, seq);
+CREATE INDEX peer_import_entries_state ON peer_import_entries (import_id, state, seq) WHERE state <> '';
+CREATE INDEX peer_import_entries_remark ON peer_import_entries (host, import_id) WHERE why = 'import.limits_stranger';
+
+-- What went between this server and another or one of its people, newest first.
+CREATE INDEX incoming_host ON incoming (host, id);
+CREATE INDEX deliveries_host ON deliveries (host, id);
+CREATE INDEX outgoing_actor ON outgoing (actor_id, id);
+
 -- +goose Down
+DROP INDEX outgoing_actor;
+DROP INDEX deliveries_host;
+DROP INDEX incoming_host;
+-- The way back of imports.
+DROP TABLE peer_import_entries;
+DROP TABLE peer_imports;
 -- The way back of requests to connect.
 DELETE FROM notifications WHERE kind = 'peering';
 DROP INDEX notifications_peering;
@@ -478,9 +537,6 @@ DROP TABLE peer_invitations;
 DROP TABLE peer_offers;
 DROP TABLE peer_messages;
 DROP TABLE peer_requests;
--- The way back of imports.
-DROP TABLE peer_import_entries;
-DROP TABLE peer_imports;
 DROP INDEX accounts_silenced;
 DROP INDEX hosts_silenced;
 ALTER TABLE reports DROP COLUMN apart;
@@ -497,6 +553,28 @@ DROP TABLE list_subs;
 DROP TABLE published_readers;
 DROP TABLE published_entries;
 DROP TABLE published_lists;
+-- The way back of versions and bonds.
+DROP TRIGGER posts_version ON posts;
+DROP TRIGGER accounts_version ON accounts;
+DROP TRIGGER users_version ON users;
+DROP TRIGGER oauth_tokens_version ON oauth_tokens;
+DROP TRIGGER oauth_apps_version ON oauth_apps;
+DROP TRIGGER mutes_bond ON mutes;
+DROP TRIGGER blocks_bond ON blocks;
+DROP TRIGGER host_blocks_bond ON host_blocks;
+DROP TRIGGER bookmarks_bond ON bookmarks;
+DROP TRIGGER thread_mutes_bond ON thread_mutes;
+DROP TRIGGER filters_bond ON filters;
+DROP FUNCTION note_bond();
+DROP FUNCTION note_blocked();
+DROP FUNCTION next_version();
+ALTER TABLE users DROP COLUMN bonds;
+ALTER TABLE oauth_apps DROP COLUMN version;
+ALTER TABLE oauth_tokens DROP COLUMN version;
+ALTER TABLE users DROP COLUMN version;
+ALTER TABLE accounts DROP COLUMN version;
+ALTER TABLE posts DROP COLUMN version;
+
 -- The way back of how connections end.
 DROP TABLE audit_chain;
 DROP TRIGGER audit_no_change ON audit;

@@ -142,6 +142,79 @@ CREATE TRIGGER audit_chain_no_update BEFORE UPDATE ON audit_chain BEGIN SELECT R
 CREATE TRIGGER audit_chain_no_delete BEFORE DELETE ON audit_chain BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
 -- +goose StatementEnd
 
+-- What is read again and again is kept in memory with its version, which every
+-- change of the row moves on, and used while the row still has that version. The
+-- figures of a post are not among what is kept.
+ALTER TABLE posts ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oauth_tokens ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oauth_apps ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN bonds BIGINT NOT NULL DEFAULT 0;
+-- +goose StatementBegin
+CREATE TRIGGER posts_version AFTER UPDATE OF id, author_id, author_host, uri, url, kind, audience, unlisted, listed, group_id, title, teaser, warning, sensitive, source, sections, html,
+	language, subject, level, licence, contributors, thread_id, in_reply_to_id, in_reply_to_uri, in_reply_to_author, boost_of_id, accepted_answer_id, context_uri,
+	quote_id, quote_uri, quote_state, quote_authorization, quotable, quote_policy, replies_uri, extra, media_count, app_id, created_at, edited_at, deleted_at ON posts BEGIN UPDATE posts SET version = OLD.version + 1 WHERE id = NEW.id; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER accounts_version AFTER UPDATE ON accounts BEGIN UPDATE accounts SET version = OLD.version + 1 WHERE id = NEW.id; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER users_version AFTER UPDATE ON users BEGIN UPDATE users SET version = OLD.version + 1 WHERE account_id = NEW.account_id; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER oauth_tokens_version AFTER UPDATE ON oauth_tokens BEGIN UPDATE oauth_tokens SET version = OLD.version + 1 WHERE id = NEW.id; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER oauth_apps_version AFTER UPDATE ON oauth_apps BEGIN UPDATE oauth_apps SET version = OLD.version + 1 WHERE id = NEW.id; END;
+-- +goose StatementEnd
+-- Which bonds somebody here ever had, as a sum of bits: 1 muted somebody, 2 blocked
+-- or was blocked, 4 shut a server out, 8 bookmarked, 16 muted a thread, 32 made a
+-- filter. What was never is not looked for.
+-- +goose StatementBegin
+CREATE TRIGGER mutes_bond AFTER INSERT ON mutes BEGIN UPDATE users SET bonds = bonds | 1 WHERE account_id = NEW.account_id AND bonds & 1 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER mutes_bond_moved AFTER UPDATE OF account_id ON mutes BEGIN UPDATE users SET bonds = bonds | 1 WHERE account_id = NEW.account_id AND bonds & 1 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER blocks_bond AFTER INSERT ON blocks BEGIN UPDATE users SET bonds = bonds | 2 WHERE account_id IN (NEW.account_id, NEW.target_id) AND bonds & 2 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER blocks_bond_moved AFTER UPDATE OF account_id, target_id ON blocks BEGIN UPDATE users SET bonds = bonds | 2 WHERE account_id IN (NEW.account_id, NEW.target_id) AND bonds & 2 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER host_blocks_bond AFTER INSERT ON host_blocks BEGIN UPDATE users SET bonds = bonds | 4 WHERE account_id = NEW.account_id AND bonds & 4 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER host_blocks_bond_moved AFTER UPDATE OF account_id ON host_blocks BEGIN UPDATE users SET bonds = bonds | 4 WHERE account_id = NEW.account_id AND bonds & 4 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER bookmarks_bond AFTER INSERT ON bookmarks BEGIN UPDATE users SET bonds = bonds | 8 WHERE account_id = NEW.account_id AND bonds & 8 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER bookmarks_bond_moved AFTER UPDATE OF account_id ON bookmarks BEGIN UPDATE users SET bonds = bonds | 8 WHERE account_id = NEW.account_id AND bonds & 8 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER thread_mutes_bond AFTER INSERT ON thread_mutes BEGIN UPDATE users SET bonds = bonds | 16 WHERE account_id = NEW.account_id AND bonds & 16 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER thread_mutes_bond_moved AFTER UPDATE OF account_id ON thread_mutes BEGIN UPDATE users SET bonds = bonds | 16 WHERE account_id = NEW.account_id AND bonds & 16 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER filters_bond AFTER INSERT ON filters BEGIN UPDATE users SET bonds = bonds | 32 WHERE account_id = NEW.account_id AND bonds & 32 = 0; END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER filters_bond_moved AFTER UPDATE OF account_id ON filters BEGIN UPDATE users SET bonds = bonds | 32 WHERE account_id = NEW.account_id AND bonds & 32 = 0; END;
+-- +goose StatementEnd
+UPDATE users SET bonds = bonds | 1 WHERE bonds & 1 = 0 AND EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 2 WHERE bonds & 2 = 0 AND EXISTS (SELECT 1 FROM blocks WHERE blocks.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 2 WHERE bonds & 2 = 0 AND EXISTS (SELECT 1 FROM blocks WHERE blocks.target_id = users.account_id);
+UPDATE users SET bonds = bonds | 4 WHERE bonds & 4 = 0 AND EXISTS (SELECT 1 FROM host_blocks WHERE host_blocks.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 8 WHERE bonds & 8 = 0 AND EXISTS (SELECT 1 FROM bookmarks WHERE bookmarks.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 16 WHERE bonds & 16 = 0 AND EXISTS (SELECT 1 FROM thread_mutes WHERE thread_mutes.account_id = users.account_id);
+UPDATE users SET bonds = bonds | 32 WHERE bonds & 32 = 0 AND EXISTS (SELECT 1 FROM filters WHERE filters.account_id = users.account_id);
+
 -- Lists of servers that this one publishes for others: what they are called,
 -- who may read them, and by which marks peers are on them. A changed list has a
 -- new version; told is the version that its readers were told of.
@@ -350,57 +423,6 @@ CREATE INDEX hosts_silenced ON hosts (host) WHERE silenced;
 CREATE INDEX accounts_silenced ON accounts (host) WHERE silenced;
 CREATE INDEX peers_silenced ON peers (host) WHERE silenced;
 
--- Lists of servers that were imported, and what became of each of their lines:
--- an import can be undone as a whole. says is what the file says of the server,
--- before the entry as it was, both JSON; after_id is where in the log to look
--- for what was decided later.
-CREATE TABLE peer_imports (
-	id          INTEGER   NOT NULL PRIMARY KEY,
-	name        TEXT      NOT NULL,
-	format      TEXT      NOT NULL,
-	direction   TEXT      NOT NULL DEFAULT '',
-	digest      TEXT      NOT NULL,
-	state       TEXT      NOT NULL CHECK (state IN ('reading', 'draft', 'applying', 'applied', 'undoing', 'undone', 'discarded')),
-	preset      TEXT      NOT NULL DEFAULT '',
-	conflicts   TEXT      NOT NULL DEFAULT 'keep' CHECK (conflicts IN ('keep', 'stricter', 'file')),
-	fresh       BIGINT    NOT NULL DEFAULT 0,
-	present     BIGINT    NOT NULL DEFAULT 0,
-	conflicting BIGINT    NOT NULL DEFAULT 0,
-	refused     BIGINT    NOT NULL DEFAULT 0,
-	ties        BIGINT    NOT NULL DEFAULT 0,
-	total       BIGINT    NOT NULL DEFAULT 0,
-	done        BIGINT    NOT NULL DEFAULT 0,
-	applied     BIGINT    NOT NULL DEFAULT 0,
-	changed     BIGINT    NOT NULL DEFAULT 0,
-	created_by  BIGINT    REFERENCES accounts (id),
-	created_at  TIMESTAMP NOT NULL,
-	applied_at  TIMESTAMP,
-	undo_until  TIMESTAMP,
-	undone_at   TIMESTAMP,
-	closed_at   TIMESTAMP
-);
-CREATE INDEX peer_imports_close ON peer_imports (undo_until) WHERE undo_until IS NOT NULL AND closed_at IS NULL;
-CREATE TABLE peer_import_entries (
-	import_id BIGINT    NOT NULL REFERENCES peer_imports (id) ON DELETE CASCADE,
-	seq       BIGINT    NOT NULL,
-	line      BIGINT    NOT NULL,
-	host      TEXT      NOT NULL,
-	pile      TEXT      NOT NULL CHECK (pile IN ('new', 'there', 'conflict', 'refused')),
-	deed      TEXT      NOT NULL DEFAULT '' CHECK (deed IN ('', 'allow', 'deny', 'limit')),
-	why       TEXT      NOT NULL DEFAULT '',
-	about     TEXT      NOT NULL DEFAULT '',
-	says      TEXT      NOT NULL DEFAULT '',
-	ties      BOOLEAN   NOT NULL DEFAULT FALSE,
-	state     TEXT      NOT NULL DEFAULT '' CHECK (state IN ('', 'todo', 'done', 'changed', 'undone', 'hand')),
-	was       TIMESTAMP,
-	before    TEXT      NOT NULL DEFAULT '',
-	after_id  BIGINT    NOT NULL DEFAULT 0,
-	PRIMARY KEY (import_id, seq)
-);
-CREATE INDEX peer_import_entries_pile ON peer_import_entries (import_id, pile, seq);
-CREATE INDEX peer_import_entries_state ON peer_import_entries (import_id, state, seq) WHERE state <> '';
-CREATE INDEX peer_import_entries_remark ON peer_import_entries (host, import_id) WHERE why = 'import.limits_stranger';
-
 -- Requests to connect: out, from here, and in, from another server. kind is how
 -- it was asked: with an Offer of a Relationship, or a Follow of the server's own
 -- actor. key_hash and phrase are of the key that the other side had at that time.
@@ -530,7 +552,69 @@ DROP TABLE pushes_kept;
 CREATE INDEX pushes_lane ON pushes (host, next_at);
 CREATE INDEX pushes_subscription ON pushes (subscription_id);
 
+-- Lists of servers that were imported, and what became of each of their lines:
+-- an import can be undone as a whole. says is what the file says of the server,
+-- before the entry as it was, both JSON; after_id is where in the log to look
+-- for what was decided later.
+CREATE TABLE peer_imports (
+	id          INTEGER   NOT NULL PRIMARY KEY,
+	name        TEXT      NOT NULL,
+	format      TEXT      NOT NULL,
+	direction   TEXT      NOT NULL DEFAULT '',
+	digest      TEXT      NOT NULL,
+	state       TEXT      NOT NULL CHECK (state IN ('reading', 'draft', 'applying', 'applied', 'undoing', 'undone', 'discarded')),
+	preset      TEXT      NOT NULL DEFAULT '',
+	conflicts   TEXT      NOT NULL DEFAULT 'keep' CHECK (conflicts IN ('keep', 'stricter', 'file')),
+	fresh       BIGINT    NOT NULL DEFAULT 0,
+	present     BIGINT    NOT NULL DEFAULT 0,
+	conflicting BIGINT    NOT NULL DEFAULT 0,
+	refused     BIGINT    NOT NULL DEFAULT 0,
+	ties        BIGINT    NOT NULL DEFAULT 0,
+	total       BIGINT    NOT NULL DEFAULT 0,
+	done        BIGINT    NOT NULL DEFAULT 0,
+	applied     BIGINT    NOT NULL DEFAULT 0,
+	changed     BIGINT    NOT NULL DEFAULT 0,
+	created_by  BIGINT    REFERENCES accounts (id),
+	created_at  TIMESTAMP NOT NULL,
+	applied_at  TIMESTAMP,
+	undo_until  TIMESTAMP,
+	undone_at   TIMESTAMP,
+	closed_at   TIMESTAMP
+);
+CREATE INDEX peer_imports_close ON peer_imports (undo_until) WHERE undo_until IS NOT NULL AND closed_at IS NULL;
+CREATE TABLE peer_import_entries (
+	import_id BIGINT    NOT NULL REFERENCES peer_imports (id) ON DELETE CASCADE,
+	seq       BIGINT    NOT NULL,
+	line      BIGINT    NOT NULL,
+	host      TEXT      NOT NULL,
+	pile      TEXT      NOT NULL CHECK (pile IN ('new', 'there', 'conflict', 'refused')),
+	deed      TEXT      NOT NULL DEFAULT '' CHECK (deed IN ('', 'allow', 'deny', 'limit')),
+	why       TEXT      NOT NULL DEFAULT '',
+	about     TEXT      NOT NULL DEFAULT '',
+	says      TEXT      NOT NULL DEFAULT '',
+	ties      BOOLEAN   NOT NULL DEFAULT FALSE,
+	state     TEXT      NOT NULL DEFAULT '' CHECK (state IN ('', 'todo', 'done', 'changed', 'undone', 'hand')),
+	was       TIMESTAMP,
+	before    TEXT      NOT NULL DEFAULT '',
+	after_id  BIGINT    NOT NULL DEFAULT 0,
+	PRIMARY KEY (import_id, seq)
+);
+CREATE INDEX peer_import_entries_pile ON peer_import_entries (import_id, pile, seq);
+CREATE INDEX peer_import_entries_state ON peer_import_entries (import_id, state, seq) WHERE state <> '';
+CREATE INDEX peer_import_entries_remark ON peer_import_entries (host, import_id) WHERE why = 'import.limits_stranger';
+
+-- What went between this server and another or one of its people, newest first.
+CREATE INDEX incoming_host ON incoming (host, id);
+CREATE INDEX deliveries_host ON deliveries (host, id);
+CREATE INDEX outgoing_actor ON outgoing (actor_id, id);
+
 -- +goose Down
+DROP INDEX outgoing_actor;
+DROP INDEX deliveries_host;
+DROP INDEX incoming_host;
+-- The way back of imports.
+DROP TABLE peer_import_entries;
+DROP TABLE peer_imports;
 -- The way back of requests to connect.
 DELETE FROM notifications WHERE kind = 'peering';
 CREATE TABLE severed_kept AS SELECT notification_id, host, followers, following, act FROM severed;
@@ -585,9 +669,6 @@ DROP TABLE peer_invitations;
 DROP TABLE peer_offers;
 DROP TABLE peer_messages;
 DROP TABLE peer_requests;
--- The way back of imports.
-DROP TABLE peer_import_entries;
-DROP TABLE peer_imports;
 DROP INDEX accounts_silenced;
 DROP INDEX hosts_silenced;
 ALTER TABLE reports DROP COLUMN apart;
@@ -604,6 +685,31 @@ DROP TABLE list_subs;
 DROP TABLE published_readers;
 DROP TABLE published_entries;
 DROP TABLE published_lists;
+-- The way back of versions and bonds.
+DROP TRIGGER posts_version;
+DROP TRIGGER accounts_version;
+DROP TRIGGER users_version;
+DROP TRIGGER oauth_tokens_version;
+DROP TRIGGER oauth_apps_version;
+DROP TRIGGER mutes_bond;
+DROP TRIGGER mutes_bond_moved;
+DROP TRIGGER blocks_bond;
+DROP TRIGGER blocks_bond_moved;
+DROP TRIGGER host_blocks_bond;
+DROP TRIGGER host_blocks_bond_moved;
+DROP TRIGGER bookmarks_bond;
+DROP TRIGGER bookmarks_bond_moved;
+DROP TRIGGER thread_mutes_bond;
+DROP TRIGGER thread_mutes_bond_moved;
+DROP TRIGGER filters_bond;
+DROP TRIGGER filters_bond_moved;
+ALTER TABLE users DROP COLUMN bonds;
+ALTER TABLE oauth_apps DROP COLUMN version;
+ALTER TABLE oauth_tokens DROP COLUMN version;
+ALTER TABLE users DROP COLUMN version;
+ALTER TABLE accounts DROP COLUMN version;
+ALTER TABLE posts DROP COLUMN version;
+
 -- The way back of how connections end.
 DROP TRIGGER audit_chain_no_delete;
 DROP TRIGGER audit_chain_no_update;
