@@ -52,3 +52,20 @@ func FuzzProblem(f *testing.F) {
 		}
 	})
 }
+
+// Of what a server says of its pictures only addresses of the web count.
+func FuzzInstancePictures(f *testing.F) {
+	f.Add([]byte(`{"thumbnail":{"url":"https://cdn.example/x.png"},"contact":{"account":{"avatar":"https://files.example/a.png"}}}`))
+	f.Add([]byte(`{"thumbnail":"https://cdn.example/x.png","contact":null}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		all := readInstancePictures(body)
+		if len(all) > 2 {
+			t.Errorf("%d pictures", len(all))
+		}
+		for _, address := range all {
+			if webAddress(address) != address {
+				t.Errorf("%q is taken for the address of a picture", address)
+			}
+		}
+	})
+}

@@ -140,7 +140,7 @@ func TestPeers(t *testing.T) {
 	c("", "peer", "allow", "10.0.0.1").want(t, exitFailed, "IP address")
 	c("", "peer", "allow", "oak.example", "10.0.0.1").want(t, exitFailed) // all or none
 	c("", "peer", "block", "bad.example", "--reason", "spam").want(t, 0, "every name below it is blocked")
-	list := c("", "peer", "list").want(t, 0, "elm.example", "allowed", "bad.example", "blocked").out
+	list := c("", "peer", "list").want(t, 0, "elm.example", "one_sided", "bad.example", "blocked").out
 	if strings.Contains(list, "oak.example") {
 		t.Error("of two peers, one of them wrong, one was allowed")
 	}
@@ -150,6 +150,52 @@ func TestPeers(t *testing.T) {
 	c("", "peer", "mode", "open").want(t, exitFailed, "localhost:8080")
 	c("", "peer", "mode", "open", "--confirm", "localhost:8080").want(t, 0, "The mode is open")
 	c("", "peer", "mode").want(t, 0, "open")
+}
+
+// What the pages can set the subcommands can, by the same words.
+func TestPeerPolicies(t *testing.T) {
+	c := runner(t)
+	review := time.Now().AddDate(1, 0, 0).Format(time.DateOnly)
+	c("", "peer", "allow", "elm.example", "--preset", "partner", "--label", "Elm", "--kind", "school", "--public-note", "Next door", "--review-on", review).want(t, 0, "up to group")
+	c("", "peer", "allow", "trial.example", "--preset", "trial").want(t, 0, "until ")
+	c("", "peer", "allow", "region.example", "--subtree", "--preset", "network", "--expires", review).want(t, 0, "with every name below", "until "+review)
+	c("", "peer", "allow", "sch.uk", "--subtree").want(t, exitFailed, "Anybody can register a name below sch.uk")
+	c("", "peer", "allow", "ash.example", "--preset", "best").want(t, exitFailed, "partner")
+	c("", "peer", "allow", "ash.example", "--expires", "2001-01-01").want(t, exitFailed, "has passed")
+	c("", "peer", "allow", "ash.example", "--kind", "zoo").want(t, exitFailed, "school")
+	c("", "peer", "set", "elm.example", "hold=links", "inbound=posts,replies", "note=Ask Ana", "--reason", "Agreed").want(t, 0, "elm.example is changed")
+	c("", "peer", "set", "elm.example", "hold=some").want(t, exitFailed, "hold can be: none, first")
+	c("", "peer", "set", "elm.example", "colour=red").want(t, exitFailed, "There is no setting")
+	c("", "peer", "set", "elm.example", "colour").want(t, exitFailed, "key=value")
+	c("", "peer", "set", "none.example", "hold=all").want(t, exitFailed, "no entry")
+	c("", "peer", "allow", "elm.example").want(t, 0) // what is on record and not named stays
+	c("", "peer", "show", "elm.example").want(t, 0, "label        Elm", "public_note  Next door", "hold         links  (not as the preset)", "review_on    "+review, "note         Ask Ana")
+	c("", "peer", "show", "none.example").want(t, exitFailed, "no entry")
+	c("", "peer", "hosts", "elm.example", "add", "cdn.example", "--role", "media").want(t, 0, "a name of elm.example now")
+	c("", "peer", "hosts", "elm.example", "add", "trial.example", "--role", "actor").want(t, exitFailed, "entry of its own")
+	c("", "peer", "hosts", "elm.example", "confirm", "other.example").want(t, exitFailed)
+	var one struct {
+		State, Preset, Match string
+		Policy               map[string]string
+		Differs              []string
+		Hosts                []struct{ Host, Role string }
+	}
+	if err := json.Unmarshal([]byte(c("", "peer", "show", "elm.example", "--json").want(t, 0).out), &one); err != nil || one.State != "one_sided" || one.Preset != "partner" ||
+		one.Policy["inbound"] != "posts,replies" || strings.Join(one.Differs, " ") != "inbound hold" || len(one.Hosts) != 2 || one.Hosts[1].Role != "media" {
+		t.Errorf("shown %+v (%v)", one, err)
+	}
+	c("", "peer", "hosts", "elm.example", "remove", "cdn.example").want(t, 0, "no name of elm.example any more")
+	c("", "peer", "block", "bad.example", "--reason", "spam").want(t, 0)
+	var all []struct{ Host, State, Preset string }
+	if err := json.Unmarshal([]byte(c("", "peer", "list", "--json").want(t, 0).out), &all); err != nil || len(all) != 4 {
+		t.Errorf("listed %+v (%v)", all, err)
+	}
+	for args, want := range map[string]string{"--state trial": "trial.example", "--preset network": "region.example", "--find next": "elm.example", "--state blocked": "bad.example"} {
+		out := c("", append([]string{"peer", "list", "--json"}, strings.Fields(args)...)...).want(t, 0).out
+		if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 || all[0].Host != want {
+			t.Errorf("list %s: %+v (%v)", args, all, err)
+		}
+	}
 }
 
 // A command that was not told which server it is for makes none of its own.

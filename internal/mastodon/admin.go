@@ -1,6 +1,7 @@
 package mastodon
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -418,8 +419,10 @@ type DomainAllow struct {
 	CreatedAt stamp  `json:"created_at"`
 }
 
-// DomainBlock is Mastodon's Admin::DomainBlock entity. A block here is always
-// of everything.
+// DomainBlock is Mastodon's Admin::DomainBlock entity. A block has the severity
+// suspend. An allowed server whose posts are shown to followers only is one of
+// the severity silence; one whose pictures are left out or whose reports are
+// refused, and no more, is one of noop. Such a server is among the allowed, too.
 type DomainBlock struct {
 	ID             int64   `json:"id,string"`
 	Domain         string  `json:"domain"`
@@ -433,13 +436,37 @@ type DomainBlock struct {
 	Obfuscate      bool    `json:"obfuscate"`
 }
 
-func hostShaped(p peers.Peer) any {
-	if p.Standing == peers.Blocked {
-		sum := sha256.Sum256([]byte(p.Host))
-		return DomainBlock{ID: p.ID, Domain: p.Host, Digest: hex.EncodeToString(sum[:]), CreatedAt: stampOf(p.CreatedAt), Severity: "suspend", RejectMedia: true, RejectReports: true,
-			PrivateComment: text(p.Note), PublicComment: text(p.Reason)}
-	}
+func hostShaped(p peers.Peer) DomainAllow {
 	return DomainAllow{ID: p.ID, Domain: p.Host, CreatedAt: stampOf(p.CreatedAt)}
+}
+
+func blockShaped(p peers.Peer) DomainBlock {
+	sum := sha256.Sum256([]byte(p.Host))
+	b := DomainBlock{ID: p.ID, Domain: p.Host, Digest: hex.EncodeToString(sum[:]), CreatedAt: stampOf(p.CreatedAt), Severity: "suspend", RejectMedia: true, RejectReports: true,
+		PrivateComment: text(p.Note), PublicComment: text(cmp.Or(p.PublicNote, p.Reason))}
+	if p.Standing != peers.Blocked {
+		b.Severity, b.RejectMedia, b.RejectReports, b.PublicComment = "noop", p.Media == peers.MediaStrip, p.ReportsIn == peers.ReportsRefuse, text(p.PublicNote)
+		if p.Silenced {
+			b.Severity = "silence"
+		}
+	}
+	return b
+}
+
+// shaped is an entry as one of the two lists has it.
+func shaped(p peers.Peer, s peers.Standing) any {
+	if s == peers.Blocked {
+		return blockShaped(p)
+	}
+	return hostShaped(p)
+}
+
+// hostEntry returns the entry of that number in one of the two lists.
+func hostEntry(tx *store.Tx, id int64, s peers.Standing) (peers.Peer, error) {
+	if s == peers.Blocked {
+		return peers.LimitByID(tx, id)
+	}
+	return peers.ByID(tx, id, s)
 }
 
 // managesPeers refuses whoever does not decide which servers to talk to.
@@ -460,6 +487,9 @@ func (a *API) adminHosts(s peers.Standing) endpoint {
 		out := []any{}
 		err := a.read(c, func(tx *store.Tx) error {
 			entries, err := peers.Entries(tx, s, page)
+			if s == peers.Blocked {
+				entries, err = peers.Limits(tx, page)
+			}
 			if err != nil {
 				return err
 			}
@@ -467,7 +497,7 @@ func (a *API) adminHosts(s peers.Standing) endpoint {
 				a.link(c, page, n, entries[0].ID, entries[n-1].ID)
 			}
 			for _, p := range entries {
-				out = append(out, hostShaped(p))
+				out = append(out, shaped(p, s))
 			}
 			return nil
 		})
@@ -487,10 +517,10 @@ func (a *API) adminHost(s peers.Standing) endpoint {
 		}
 		var p peers.Peer
 		err = a.read(c, func(tx *store.Tx) (err error) {
-			p, err = peers.ByID(tx, id, s)
+			p, err = hostEntry(tx, id, s)
 			return err
 		})
-		return hostShaped(p), orMissing(err)
+		return shaped(p, s), orMissing(err)
 	}
 }
 
@@ -520,20 +550,56 @@ func (a *API) adminAllow(c *call) (any, error) {
 }
 
 // blocking is what a client says of a block.
-func (c *call) blocking(was peers.Peer) (peers.Entry, error) {
-	switch c.Get("severity") {
-	case "", "suspend":
-	default:
-		return peers.Entry{}, fault.Invalidf("severity", "A block here is always of everything: leave severity out or send suspend.")
-	}
-	e := peers.Entry{Label: was.Label, Note: was.Note, Reason: was.Reason, Unexplained: true}
+func (c *call) blocking(was peers.Peer) peers.Entry {
+	e := peers.Entry{Label: was.Label, Kind: was.Kind, Note: was.Note, PublicNote: was.PublicNote, Reason: was.Reason, Unexplained: true}
 	if c.Has("private_comment") {
 		e.Note = c.Get("private_comment")
 	}
 	if c.Has("public_comment") {
-		e.Reason = c.Get("public_comment")
+		e.PublicNote, e.Reason = c.Get("public_comment"), c.Get("public_comment")
 	}
-	return e, nil
+	return e
+}
+
+// severity is how hard a client wants a block to be; was is what holds.
+func (c *call) severity(was string) (string, error) {
+	switch s := c.Get("severity"); s {
+	case "":
+		return was, nil
+	case "suspend", "silence", "noop":
+		return s, nil
+	}
+	return "", fault.Invalidf("severity", "The severity can be suspend, silence or noop.")
+}
+
+// limiting changes the policy of an allowed server as a client says: silence and
+// noop are parts of it here.
+func (c *call) limiting(tx *store.Tx, host, severity string) (peers.Peer, error) {
+	return peers.Edit(tx, c.me.ID, host, c.Get("public_comment"), func(e *peers.Entry) error {
+		return c.limit(e, severity)
+	})
+}
+
+func (c *call) limit(e *peers.Entry, severity string) error {
+	usual := e.Policy.Preset.Policy()
+	e.Policy.Silenced = severity == "silence"
+	if c.Has("reject_media") {
+		if e.Policy.Media = usual.Media; c.flag("reject_media", false) {
+			e.Policy.Media = peers.MediaStrip
+		}
+	}
+	if c.Has("reject_reports") {
+		if e.Policy.ReportsIn = usual.ReportsIn; c.flag("reject_reports", false) {
+			e.Policy.ReportsIn = peers.ReportsRefuse
+		}
+	}
+	if c.Has("private_comment") {
+		e.Note = c.Get("private_comment")
+	}
+	if c.Has("public_comment") {
+		e.PublicNote = c.Get("public_comment")
+	}
+	return nil
 }
 
 // adminBlock answers POST /api/v1/admin/domain_blocks.
@@ -541,7 +607,7 @@ func (a *API) adminBlock(c *call) (any, error) {
 	if err := c.managesPeers(); err != nil {
 		return nil, err
 	}
-	e, err := c.blocking(peers.Peer{})
+	severity, err := c.severity("suspend")
 	if err != nil {
 		return nil, err
 	}
@@ -551,13 +617,42 @@ func (a *API) adminBlock(c *call) (any, error) {
 		if err != nil {
 			return err
 		}
-		if was, err := peers.Get(tx, host); err == nil && was.Standing == peers.Blocked {
+		was, err := peers.Get(tx, host)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		if was.Standing == peers.Blocked || severity != "suspend" && was.Limited() {
 			return fault.Invalidf("domain", "%s is blocked already.", host)
 		}
-		p, err = community.BlockHost(tx, c.me.ID, host, e)
+		switch {
+		case severity == "suspend":
+			p, err = community.BlockHost(tx, c.me.ID, host, c.blocking(peers.Peer{}))
+		case was.Standing == peers.Allowed:
+			p, err = c.limiting(tx, host, severity)
+		default:
+			p, err = c.letIn(tx, host, severity)
+		}
 		return err
 	})
-	return hostShaped(p), err
+	return blockShaped(p), err
+}
+
+// letIn makes an entry for a server that only an open one talks to. Where
+// servers are talked to by name only, a milder block must not become a way in.
+func (c *call) letIn(tx *store.Tx, host, severity string) (peers.Peer, error) {
+	mode, err := peers.ModeOf(tx)
+	if err != nil {
+		return peers.Peer{}, err
+	}
+	if mode != peers.Open {
+		return peers.Peer{}, fault.Invalidf("severity", "Nothing is exchanged with %s, so that there is nothing to limit. Allow it first, or send suspend.", host)
+	}
+	full := peers.FullPolicy(peers.CeilingPublic)
+	e := peers.Entry{Policy: &full}
+	if err := c.limit(&e, severity); err != nil {
+		return peers.Peer{}, err
+	}
+	return peers.Allow(tx, c.me.ID, host, e)
 }
 
 // adminReblock answers PUT /api/v1/admin/domain_blocks/{id}.
@@ -571,18 +666,23 @@ func (a *API) adminReblock(c *call) (any, error) {
 	}
 	var p peers.Peer
 	err = a.deed(c, func(tx *store.Tx) error {
-		was, err := peers.ByID(tx, id, peers.Blocked)
+		was, err := peers.LimitByID(tx, id)
 		if err != nil {
 			return orMissing(err)
 		}
-		e, err := c.blocking(was)
-		if err != nil {
-			return err
+		severity, err := c.severity(blockShaped(was).Severity)
+		switch {
+		case err != nil:
+		case severity == "suspend":
+			p, err = community.BlockHost(tx, c.me.ID, was.Host, c.blocking(was))
+		case was.Standing == peers.Blocked:
+			p, err = c.letIn(tx, was.Host, severity)
+		default:
+			p, err = c.limiting(tx, was.Host, severity)
 		}
-		p, err = community.BlockHost(tx, c.me.ID, was.Host, e)
 		return err
 	})
-	return hostShaped(p), err
+	return blockShaped(p), err
 }
 
 // adminForget answers DELETE of an entry: nothing is decided about the server
@@ -597,9 +697,17 @@ func (a *API) adminForget(s peers.Standing) endpoint {
 			return nil, err
 		}
 		return none, a.deed(c, func(tx *store.Tx) error {
-			p, err := peers.ByID(tx, id, s)
+			p, err := hostEntry(tx, id, s)
 			if err != nil {
 				return orMissing(err)
+			}
+			if s == peers.Blocked && p.Standing != peers.Blocked { // the limits end, and the server stays allowed
+				_, err = peers.Edit(tx, c.me.ID, p.Host, "", func(e *peers.Entry) error {
+					usual := e.Policy.Preset.Policy()
+					e.Policy.Silenced, e.Policy.Media, e.Policy.ReportsIn = false, usual.Media, usual.ReportsIn
+					return nil
+				})
+				return err
 			}
 			return peers.Remove(tx, c.me.ID, p.Host, "")
 		})

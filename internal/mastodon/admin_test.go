@@ -1,12 +1,14 @@
 package mastodon
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -239,6 +241,86 @@ func TestAdminHosts(t *testing.T) {
 			if got := it.get(path).ids(); len(got) != 0 {
 				t.Errorf("%s afterwards: %v", path, got)
 			}
+		}
+	})
+}
+
+// What Mastodon has as milder blocks are parts of an allowed server's policy
+// here. They never let a server in that nobody allowed.
+func TestAdminLimitsHosts(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		const blocks, allows = "/api/v1/admin/domain_blocks", "/api/v1/admin/domain_allows"
+		it := w.person("ivo", community.ITAdmin).admin("admin:read admin:write")
+		policy := func(host string) (p peers.Peer) {
+			w.write(func(tx *store.Tx) (err error) { p, err = peers.Get(tx, host); return err })
+			return p
+		}
+		for _, severity := range []string{"silence", "noop"} {
+			if res := it.form(blocks, url.Values{"domain": {"elm.example"}, "severity": {severity}}); res.Code != http.StatusUnprocessableEntity {
+				t.Errorf("%s of a stranger: %d", severity, res.Code)
+			}
+		}
+		w.write(func(tx *store.Tx) error {
+			e := peers.Entry{Label: "Elm"}
+			if err := e.Set(tx, "preset", "network", ""); err != nil {
+				return err
+			}
+			_, err := peers.Allow(tx, 0, "elm.example", e)
+			return err
+		})
+		was := policy("elm.example")
+		made := it.json(http.MethodPost, blocks, map[string]any{"domain": "elm.example", "severity": "silence", "reject_reports": true, "public_comment": "Loud"})
+		now := policy("elm.example")
+		if made.Code != 200 || made.text("severity") != "silence" || made.text("public_comment") != "Loud" || made.text("id") != fmt.Sprint(was.ID) || made.text("created_at") == "" ||
+			!now.Silenced || now.ReportsIn != peers.ReportsRefuse || now.Media != peers.MediaProxy || now.Hold != peers.HoldFirst || now.Standing != peers.Allowed || now.Label != "Elm" || !now.CreatedAt.Equal(was.CreatedAt) {
+			t.Errorf("%d %s: %+v", made.Code, made.Body, now)
+		}
+		if a, b := it.get(allows).ids(), it.get(blocks).ids(); len(a) != 1 || len(b) != 1 || a[0] != b[0] {
+			t.Errorf("allowed %v, limited %v", a, b)
+		}
+		one := blocks + "/" + made.text("id")
+		if res := it.json(http.MethodPut, one, map[string]any{"severity": "noop", "reject_media": true, "reject_reports": false}); res.text("severity") != "noop" || !strings.Contains(res.Body.String(), `"reject_media":true,"reject_reports":false`) {
+			t.Errorf("changed: %d %s", res.Code, res.Body)
+		}
+		if now = policy("elm.example"); now.Silenced || now.Media != peers.MediaStrip || now.ReportsIn != peers.ReportsAccept {
+			t.Errorf("became %+v", now.Policy)
+		}
+		if res := it.json(http.MethodPost, blocks, map[string]any{"domain": "elm.example", "severity": "silence"}); res.Code != http.StatusUnprocessableEntity {
+			t.Errorf("limited twice: %d", res.Code)
+		}
+		if res := it.do(http.MethodDelete, one, "", nil); res.Code != 200 {
+			t.Errorf("the limits end: %d %s", res.Code, res.Body)
+		}
+		if now = policy("elm.example"); now.Policy != was.Policy || now.Standing != peers.Allowed {
+			t.Errorf("afterwards %+v, before %+v", now.Policy, was.Policy)
+		}
+
+		// Harder and milder again: a block does not become a way in.
+		made = it.json(http.MethodPost, blocks, map[string]any{"domain": "elm.example", "severity": "noop", "reject_media": true})
+		if res := it.json(http.MethodPut, one, map[string]any{"severity": "suspend"}); res.text("severity") != "suspend" || policy("elm.example").Standing != peers.Blocked {
+			t.Errorf("suspended: %d %s", res.Code, res.Body)
+		}
+		if res := it.json(http.MethodPut, one, map[string]any{"severity": "silence"}); res.Code != http.StatusUnprocessableEntity || policy("elm.example").Standing != peers.Blocked {
+			t.Errorf("milder again: %d %s", res.Code, res.Body)
+		}
+		// Connected before: taken up again as it was, by allowing it.
+		w.write(func(tx *store.Tx) error {
+			e := peers.Entry{Label: "Ash"}
+			if err := e.Set(tx, "preset", "friendly", ""); err != nil {
+				return err
+			}
+			if _, err := peers.Allow(tx, 0, "ash.example", e); err != nil {
+				return err
+			}
+			_, err := peers.Pause(tx, 0, "ash.example", peers.Ending{})
+			return err
+		})
+		if got := it.get(allows).ids(); len(got) != 0 {
+			t.Errorf("a paused server is among the allowed: %v", got)
+		}
+		it.form(allows, url.Values{"domain": {"ash.example"}})
+		if p := policy("ash.example"); p.Standing != peers.Allowed || p.Preset != peers.PresetFriendly || p.Label != "Ash" {
+			t.Errorf("ash came back as %+v", p)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -282,4 +283,40 @@ func Connections(tx *store.Tx, after string, most int) ([]Peer, error) {
 		Where("NOT EXISTS (SELECT 1 FROM hosts WHERE hosts.host = peers.host AND hosts.blocked)").
 		Order("host").Limit(most).Find(&list).Error
 	return list, err
+}
+
+// Limited reports whether a server is talked to and something of it is held
+// back: what other software has among its blocks, too.
+func (p Peer) Limited() bool {
+	return p.Standing == Allowed && (p.Silenced || p.Media == MediaStrip || p.ReportsIn == ReportsRefuse)
+}
+
+// limited is Limited in SQL, as the index has it.
+const limited = "peers.standing = 'allowed' AND (peers.silenced OR peers.media = 'strip' OR peers.reports_in = 'refuse')"
+
+// Limits returns a page of the entries that are blocked or limited, the newest first.
+func Limits(tx *store.Tx, page store.Page) ([]Peer, error) {
+	blocked, err := Entries(tx, Blocked, page)
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.FindOn[Peer](tx.Model(&Peer{}).Where(limited), page, "peers.id")
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, blocked...)
+	slices.SortFunc(all, func(a, b Peer) int { return cmp.Compare(b.ID, a.ID) })
+	if over := len(all) - page.Size(); over > 0 && page.MinID > 0 { // the nearest above
+		all = all[over:]
+	} else if over > 0 {
+		all = all[:page.Size()]
+	}
+	return all, nil
+}
+
+// LimitByID returns the blocked or limited entry of that number, or fault.NotFound.
+func LimitByID(tx *store.Tx, id int64) (Peer, error) {
+	var p Peer
+	err := tx.Where("id = ? AND (standing = 'blocked' OR "+limited+")", id).Take(&p).Error
+	return p, err
 }
