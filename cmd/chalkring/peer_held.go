@@ -20,7 +20,7 @@ type peerHeld struct {
 }
 
 type peerHeldList struct {
-	Host    string `help:"Only what waits of this server."`
+	Host    string `name:"peer" help:"Only what waits of this server."`
 	Decided bool   `help:"What was decided instead."`
 	Text    bool   `help:"Print what it says, too."`
 	Limit   int    `default:"40" help:"How many, 80 at most."`
@@ -75,7 +75,7 @@ func (l peerHeldList) Run(ctx context.Context, c *config.Config, io streams) err
 
 type peerHeldPass struct {
 	IDs    []int64 `arg:"" optional:"" name:"id" help:"Numbers, as list shows them."`
-	Host   string  `help:"All that waits of this server."`
+	Host   string  `name:"peer" help:"All that waits of this server."`
 	Author bool    `help:"Let their authors pass from now on, too."`
 	Reason string  `help:"Why, for the log."`
 }
@@ -122,7 +122,7 @@ func (p peerHeldPass) Run(ctx context.Context, c *config.Config, io streams) err
 
 type peerHeldDrop struct {
 	IDs    []int64 `arg:"" optional:"" name:"id" help:"Numbers, as list shows them."`
-	Host   string  `help:"All that waits of this server."`
+	Host   string  `name:"peer" help:"All that waits of this server."`
 	Reason string  `help:"Why, for the log."`
 }
 
