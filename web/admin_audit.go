@@ -131,7 +131,8 @@ func (p *Pages) logLines(h *here, lines []peers.Line, by map[int64]community.Acc
 		}
 		one.Words, one.Change = p.decided(h.l, line)
 		switch line.Action {
-		case "peer.allow", "peer.block", "peer.remove", "lane.wake", "peer.pause", "peer.resume", "peer.retire", "peer.purge", "peer.unpurge", "peer.expire", "peer.purged",
+		case "peer.allow", "peer.block", "peer.remove", "peer.change", "peer.name_add", "peer.name_confirm", "peer.name_remove", "peer.name_decline", "lane.wake",
+			"peer.pause", "peer.resume", "peer.retire", "peer.purge", "peer.unpurge", "peer.expire", "peer.purged",
 			"peer.faded", "peer.restore", "peer.review":
 			if linked {
 				one.URL = peerPath(line.Subject)
@@ -165,6 +166,10 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 			change = l.T("audit.shares_now", "Before", ceilingWords(l, before.Ceiling), "After", ceilingWords(l, after.Ceiling))
 		}
 		return l.T("audit.change", "Host", line.Subject), change
+	case "peer.change":
+		return l.T("audit.change", "Host", line.Subject), entryChange(l, line.Before, line.After)
+	case "peer.name_add", "peer.name_confirm", "peer.name_remove", "peer.name_decline":
+		return nameDecided(l, line), ""
 	case "peer.block":
 		if entryIn(line.Before).Standing == peers.Blocked {
 			return l.T("audit.change", "Host", line.Subject), ""

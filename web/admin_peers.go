@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -19,10 +20,15 @@ type peersPage struct {
 	Parts    Tabs
 	Mode     State
 	ModeText string
+	Decide   []Action // what waits for a decision, as links
+	Map      peerMap
 	Knocking []knock
 	Filter   Tabs
+	Means    string // what the state that is shown means
+	State    string // "" or the state, for the form
 	Query    FormField
-	Show     string
+	Preset   FormField
+	Sort     FormField
 	Cards    []PeerCard
 	More     string // the next page of cards
 	Empty    EmptyState
@@ -63,30 +69,52 @@ func peerPath(host string) string { return "/admin/peers/" + url.PathEscape(host
 // peersShown is how many servers a page of the list has.
 const peersShown = 48
 
+// stateRequested is the filter for servers that asked or were asked and have no entry.
+const stateRequested = "requested"
+
 func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	show, typed := q.Get("show"), strings.TrimSpace(q.Get("q"))
+	shown, typed := q.Get("state"), strings.TrimSpace(q.Get("q"))
 	filter := peers.Filter{Query: typed, After: q.Get("after"), Limit: peersShown}
-	switch show {
-	case "blocked":
-		filter.State = peers.StateBlocked
-	case "all":
+	switch {
+	case slices.Contains(peers.States(), peers.State(shown)):
+		filter.State = peers.State(shown)
+	case shown == "all":
 		filter.Blocked = true
-	default:
-		show = "allowed"
+	case shown != stateRequested:
+		shown = ""
+	}
+	if preset := peers.Preset(q.Get("preset")); preset.Valid() {
+		filter.Preset = preset
+	}
+	if sort := peers.Sort(q.Get("sort")); sort == peers.SortExchange || sort == peers.SortTrouble {
+		filter.Sort = sort
 	}
 	var rows []peers.Row
 	var knocking []peers.Host
-	var figures community.Figures
+	var tallies []peers.Tally
+	var asking, asked []peers.Request
+	var held int
 	var by map[int64]community.Account
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-		if rows, err = peers.List(tx, filter); err != nil {
+		if asking, err = peers.WaitingRequests(tx, peers.In); err != nil {
 			return err
+		}
+		if asked, err = peers.WaitingRequests(tx, peers.Out); err != nil {
+			return err
+		}
+		if shown != stateRequested {
+			if rows, err = peers.List(tx, filter); err != nil {
+				return err
+			}
 		}
 		if knocking, err = peers.Knocking(tx, mostKnocking); err != nil {
 			return err
 		}
-		if figures, err = community.FiguresOf(tx); err != nil {
+		if tallies, err = peers.Tallies(tx); err != nil {
+			return err
+		}
+		if held, err = community.CountHeld(tx); err != nil {
 			return err
 		}
 		var ids []int64
@@ -102,23 +130,66 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := h.l
-	tab := func(value, words string, n int) Tab {
-		to := url.Values{"show": {value}}
-		if typed != "" {
-			to.Set("q", typed)
+	sums := map[peers.State]int{}
+	open, all := 0, 0
+	for _, t := range tallies {
+		sums[t.State] += t.N
+		if all += t.N; t.State != peers.StateBlocked {
+			open += t.N
 		}
-		return Tab{Words: words, URL: "/admin/peers?" + to.Encode(), Current: show == value, Count: n}
+	}
+	tab := func(value, words string, n int) Tab {
+		to := url.Values{}
+		for _, key := range []string{"q", "preset", "sort"} {
+			if s := q.Get(key); s != "" {
+				to.Set(key, s)
+			}
+		}
+		if value != "" {
+			to.Set("state", value)
+		}
+		at := "/admin/peers"
+		if len(to) > 0 {
+			at += "?" + to.Encode()
+		}
+		return Tab{Words: words, URL: at, Current: shown == value, Count: n}
 	}
 	view := peersPage{
 		Head: PageHead{Title: l.T("peers.title"), Lead: l.T("peers.lead"), Actions: []Action{
 			{Words: l.T("peers.add"), Icon: "plus", URL: "/admin/peers/new", Main: true}}},
-		Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/peers"), Mode: p.modeState(h), ModeText: p.modeText(h),
-		Filter: Tabs{Label: l.T("peers.filter"), Items: []Tab{
-			tab("allowed", l.T("peers.show_allowed"), figures.Schools), tab("blocked", l.T("peers.show_blocked"), figures.Blocked), tab("all", l.T("peers.show_all"), -1)}},
-		Query: FormField{Name: "q", Kind: "search", Label: l.T("peers.search"), Value: typed, Max: 200, Code: true}, Show: show,
+		Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/peers"), Mode: p.modeState(h), ModeText: p.modeText(h), State: shown,
+		Map:    mapOf(l, tallies),
+		Filter: Tabs{Label: l.T("peers.filter"), Items: []Tab{tab("", l.T("peers.show_open"), open)}},
+		Query:  FormField{Name: "q", Kind: "search", Label: l.T("peers.search"), Value: typed, Max: 200, Code: true},
+		Preset: FormField{Name: "preset", Kind: "select", Label: l.T("peers.preset"), Options: []Option{{Value: "", Words: l.T("peers.any_preset")}}},
+		Sort: FormField{Name: "sort", Kind: "select", Label: l.T("peers.sort"), Options: []Option{{Value: "", Words: l.T("peers.sort_name")},
+			{Value: string(peers.SortExchange), Words: l.T("peers.sort_exchange"), Selected: filter.Sort == peers.SortExchange},
+			{Value: string(peers.SortTrouble), Words: l.T("peers.sort_trouble"), Selected: filter.Sort == peers.SortTrouble}}},
+		Means: stateMeans(l, filter.State),
+	}
+	for _, s := range peers.States() {
+		if n := sums[s]; n > 0 || filter.State == s || s == peers.StateBlocked {
+			view.Filter.Items = append(view.Filter.Items, tab(string(s), stateWords(l, s), n))
+		}
+	}
+	if n := len(asking) + len(asked); n > 0 || shown == stateRequested {
+		view.Filter.Items = append(view.Filter.Items, tab(stateRequested, l.T("peers.state_requested"), n))
+	}
+	view.Filter.Items = append(view.Filter.Items, tab("all", l.T("peers.show_all"), all))
+	for _, one := range peers.Presets() {
+		view.Preset.Options = append(view.Preset.Options, Option{Value: string(one), Words: presetWords(l, one), Selected: filter.Preset == one})
+	}
+	if len(asking) > 0 {
+		view.Decide = append(view.Decide, Action{Words: l.T("peers.decide_asking", "Count", len(asking)), Icon: "user-plus", URL: "/admin/peers/requests"})
+	}
+	if held > 0 {
+		view.Decide = append(view.Decide, Action{Words: l.T("peers.decide_held", "Count", held), Icon: "eye", URL: "/admin/peers/held"})
 	}
 	for _, k := range knocking {
 		view.Knocking = append(view.Knocking, p.knock(h, k))
+	}
+	if shown == stateRequested {
+		view.Cards = p.requestCards(h, asking, asked)
 	}
 	for _, row := range rows {
 		view.Cards = append(view.Cards, p.peerCard(h, row, by))
@@ -130,13 +201,33 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case typed != "":
 		view.Empty = EmptyState{Icon: "search", Title: l.T("peers.none_found", "Query", typed), Words: l.T("peers.none_found_words")}
-	case show == "blocked":
+	case filter.State == peers.StateBlocked:
 		view.Empty = EmptyState{Icon: "ban", Title: l.T("peers.none_blocked"), Words: l.T("peers.none_blocked_words")}
+	case filter.State != peers.StateNone || filter.Preset != peers.PresetNone || shown != "":
+		view.Empty = EmptyState{Icon: "waypoints", Title: l.T("peers.none_such"), Words: l.T("peers.none_such_words")}
 	default:
 		view.Empty = EmptyState{Icon: "waypoints", Title: l.T("peers.none"), Words: l.T("peers.none_words"),
 			Action: &Action{Words: l.T("peers.add"), Icon: "plus", URL: "/admin/peers/new", Main: true}}
 	}
 	return p.render(h, w, http.StatusOK, "admin_peers", view.Head.Title, view)
+}
+
+// mostRequestCards bounds what is shown of those who ask; the page of requests has all.
+const mostRequestCards = 24
+
+// requestCards are the servers that ask to be connected, and those that were asked.
+func (p *Pages) requestCards(h *here, asking, asked []peers.Request) []PeerCard {
+	var cards []PeerCard
+	add := func(list []peers.Request, words, icon string) {
+		for _, r := range list[:min(len(list), mostRequestCards)] {
+			cards = append(cards, PeerCard{School: SchoolView{Name: r.Name, Host: r.Host, Mark: MarkOf(r.Name, r.Host, "")}, URL: "/admin/peers/requests",
+				State: State{Tone: "wait", Icon: icon, Words: words}, Software: r.Software, Note: r.Purpose, Since: r.CreatedAt, Request: true,
+				Actions: []Action{{Words: h.l.T("peers.details"), Icon: "settings", URL: "/admin/peers/requests"}}})
+		}
+	}
+	add(asking, h.l.T("peers.state_requested_in"), "user-plus")
+	add(asked, h.l.T("peers.state_requested_out"), "send")
+	return cards
 }
 
 func (p *Pages) knock(h *here, k peers.Host) knock {
@@ -165,13 +256,14 @@ func (p *Pages) modeText(h *here) string {
 
 // peerCard is an entry with what is going on. by holds those who decided.
 func (p *Pages) peerCard(h *here, row peers.Row, by map[int64]community.Account) PeerCard {
-	l, at := h.l, peerPath(row.Host)
+	l, at, now := h.l, peerPath(row.Host), p.Now()
 	name := row.Label
 	if name == "" {
 		name = row.Known.Name
 	}
-	c := PeerCard{School: SchoolView{Name: name, Host: row.Host, Mark: MarkOf(name, row.Host, "")}, URL: at, State: p.peerState(h, row),
-		Software: software(row.Known), Queue: int(row.Waiting), Note: row.Note, Since: row.ChangedAt, By: l.T("peers.command_line")}
+	c := PeerCard{School: SchoolView{Name: name, Host: row.Host, Mark: MarkOf(name, row.Host, "")}, URL: at, State: p.peerState(h, row), Trouble: p.peerTrouble(h, row),
+		Kind: kindWords(l, row.Kind), Software: software(row.Known), Queue: int(row.Waiting), Holds: int(row.Held), Names: row.Proposed,
+		Note: row.Note, Since: row.ChangedAt, By: l.T("peers.command_line")}
 	if row.ChangedBy != nil {
 		a := by[*row.ChangedBy]
 		c.By = a.Name()
@@ -185,20 +277,24 @@ func (p *Pages) peerCard(h *here, row peers.Row, by map[int64]community.Account)
 	if row.Known.LastOutAt != nil {
 		c.LastOut = *row.Known.LastOutAt
 	}
+	if row.ReviewOn != nil {
+		c.Review, c.Overdue = *row.ReviewOn, !row.ReviewOn.After(now)
+	}
+	if row.ExpiresAt != nil && row.State(now) != peers.StateExpired {
+		c.Expires = *row.ExpiresAt
+	}
+	if row.Standing != peers.Blocked && !row.ChangedAt.IsZero() {
+		c.Preset = presetWords(l, row.Preset)
+		if len(row.Differs()) > 0 {
+			c.Preset = l.T("peers.preset_changed", "Preset", c.Preset)
+		}
+	}
+	c.Actions = []Action{{Words: l.T("peers.details"), Icon: "settings", URL: at}}
 	if row.Admits() {
 		c.Shares = ceilingWords(l, row.Ceiling)
-		c.Actions = []Action{{Words: l.T("peers.details"), Icon: "settings", URL: at}}
-		c.Menu = []Action{
-			{Words: l.T("peers.block"), Icon: "ban", URL: at + "/block", Danger: true},
-			{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true}}
 		return c
 	}
 	c.Held, c.Queue = c.Queue, 0
-	c.Actions = []Action{{Words: l.T("peers.details"), Icon: "settings", URL: at}}
-	if row.CoveredBy == "" {
-		c.Menu = []Action{{Words: l.T("peers.allow"), Icon: "circle-check", URL: at + "/allow"}}
-	}
-	c.Menu = append(c.Menu, Action{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true})
 	return c
 }
 
@@ -213,23 +309,33 @@ func software(k peers.Host) string {
 // peerState says how it stands with a server, in few words.
 func (p *Pages) peerState(h *here, row peers.Row) State {
 	l := h.l
-	switch {
+	switch s := row.State(p.Now()); {
 	case row.CoveredBy != "":
 		return State{Tone: "bad", Icon: "ban", Words: l.T("peers.covered", "Host", row.CoveredBy)}
-	case row.Standing == peers.Blocked:
-		return State{Tone: "quiet", Icon: "ban", Words: l.T("peers.is_blocked")}
-	case row.Standing == peers.Unknown && h.school.Mode == peers.Open:
+	case s == peers.StateNone && h.school.Mode == peers.Open:
 		return State{Tone: "wait", Icon: "globe", Words: l.T("peers.is_open")}
-	case row.Standing == peers.Unknown:
-		return State{Tone: "quiet", Icon: "lock", Words: l.T("peers.is_unknown")}
-	case row.FailingSince != nil:
-		return State{Tone: "bad", Icon: "circle-alert", Words: l.T("peers.is_failing", "When", l.Ago(*row.FailingSince, p.Now()))}
-	case row.Known.MetAt == nil && row.Known.MeetTries > 0:
-		return State{Tone: "bad", Icon: "circle-alert", Words: l.T("peers.is_unmet", "Count", int(row.Known.MeetTries))}
-	case row.Known.MetAt == nil:
-		return State{Tone: "wait", Icon: "clock", Words: l.T("peers.is_new")}
+	default:
+		return stateMark(l, s)
 	}
-	return State{Tone: "good", Icon: "circle-check", Words: l.T("peers.is_connected")}
+}
+
+// peerTrouble says what is wrong between this server and another, or nothing.
+func (p *Pages) peerTrouble(h *here, row peers.Row) *State {
+	l := h.l
+	if !row.Admits() {
+		return nil
+	}
+	switch {
+	case row.FailingSince != nil:
+		return &State{Tone: "bad", Icon: "circle-alert", Words: l.T("peers.is_failing", "When", l.Ago(*row.FailingSince, p.Now()))}
+	case row.Known.MetAt == nil && row.Known.MeetTries > 0:
+		return &State{Tone: "bad", Icon: "circle-alert", Words: l.T("peers.is_unmet", "Count", int(row.Known.MeetTries))}
+	case row.Known.MetAt == nil:
+		return &State{Tone: "wait", Icon: "clock", Words: l.T("peers.is_new")}
+	case row.TheirView == peers.ViewRefused:
+		return &State{Tone: "bad", Icon: "x", Words: l.T("peers.view_refused")}
+	}
+	return nil
 }
 
 // ceilingWords says how much is entrusted to a server.
@@ -245,90 +351,106 @@ func ceilingWords(l *Locale, c peers.Ceiling) string {
 	return l.T("ceiling.network")
 }
 
-// ceilingField asks how much is entrusted to a server.
-func ceilingField(l *Locale, chosen peers.Ceiling) FormField {
-	if chosen == "" {
-		chosen = peers.CeilingNetwork
-	}
-	f := FormField{Name: "ceiling", Kind: "radio", Label: l.T("ceiling.legend"), Hint: l.T("ceiling.hint"), Options: []Option{
-		{Value: string(peers.CeilingNetwork), Words: l.T("ceiling.network"), Detail: l.T("ceiling.network_detail")},
-		{Value: string(peers.CeilingGroup), Words: l.T("ceiling.group"), Detail: l.T("ceiling.group_detail")},
-		{Value: string(peers.CeilingPublic), Words: l.T("ceiling.public"), Detail: l.T("ceiling.public_detail")},
-		{Value: string(peers.CeilingNone), Words: l.T("ceiling.none"), Detail: l.T("ceiling.none_detail")},
-	}}
-	for i := range f.Options {
-		f.Options[i].Selected = f.Options[i].Value == string(chosen)
-	}
-	return f
-}
-
-// entryFields are what is written down about a server besides its name.
-func entryFields(l *Locale, e peers.Entry) (label, note, reason FormField) {
-	return FormField{Name: "label", Label: l.T("peers.label"), Hint: l.T("peers.label_hint"), Value: e.Label, Optional: true, Max: 200},
-		FormField{Name: "note", Kind: "textarea", Label: l.T("peers.note"), Hint: l.T("peers.note_hint"), Value: e.Note, Optional: true, Rows: 3, Max: 4000},
-		FormField{Name: "reason", Label: l.T("peers.reason"), Hint: l.T("peers.reason_hint"), Value: e.Reason, Optional: true, Max: 4000}
-}
-
-// entryOf reads what was written down about a server.
-func entryOf(r *http.Request) peers.Entry {
-	return peers.Entry{Label: r.FormValue("label"), Note: r.FormValue("note"), Reason: r.FormValue("reason"), Ceiling: peers.Ceiling(r.FormValue("ceiling"))}
-}
-
 // newPeerView is the form that adds a server.
-func (p *Pages) newPeerView(h *here, host string, e peers.Entry, block bool) formPage {
+func (p *Pages) newPeerView(h *here, host string, values map[string]string, reason string, block bool) formPage {
 	l := h.l
-	label, note, reason := entryFields(l, e)
 	tabs := p.adminTabs(h, "/admin/peers")
+	entry := entryFormFields(l, "", values, nil, below{}, false)
+	hint := l.T("peers.add_kind_hint")
 	return formPage{
 		Head: PageHead{Title: l.T("peers.add"), Lead: l.T("peers.add_lead"), Back: peersBack(l)}, Tabs: &tabs,
 		Action: "/admin/peers/new", Submit: l.T("peers.add_submit"), Cancel: "/admin/peers",
 		Parts: []formPart{{Fields: []FormField{
 			{Name: "host", Label: l.T("peers.host"), Hint: l.T("peers.host_hint"), Value: host, Required: true, Code: true, Max: 300, Autocomplete: "off"},
-			label,
 			{Name: "standing", Kind: "radio", Label: l.T("peers.decision"), Options: []Option{
 				{Value: "allowed", Words: l.T("peers.allow"), Detail: l.T("peers.allow_detail"), Selected: !block},
 				{Value: "blocked", Words: l.T("peers.block"), Detail: l.T("peers.block_detail"), Selected: block}}},
-			ceilingField(l, e.Ceiling), note, reason,
-		}}},
+			presetField(l, values["preset"], "")}},
+			{Title: l.T("peers.entry_more"), Hint: hint, Fields: append(entry, reasonField(l, reason))}},
 	}
 }
 
 func (p *Pages) newPeerForm(h *here, w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	return p.answerWith(h, w, p.newPeerView(h, q.Get("host"), peers.Entry{}, q.Get("standing") == "blocked"), nil)
+	return p.answerWith(h, w, p.newPeerView(h, q.Get("host"), map[string]string{"preset": string(peers.PresetNetwork)}, "", q.Get("standing") == "blocked"), nil)
 }
 
 // newPeer allows the server that was named, or leads to the page that says
-// what a block of it does.
+// what a block of it does, or what an entry for every name below it covers.
 func (p *Pages) newPeer(h *here, w http.ResponseWriter, r *http.Request) error {
 	if err := posted(r); err != nil {
 		return err
 	}
-	typed, e, block := r.PostFormValue("host"), entryOf(r), r.PostFormValue("standing") == "blocked"
+	typed, reason, block := r.PostFormValue("host"), strings.TrimSpace(r.PostFormValue("reason")), r.PostFormValue("standing") == "blocked"
+	values := postedEntry(r, "preset")
+	asks := block || values["match"] == "subtree"
 	var host string
 	deed := func(tx *store.Tx) (err error) {
-		if host, err = peers.Normalise(tx, typed); err != nil || block {
+		if host, err = peers.Normalise(tx, typed); err != nil || asks {
 			return err
 		}
-		_, err = peers.Allow(tx, h.me.ID, host, e)
-		return err
+		return allowWith(tx, h.me.ID, host, values, reason)
 	}
 	var err error
-	if block {
+	if asks {
 		err = p.DB.Read(r.Context(), deed)
 	} else {
 		err = p.DB.Write(r.Context(), deed)
 	}
 	if problem := mended(err); problem != nil {
-		return p.answerWith(h, w, p.newPeerView(h, typed, e, block), problem)
+		return p.answerWith(h, w, p.newPeerView(h, typed, values, reason, block), problem)
 	} else if err != nil {
 		return err
 	}
-	if block {
-		return seeOther(w, r, peerPath(host)+"/block?"+url.Values{"label": {e.Label}, "note": {e.Note}, "reason": {e.Reason}}.Encode())
+	if asks {
+		to := url.Values{"reason": {reason}}
+		for key, value := range values {
+			if value != "" && (!block || key == "label" || key == "note" || key == "public_note") {
+				to.Set(key, value)
+			}
+		}
+		deed := "/allow?"
+		if block {
+			deed = "/block?"
+		}
+		return seeOther(w, r, peerPath(host)+deed+to.Encode())
 	}
 	p.flash(w, "flash.peer_allowed", "Host", host)
 	return seeOther(w, r, peerPath(host))
+}
+
+// allowWith allows a server as a form says. What is on record and not in the
+// form stays as it is.
+func allowWith(tx *store.Tx, by int64, host string, values map[string]string, reason string) error {
+	e, software, err := entryBefore(tx, host)
+	if err != nil {
+		return err
+	}
+	if err := e.SetAll(tx, values, software); err != nil {
+		return err
+	}
+	e.Reason = reason
+	_, err = peers.Allow(tx, by, host, e)
+	return err
+}
+
+// entryBefore is what is on record of a server that is about to be allowed, and
+// what it is known to run.
+func entryBefore(tx *store.Tx, host string) (e peers.Entry, software string, err error) {
+	before, err := peers.Get(tx, host)
+	switch {
+	case err == nil && before.Standing != peers.Blocked:
+		e = before.Entry()
+	case err == nil:
+		e.Label, e.Kind, e.Note, e.PublicNote = before.Label, before.Kind, before.Note, before.PublicNote
+	case !fault.Is(err, fault.NotFound):
+		return e, "", err
+	}
+	known, err := peers.HostByName(tx, host)
+	if fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	return e, known.Software, err
 }
 
 func peersBack(l *Locale) *Link { return &Link{Words: l.T("peers.title"), URL: "/admin/peers"} }
