@@ -451,3 +451,129 @@ func TestWakeALane(t *testing.T) {
 		t.Errorf("the log says %+v", line)
 	}
 }
+
+// How a server is dealt with is set on its page: by one click for all of it, or
+// each part by itself, with what differs from the preset said.
+func TestAdministerPolicy(t *testing.T) {
+	o := openOffice(t)
+	by := community.ITAdmin
+	entry := func() (p peers.Peer) {
+		o.write(func(tx *store.Tx) (err error) { p, err = peers.Get(tx, "elm.test"); return err })
+		return p
+	}
+	const at = "/admin/peers/elm.test"
+	o.leads(by, "/admin/peers/new", url.Values{"host": {"elm.test"}, "standing": {"allowed"}, "preset": {"network"}, "kind": {"school"}, "public_note": {"Next door"},
+		"review_on": {time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}, "match": {"exact"}}, at)
+	if p := entry(); p.Preset != peers.PresetNetwork || p.Kind != "school" || p.PublicNote != "Next door" || p.ReviewOn == nil || p.Subtree {
+		t.Errorf("added as %+v", p)
+	}
+	body := o.sees(by, at, "One-sided", "They have not said or shown yet", "Trusted network", "In use", "Use Partner school", "Added by hand")
+	if strings.Contains(body, "not as in Trusted network") {
+		t.Error("something differs from a preset that was just chosen")
+	}
+
+	// one click
+	o.leads(by, at, url.Values{"part": {"preset"}, "preset": {"partner"}}, at)
+	if p := entry(); p.Policy != peers.PresetPartner.Policy() || p.Kind != "school" {
+		t.Errorf("one click made %+v", p)
+	}
+	// each part
+	policy := url.Values{"part": {"policy"}, "ceiling": {"group"}, "outbound": {"posts", "replies", "reactions", "boosts", "follows", "groups", "events", "reports", "profiles"},
+		"inbound": {"posts", "replies"}, "hold": {"links"}, "media": {"click"}, "reports_in": {"accept"}, "reports_out": {"click"}, "search": {"members"}, "retention": {"90"},
+		"per_minute": {"0"}, "per_day": {"40"}, "max_bytes": {""}, "backfill": {"0"}, "silenced": {"yes"}, "reason": {"They write much"}}
+	o.leads(by, at, policy, at)
+	p := entry()
+	if p.Hold != peers.HoldLinks || p.Inbound != peers.Classes(peers.ClassPosts|peers.ClassReplies) || p.Rights != 0 || p.PerDay != 40 || !p.Silenced || p.Media != peers.MediaClick || p.Preset != peers.PresetPartner {
+		t.Errorf("became %+v", p.Policy)
+	}
+	o.sees(by, at, "6 things are not as in Partner school", "Not as in Partner school, which says: Nothing", `value="links" checked`, "Looked at before it is shown: Posts with links", "Why: They write much")
+	// what was typed is there again, with what is wrong beside it
+	policy.Set("per_day", "-3")
+	policy.Set("hold", "all")
+	rec := o.do(by, at, policy)
+	if body := rec.Body.String(); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(body, `id="field-per_day-error"`) || !strings.Contains(body, `value="all" checked`) || !strings.Contains(body, `value="-3"`) {
+		t.Errorf("a wrong number: %d", rec.Code)
+	}
+	if entry().Policy != p.Policy {
+		t.Error("a form with something wrong in it was saved in part")
+	}
+	// a trial ends, and what comes of it does not
+	o.leads(by, at, url.Values{"part": {"preset"}, "preset": {"trial"}}, at)
+	if p := entry(); p.ExpiresAt == nil {
+		t.Error("a trial without an end")
+	}
+	o.sees(by, "/admin/peers?state=trial", "elm.test", "Allowed until")
+	o.leads(by, at, url.Values{"part": {"preset"}, "preset": {"partner"}}, at)
+	if p := entry(); p.ExpiresAt != nil {
+		t.Error("the trial's end stays")
+	}
+
+	// software that widens: said with its reason, and overridable
+	o.write(func(tx *store.Tx) error { return peers.Met(tx, "elm.test", peers.Meeting{Software: "mobilizon", Version: "5"}) })
+	o.sees(by, at, "so only public posts are sent to it. You can decide otherwise")
+	policy.Set("per_day", "0")
+	o.leads(by, at, policy, at)
+	o.sees(by, at, "We suggest to send it public posts only", `value="suggestion"`)
+	o.leads(by, at, url.Values{"part": {"suggestion"}}, at)
+	if p := entry(); p.Ceiling != peers.CeilingPublic || p.Hold != peers.HoldAll {
+		t.Errorf("the suggestion made %+v", p.Policy)
+	}
+
+	// every name below: what is known, and what is refused
+	o.write(func(tx *store.Tx) error {
+		for _, host := range []string{"a.big.example", "b.big.example", "c.big.example", "d.big.example", "e.big.example"} {
+			if err := peers.NoteRefused(tx, host); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	to := o.do(by, "/admin/peers/new", url.Values{"host": {"big.example"}, "standing": {"allowed"}, "preset": {"network"}, "match": {"subtree"}}).Header().Get("Location")
+	if s, _ := o.standing("big.example"); s != peers.Unknown || !strings.HasPrefix(to, "/admin/peers/big.example/allow?") {
+		t.Fatalf("big.example is %q before anybody saw what is below it; led to %q", s, to)
+	}
+	o.sees(by, to, "5 servers are known below it: a.big.example", "is a whole domain, and 5 servers are known below it", `value="subtree" checked`)
+	if rec := o.do(by, "/admin/peers/sch.uk/allow", url.Values{"preset": {"network"}, "match": {"subtree"}}); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), `id="field-match-error"`) {
+		t.Errorf("subtree on public suffix refused: %d", rec.Code)
+	}
+	o.leads(by, "/admin/peers/big.example/allow", url.Values{"preset": {"network"}, "match": {"subtree"}}, "/admin/peers/big.example")
+	if s, _ := o.standing("z.big.example"); s != peers.Allowed {
+		t.Errorf("a name below is %q", s)
+	}
+}
+
+// Names under which a server is met are proposed, and count once a person says so.
+func TestAdministerNames(t *testing.T) {
+	o := openOffice(t)
+	by := community.ITAdmin
+	const at = "/admin/peers/elm.test"
+	o.leads(by, "/admin/peers/new", url.Values{"host": {"elm.test"}, "standing": {"allowed"}, "preset": {"network"}}, at)
+	o.write(func(tx *store.Tx) error {
+		p, err := peers.Get(tx, "elm.test")
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{"cdn.test", "other.test"} {
+			if err := peers.Propose(tx, p.ID, name, peers.RoleMedia); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	o.sees(by, "/admin/peers", "2 names of it wait for you")
+	o.sees(by, at, "cdn.test", "Proposed, nobody has confirmed it", "Not theirs")
+	o.leads(by, at+"/names", url.Values{"do": {"confirm"}, "name": {"cdn.test"}}, at+"#names")
+	o.leads(by, at+"/names", url.Values{"do": {"remove"}, "name": {"other.test"}}, at+"#names")
+	o.leads(by, at+"/names", url.Values{"do": {"add"}, "name": {"https://Old.test/"}, "role": {"former"}}, at+"#names")
+	body := o.sees(by, at, "Where its pictures are", "What it was called before", "Confirmed cdn.test as a name of elm.test", "Turned other.test down as a name of elm.test", "Added old.test to the names of elm.test")
+	if strings.Contains(body, `value="other.test"`) {
+		t.Error("what was turned down is still there")
+	}
+	rec := o.do(by, at+"/names", url.Values{"do": {"add"}, "name": {"10.0.0.1"}, "role": {"actor"}})
+	if body := rec.Body.String(); rec.Code != http.StatusUnprocessableEntity || !strings.Contains(body, `id="field-name-error"`) || !strings.Contains(body, `value="10.0.0.1"`) || !strings.Contains(body, `value="actor" selected`) {
+		t.Errorf("a wrong name: %d", rec.Code)
+	}
+	if rec := o.do(community.Member, at+"/names", url.Values{"do": {"confirm"}, "name": {"x.test"}}); rec.Code != http.StatusForbidden {
+		t.Errorf("a member changes names: %d", rec.Code)
+	}
+}
