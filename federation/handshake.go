@@ -330,7 +330,6 @@ func (f *Federation) phraseWith(ctx context.Context, theirs string) (string, err
 // connected with.
 type doorstep struct {
 	actor, inbox, name, software string
-	picture                      string
 	keyID, hash                  string
 	key                          crypto.PublicKey
 	understands                  bool
@@ -420,9 +419,6 @@ func (f *Federation) readDoorstep(ctx context.Context, host, address string) (do
 	if a.Generator != nil {
 		d.software = text.PlainLine(a.Generator.Name, 50)
 	}
-	if a.Icon != nil {
-		d.picture = webAddress(a.Icon.URL)
-	}
 	if d.key, err = sig.ParsePublicKey(a.PublicKey.PEM); err != nil {
 		return doorstep{}, err
 	}
@@ -511,7 +507,7 @@ func (f *Federation) LookAt(ctx context.Context, typed string) (peers.Candidate,
 		c.Understood = false
 		return c, nil
 	}
-	c.ActorURI, c.Inbox, c.KeyHash, c.Picture = who.actor, who.inbox, who.hash, who.picture
+	c.ActorURI, c.Inbox, c.KeyHash = who.actor, who.inbox, who.hash
 	c.Understood = c.Understood || who.understands
 	if c.Name == "" {
 		c.Name = who.name

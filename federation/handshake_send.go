@@ -17,7 +17,7 @@ import (
 
 const (
 	// handshakeFallback is how often messages are looked for without news.
-	handshakeFallback = 15 * time.Second
+	handshakeFallback = 5 * time.Second
 	// mostMessages is how many are sent in one go.
 	mostMessages = 20
 )

@@ -154,8 +154,7 @@ type Candidate struct {
 	Inbox      string
 	KeyHash    string
 	Phrase     string
-	Picture    string // of its actor, which may be fetched from an admitted server only
-	Understood bool   // it knows requests to connect
+	Understood bool // it knows requests to connect
 }
 
 // Form is what an administrator asks with.
