@@ -25,6 +25,7 @@ type App struct {
 	RedirectURIs []string `gorm:"column:redirect_uris;serializer:json"`
 	Scopes       string
 	CreatedAt    time.Time
+	Version      int64 // moved on by every change
 }
 
 // TableName names the table of apps.
@@ -55,6 +56,7 @@ type Token struct {
 	CreatedAt time.Time
 	UsedOn    *time.Time // to the day
 	RevokedAt *time.Time
+	Version   int64 // moved on by every change
 }
 
 // TableName names the table of tokens.
@@ -349,73 +351,6 @@ func client(tx *store.Tx, id, secret string) (App, error) {
 		return App{}, oauthFault(fault.Unauthorized, "invalid_client", "The app is not registered here, or its secret is wrong.")
 	}
 	return app, nil
-}
-
-// Access is who acts through a token, and what they may do.
-type Access struct {
-	Token  Token
-	App    App
-	Scopes Scopes
-	Person community.Person // the zero value when the app acts for itself
-}
-
-// Need fails unless the token covers the scope.
-//
-// RFC 6750, section 3.1.
-func (a Access) Need(scope string) error {
-	if a.Scopes.Allow(scope) {
-		return nil
-	}
-	return oauthFault(fault.Forbidden, "insufficient_scope", "This action is outside the authorized scopes")
-}
-
-// Bearer returns who acts through the token. An unknown or revoked one is
-// fault.Unauthorized.
-func (a *Auth) Bearer(ctx context.Context, token string) (Access, error) {
-	var acc Access
-	invalid := oauthFault(fault.Unauthorized, "invalid_token", "The access token is invalid")
-	if token == "" {
-		return acc, invalid
-	}
-	stale := false
-	err := a.db.Ask(ctx, func(tx *store.Tx) error {
-		acc = Access{}
-		known := false
-		d := tx.Dialect()
-		err := tx.Ask(store.Question{
-			SQL: "SELECT " + tokenColumns.In(d) + ", " + appColumns.In(d) + ", " + community.PersonColumns(d) + ` FROM oauth_tokens
-				LEFT JOIN oauth_apps ON oauth_apps.id = oauth_tokens.app_id ` + community.JoinPerson("oauth_tokens.account_id") + `
-				WHERE oauth_tokens.token_hash = ? AND oauth_tokens.revoked_at IS NULL`,
-			Args: []any{digest(token)},
-			Row: func(r *store.Row) {
-				tokenColumns.Read(r, &acc.Token)
-				if r.Null() {
-					appColumns.Skip(r)
-				} else {
-					appColumns.Read(r, &acc.App)
-				}
-				acc.Person, known = community.ReadPerson(r)
-			},
-		})
-		if err != nil {
-			return err
-		}
-		if acc.Token.ID == 0 {
-			return invalid
-		}
-		acc.Scopes = strings.Fields(acc.Token.Scopes)
-		stale = acc.Token.UsedOn == nil || day(tx.Now).After(*acc.Token.UsedOn)
-		if acc.Token.AccountID == nil {
-			return nil
-		}
-		return mayEnter(tx, acc.Person, known)
-	})
-	if err != nil || !stale {
-		return acc, err
-	}
-	return acc, a.db.Write(ctx, func(tx *store.Tx) error {
-		return tx.Exec("UPDATE oauth_tokens SET used_on = ? WHERE id = ?", day(tx.Now), acc.Token.ID).Error
-	})
 }
 
 // Revoke ends a token that an app shows, with its own secret. A token that is

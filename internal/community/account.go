@@ -59,6 +59,7 @@ type Account struct {
 	SuspendedAt        *time.Time
 	DeletedAt          *time.Time
 	Silenced           bool // shown to who follows it, and in threads: its server's peer is silenced
+	Version            int64 // moved on by every change
 }
 
 // Field is one labelled line of a profile (schema.org PropertyValue).

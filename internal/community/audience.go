@@ -51,6 +51,10 @@ type Viewer struct {
 	Ceiling peers.Ceiling // how much is entrusted to the peer
 	Closed  bool          // the peer's software keeps closed audiences
 
+	// Bonds are what a person here ever had with others, with BondsRead, as the
+	// same transaction sees it; 0: not known.
+	Bonds Bonds
+
 	Regards // towards one post; only MaySee reads them, and towards fills them
 
 	column string // of eachOf: where in the query the account's ID stands
@@ -217,6 +221,13 @@ func visibleSQL(posts string, v Viewer) (string, []any) {
 	return where, append(args, more...)
 }
 
+// forHere is the condition that a row of posts is for somebody here, whose
+// number it takes twice.
+const forHere = `($.audience IN ('public', 'network')
+			OR $.audience = 'school' AND $.author_host = ''
+			OR $.audience IN ('people', 'followers') AND EXISTS (SELECT 1 FROM post_mentions named WHERE named.post_id = $.id AND named.account_id = ?)
+			OR $.audience = 'followers' AND EXISTS (SELECT 1 FROM follows WHERE follows.follower_id = ? AND follows.target_id = $.author_id AND follows.state = 'accepted'))`
+
 // visibleAlone is visibleSQL without regard to the post that is boosted.
 func visibleAlone(posts string, v Viewer) (string, []any) {
 	const standing = `$.deleted_at IS NULL
@@ -229,11 +240,7 @@ func visibleAlone(posts string, v Viewer) (string, []any) {
 	audience, args := "$.audience = 'public'", []any(nil)
 	switch {
 	case v.Local:
-		audience = `($.audience IN ('public', 'network')
-			OR $.audience = 'school' AND $.author_host = ''
-			OR $.audience IN ('people', 'followers') AND EXISTS (SELECT 1 FROM post_mentions named WHERE named.post_id = $.id AND named.account_id = ?)
-			OR $.audience = 'followers' AND EXISTS (SELECT 1 FROM follows WHERE follows.follower_id = ? AND follows.target_id = $.author_id AND follows.state = 'accepted'))`
-		args = []any{v.who(), v.who()}
+		audience, args = forHere, []any{v.who(), v.who()}
 	case v.Host != "":
 		if Withheld(Network, v.Ceiling, v.Closed) == "" {
 			audience += " OR $.author_host = '' AND $.audience = 'network'"

@@ -2,7 +2,9 @@ package community
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
@@ -27,6 +29,8 @@ func LoadLast(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
 type Shown struct {
 	Account
 	Counts AccountCounts
+	School string       // what its server is called
+	Kept   *KeptAccount // what is remembered of it, where it is
 }
 
 // LoadWith is Load with what is shown of some people besides; ask is tx.Ask or
@@ -35,49 +39,100 @@ func LoadWith(tx *store.Tx, v Viewer, posts []Post, people []int64, ask func(...
 	if len(posts) == 0 && len(people) == 0 {
 		return nil, nil, nil
 	}
-	l := loading{views: make(map[int64]*View, len(posts)), besides: people, ask: ask}
+	l := newLoading(len(posts), people, ask)
 	views, err := l.load(tx, v, posts)
 	if err != nil {
 		return nil, nil, err
 	}
-	shown := make(map[int64]Shown, len(people))
-	for _, id := range people {
+	return views, l.shown(), nil
+}
+
+// shown are those who were to be brought besides.
+func (l *loading) shown() map[int64]Shown {
+	shown := make(map[int64]Shown, len(l.besides))
+	for _, id := range l.besides {
 		if p, ok := l.people[id]; ok {
-			shown[id] = Shown{p.Account, p.counts}
+			shown[id] = Shown{p.Account, p.counts, l.schools[p.Host], p.kept}
 		}
 	}
-	return views, shown, nil
+	return shown
+}
+
+func newLoading(posts int, people []int64, ask func(...store.Question) error) *loading {
+	return &loading{views: make(map[int64]*View, posts), visible: map[int64]bool{}, besides: people, ask: ask}
 }
 
 func (l *loading) load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
-	if err := l.boosted(tx, v, posts); err != nil {
-		return nil, err
-	}
 	for _, p := range posts {
-		l.add(p)
+		l.add(p, keptPost(tx, p.ID, p.Version))
 	}
-	if err := l.quotes(tx, v); err != nil {
+	if err := l.gather(tx, v); err != nil {
 		return nil, err
+	}
+	views := make([]View, len(posts))
+	for i, p := range posts {
+		views[i] = *l.views[p.ID]
+	}
+	return views, nil
+}
+
+// gather brings all that is shown of the posts that were added.
+func (l *loading) gather(tx *store.Tx, v Viewer) error {
+	added := len(l.ids)
+	if err := l.others(tx, v, added, func(p *View) *int64 { return p.BoostOfID }); err != nil {
+		return err
+	}
+	err := l.others(tx, v, len(l.ids), func(p *View) *int64 {
+		if p.QuoteState == QuoteAccepted {
+			return p.QuoteID
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := l.rest(tx, v); err != nil {
-		return nil, err
+		return err
 	}
 	for _, view := range l.views {
-		if view.QuoteID != nil && view.QuoteState == QuoteAccepted && l.quotable[*view.QuoteID] {
+		if view.QuoteID != nil && view.QuoteState == QuoteAccepted && l.seen(v, *view.QuoteID) {
 			quoted := *l.views[*view.QuoteID]
 			quoted.Quoted = nil // one within another is a link
 			view.Quoted = &quoted
 		}
 	}
-	views := make([]View, len(posts))
-	for i, p := range posts {
-		view := l.views[p.ID]
-		if p.BoostOfID != nil && l.passedOn[*p.BoostOfID] {
-			view.Boosted = l.views[*p.BoostOfID]
+	for _, id := range l.ids[:added] {
+		if view := l.views[id]; view.BoostOfID != nil && l.seen(v, *view.BoostOfID) {
+			view.Boosted = l.views[*view.BoostOfID]
 		}
-		views[i] = *view
 	}
-	return views, nil
+	return nil
+}
+
+// others brings posts that the first n of the posts show within them.
+func (l *loading) others(tx *store.Tx, v Viewer, n int, which func(p *View) *int64) error {
+	var ids []int64
+	for _, id := range l.ids[:n] {
+		if other := which(l.views[id]); other != nil && !slices.Contains(ids, *other) {
+			ids = append(ids, *other)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if l.judging {
+		var stubs []stub
+		if err := tx.Ask(stubsOf(&stubs, "posts WHERE posts.id IN ?", ids)); err != nil {
+			return err
+		}
+		return l.bring(tx, stubs)
+	}
+	found, err := visiblePosts(tx, v, ids)
+	for _, p := range found {
+		l.visible[p.ID] = true
+		l.add(p, keptPost(tx, p.ID, p.Version))
+	}
+	return err
 }
 
 // LoadOne is Load for one post.
@@ -91,68 +146,97 @@ func LoadOne(tx *store.Tx, v Viewer, p Post) (View, error) {
 
 // loading gathers views: of the posts asked for, and of those they boost and quote.
 type loading struct {
-	views    map[int64]*View
-	ids      []int64          // of all of them
-	passedOn map[int64]bool   // those that are boosted and that the reader may see
-	quotable map[int64]bool   // those that are quoted and that the reader may see
-	people   map[int64]person // the authors and those they answer
-	besides  []int64          // whom else to bring
-	ask      func(...store.Question) error
-	schools  map[string]string
+	views   map[int64]*View
+	ids     []int64          // of all of them
+	visible map[int64]bool   // those that are boosted or quoted and were asked for as the reader may see them
+	people  map[int64]person // the authors and those they answer and name
+	besides []int64          // whom else to bring
+	ask     func(...store.Question) error
+	schools map[string]string
 
 	filtering bool // the reader has filters
+
+	judging bool // whether the reader may see the posts is to be judged by MaySee
+	ties
 }
 
 // person is an account with what is shown beside it.
 type person struct {
 	Account
 	counts AccountCounts
-	muted  bool // by the reader
+	kept   *KeptAccount
 }
 
-func (l *loading) add(p Post) {
+func (l *loading) add(p Post, k *Kept) {
 	if l.views[p.ID] == nil {
-		l.views[p.ID] = &View{Post: p}
+		l.views[p.ID] = &View{Post: p, Kept: k}
 		l.ids = append(l.ids, p.ID)
 	}
 }
 
-func (l *loading) boosted(tx *store.Tx, v Viewer, posts []Post) error {
-	var ids []int64
-	for _, p := range posts {
-		if p.BoostOfID != nil {
-			ids = append(ids, *p.BoostOfID)
-		}
-	}
-	found, err := visiblePosts(tx, v, ids)
-	l.passedOn = make(map[int64]bool, len(found))
-	for _, p := range found {
-		l.passedOn[p.ID] = true
-		l.add(p)
-	}
-	return err
-}
-
-// rest brings all that hangs on the posts, in one round.
+// rest brings all that hangs on the posts, in one round, and in a second what
+// has changed of the people since they were remembered.
 func (l *loading) rest(tx *store.Tx, v Viewer) error {
 	polls := map[int64]*PollView{}
-	questions := []store.Question{l.accounts(tx, v)}
-	if len(l.ids) > 0 {
-		questions = append(questions, l.mentions(tx), l.polls(tx, v, polls), l.marks(v))
+	l.people, l.schools, l.blockedHosts = map[int64]person{}, map[string]string{}, map[string]bool{}
+	known, unknown := l.wanted(tx)
+	var questions []store.Question
+	stale := []int64(nil)
+	if len(known) > 0 {
+		questions = append(questions, l.figures(known, &stale))
+	}
+	if len(unknown) > 0 {
+		questions = append(questions, l.accounts(tx, unknown))
+	}
+	questions = append(questions, l.schoolsOf(known)...)
+	if fresh := l.where(func(p *View) bool { return p.Kept == nil }); len(fresh) > 0 {
+		questions = append(questions, l.mentions(tx, fresh), tagsOf(fresh, func(post int64, t Tag) { l.views[post].Tags = append(l.views[post].Tags, t) }))
+	}
+	if asked := l.where(func(p *View) bool { return p.Kept == nil || p.Kept.poll }); len(asked) > 0 {
+		questions = append(questions, l.polls(tx, v, polls, asked))
+	}
+	if q, ok := l.marks(v); ok {
+		questions = append(questions, q)
 	}
 	told, done := l.told(v)
 	questions = append(questions, told...)
+	questions = append(questions, l.tied(tx, v)...)
 	if q, ok := l.media(tx); ok {
 		questions = append(questions, q)
 	}
 	if err := l.ask(questions...); err != nil {
 		return err
 	}
+	if len(stale) > 0 {
+		if err := l.ask(l.accounts(tx, stale)); err != nil {
+			return err
+		}
+	}
 	done()
+	for id, p := range l.people {
+		if p.kept == nil {
+			p.kept = keepAccount(tx, p.Account)
+			l.people[id] = p
+		}
+	}
 	for _, view := range l.views {
+		if view.Kept != nil {
+			view.Tags = view.Kept.tags
+			for _, id := range view.Kept.mentions {
+				view.Mentions = append(view.Mentions, l.people[id].Account)
+			}
+		} else {
+			k := &Kept{post: view.Post, tags: view.Tags, poll: view.Poll != nil}
+			for _, a := range view.Mentions {
+				k.mentions = append(k.mentions, a.ID)
+			}
+			keep(tx, k)
+			view.Kept = k
+			slices.SortFunc(view.Mentions, func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
+		}
 		author := l.people[view.AuthorID]
-		view.Author, view.AuthorCounts = author.Account, author.counts
-		view.Mine.Author, view.Mine.Muted = v.Local && view.AuthorID == v.ID, author.muted
+		view.Author, view.AuthorCounts, view.AuthorKept = author.Account, author.counts, author.kept
+		view.Mine.Author, view.Mine.Muted = v.Local && view.AuthorID == v.ID, l.muted[view.AuthorID]
 		if view.InReplyToAuthor != nil {
 			if a, ok := l.people[*view.InReplyToAuthor]; ok {
 				view.ReplyTo = &a.Account
@@ -166,8 +250,6 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 			school = view.AuthorHost
 		}
 		view.School, view.Schools = school, l.schools
-		slices.SortFunc(view.Mentions, func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
-		slices.SortFunc(view.Tags, func(a, b Tag) int { return cmp.Compare(a.Tag, b.Tag) })
 	}
 	if err := l.chosen(tx, v, polls); err != nil {
 		return err
@@ -175,41 +257,76 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 	return l.filters(tx, v)
 }
 
-// accounts brings the authors and whom they answer, with their figures and
-// their schools.
-func (l *loading) accounts(tx *store.Tx, v Viewer) store.Question {
+// wanted returns the people to bring: the authors and whom they answer and
+// name, those who are remembered and the others.
+func (l *loading) wanted(tx *store.Tx) (known map[int64]*KeptAccount, unknown []int64) {
+	known = map[int64]*KeptAccount{}
 	seen := make(map[int64]bool, len(l.views))
-	var ids []int64
 	want := func(id int64) {
-		if !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
+		if seen[id] {
+			return
+		}
+		seen[id] = true
+		if k, ok := tx.Recall(accountKey(id)).(*KeptAccount); ok {
+			known[id] = k
+		} else {
+			unknown = append(unknown, id)
 		}
 	}
 	for _, id := range l.ids {
-		want(l.views[id].AuthorID)
-		if to := l.views[id].InReplyToAuthor; to != nil {
+		view := l.views[id]
+		want(view.AuthorID)
+		if to := view.InReplyToAuthor; to != nil {
 			want(*to)
+		}
+		if view.Kept != nil {
+			for _, named := range view.Kept.mentions {
+				want(named)
+			}
 		}
 	}
 	for _, id := range l.besides {
 		want(id)
 	}
-	l.people, l.schools = make(map[int64]person, len(ids)), map[string]string{}
-	muted, args := "FALSE", []any(nil)
-	if v.Local {
-		muted = "EXISTS (SELECT 1 FROM mutes WHERE mutes.account_id = ? AND mutes.target_id = accounts.id AND (mutes.expires_at IS NULL OR mutes.expires_at > ?))"
-		args = []any{v.ID, tx.Now}
-	}
+	return known, unknown
+}
+
+// figures asks of people who are remembered whether they are as they were, and
+// for their figures.
+func (l *loading) figures(known map[int64]*KeptAccount, stale *[]int64) store.Question {
 	return store.Question{
-		SQL: "SELECT " + authorColumns.In(tx.Dialect()) + ", " + schoolSQL + ", " + muted + ", " + countColumns.In(tx.Dialect()) +
+		SQL: "SELECT accounts.id, accounts.version, account_counts.posts, account_counts.followers, account_counts.following, account_counts.last_post_at" +
+			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id WHERE accounts.id IN ?",
+		Args: []any{slices.Sorted(maps.Keys(known))},
+		Row: func(r *store.Row) {
+			id, version := r.Int(), r.Int()
+			k := known[id]
+			if k.account.Version != version {
+				*stale = append(*stale, id)
+				return
+			}
+			p := person{Account: k.account, kept: k}
+			if !r.Null() {
+				p.counts = AccountCounts{AccountID: id, Posts: r.Int(), Followers: r.Int(), Following: r.Int(), LastPostAt: r.TimePtr()}
+			}
+			l.people[id] = p
+		},
+	}
+}
+
+// accounts brings people whole, with their figures and their schools.
+func (l *loading) accounts(tx *store.Tx, ids []int64) store.Question {
+	return store.Question{
+		SQL: "SELECT " + authorColumns.In(tx.Dialect()) + ", " + schoolSQL + ", COALESCE(hosts.blocked, FALSE), " + countColumns.In(tx.Dialect()) +
 			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id " + schoolJoins + " WHERE accounts.id IN ?",
-		Args: append(args, ids),
+		Args: []any{ids},
 		Row: func(r *store.Row) {
 			var p person
 			authorColumns.Read(r, &p.Account)
 			l.schools[p.Host] = r.Text()
-			p.muted = r.Bool()
+			if r.Bool() {
+				l.blockedHosts[p.Host] = true
+			}
 			if !r.Null() {
 				countColumns.Read(r, &p.counts)
 			}
@@ -218,12 +335,49 @@ func (l *loading) accounts(tx *store.Tx, v Viewer) store.Question {
 	}
 }
 
-// mentions brings those who are named.
-func (l *loading) mentions(tx *store.Tx) store.Question {
+// schoolsOf asks what the servers of people who are remembered are called, and
+// whether those of the authors are blocked.
+func (l *loading) schoolsOf(known map[int64]*KeptAccount) []store.Question {
+	seen := map[string]bool{}
+	for _, k := range known {
+		seen[k.account.Host] = true
+	}
+	for _, view := range l.views {
+		seen[view.AuthorHost] = true
+	}
+	var questions []store.Question
+	if seen[""] {
+		delete(seen, "")
+		questions = append(questions, store.Question{SQL: "SELECT CASE WHEN site.name <> '' THEN site.name ELSE site.host END FROM site WHERE site.id = 1",
+			Row: func(r *store.Row) { l.schools[""] = r.Text() }})
+	}
+	if len(seen) == 0 {
+		return questions
+	}
+	hosts := slices.Sorted(maps.Keys(seen))
+	for _, host := range hosts {
+		l.schools[host] = host
+	}
+	return append(questions, store.Question{SQL: `SELECT hosts.host, hosts.name, hosts.blocked FROM hosts WHERE hosts.host IN ?
+			UNION ALL SELECT peers.host, peers.label, FALSE FROM peers WHERE peers.host IN ? AND peers.label <> ''`,
+		Args: []any{hosts, hosts},
+		Row: func(r *store.Row) { // what our administrator calls it comes last
+			host, name, blocked := r.Text(), r.Text(), r.Bool()
+			if name != "" {
+				l.schools[host] = name
+			}
+			if blocked {
+				l.blockedHosts[host] = true
+			}
+		}})
+}
+
+// mentions brings those whom posts name that are not remembered.
+func (l *loading) mentions(tx *store.Tx, posts []int64) store.Question {
 	return store.Question{
 		SQL: "SELECT post_mentions.post_id, " + namedColumns.In(tx.Dialect()) + ", " + schoolSQL +
 			" FROM post_mentions JOIN accounts ON accounts.id = post_mentions.account_id " + schoolJoins + " WHERE post_mentions.post_id IN ?",
-		Args: []any{l.ids},
+		Args: []any{posts},
 		Row: func(r *store.Row) {
 			view := l.views[r.Int()]
 			view.Mentions = append(view.Mentions, Account{})
@@ -260,45 +414,48 @@ func (l *loading) where(so func(p *View) bool) []int64 {
 	return ids
 }
 
-// marks brings the hashtags, and what the reader did with the posts. What a
-// post counts none of is not looked for.
-func (l *loading) marks(v Viewer) store.Question {
-	sql, args := "SELECT post_id, 'tag' AS did, tag, name FROM post_tags WHERE post_id IN ?", []any{l.ids}
-	arm := func(ids []int64, more string, these ...any) {
-		if len(ids) > 0 {
-			sql, args = sql+" UNION ALL "+more, append(args, these...)
+// marks brings what the reader did with the posts. What a post counts none of is
+// not looked for.
+func (l *loading) marks(v Viewer) (store.Question, bool) {
+	if !v.Local || len(l.ids) == 0 {
+		return store.Question{}, false
+	}
+	var sql []string
+	var args []any
+	arm := func(wanted bool, more string, these ...any) {
+		if wanted {
+			sql, args = append(sql, more), append(args, these...)
 		}
 	}
-	if v.Local {
-		arm(l.ids, "SELECT 0, 'filter', '', '' WHERE EXISTS (SELECT 1 FROM filters WHERE account_id = ?)", v.ID)
-		arm(l.ids, "SELECT post_id, 'bookmark', '', '' FROM bookmarks WHERE account_id = ? AND post_id IN ?", v.ID, l.ids)
-		liked := l.where(func(p *View) bool { return p.LikesCount > 0 })
-		arm(liked, "SELECT post_id, 'like', '', '' FROM likes WHERE account_id = ? AND post_id IN ?", v.ID, liked)
-		boosted := l.where(func(p *View) bool { return p.BoostsCount > 0 })
-		arm(boosted, "SELECT boost_of_id, 'boost', '', '' FROM posts WHERE author_id = ? AND boost_of_id IN ? AND deleted_at IS NULL", v.ID, boosted)
-		// The plus keeps SQLite from walking all that the reader ever wrote.
-		used := l.where(func(p *View) bool { return p.UsesCount > 0 })
-		arm(used, "SELECT in_reply_to_id, 'use', '', '' FROM posts WHERE +author_id = ? AND in_reply_to_id IN ? AND kind = 'acknowledgement' AND deleted_at IS NULL", v.ID, used)
-		own := l.where(func(p *View) bool { return p.AuthorID == v.ID })
-		arm(own, "SELECT post_id, 'pin', '', '' FROM pins WHERE account_id = ? AND post_id IN ?", v.ID, own)
-	}
-	return store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
-		view := l.views[r.Int()]
-		switch did, tag, name := r.Text(), r.Text(), r.Text(); did {
-		case "filter":
+	arm(v.may(BondFilters), "SELECT 0 AS post_id, 'filter' AS did WHERE EXISTS (SELECT 1 FROM filters WHERE account_id = ?)", v.ID)
+	arm(v.may(BondBookmarks), "SELECT post_id, 'bookmark' AS did FROM bookmarks WHERE account_id = ? AND post_id IN ?", v.ID, l.ids)
+	liked := l.where(func(p *View) bool { return p.LikesCount > 0 })
+	arm(len(liked) > 0, "SELECT post_id, 'like' AS did FROM likes WHERE account_id = ? AND post_id IN ?", v.ID, liked)
+	boosted := l.where(func(p *View) bool { return p.BoostsCount > 0 })
+	arm(len(boosted) > 0, "SELECT boost_of_id, 'boost' AS did FROM posts WHERE author_id = ? AND boost_of_id IN ? AND deleted_at IS NULL", v.ID, boosted)
+	// The plus keeps SQLite from walking all that the reader ever wrote.
+	used := l.where(func(p *View) bool { return p.UsesCount > 0 })
+	arm(len(used) > 0, "SELECT in_reply_to_id, 'use' AS did FROM posts WHERE +author_id = ? AND in_reply_to_id IN ? AND kind = 'acknowledgement' AND deleted_at IS NULL", v.ID, used)
+	own := l.where(func(p *View) bool { return p.AuthorID == v.ID })
+	arm(len(own) > 0, "SELECT post_id, 'pin' AS did FROM pins WHERE account_id = ? AND post_id IN ?", v.ID, own)
+	return store.Question{SQL: strings.Join(sql, " UNION ALL "), Args: args, Row: func(r *store.Row) {
+		post, did := r.Int(), r.Text()
+		if did == "filter" {
 			l.filtering = true
-		case "tag":
-			view.Tags = append(view.Tags, Tag{Tag: tag, Name: name})
-		case "like":
-			view.Mine.Liked = true
-		case "bookmark":
-			view.Mine.Bookmarked = true
-		case "boost":
-			view.Mine.Boosted = true
-		case "pin":
-			view.Mine.Pinned = true
-		case "use":
-			view.Mine.Used = true
+			return
 		}
-	}}
+		mine := &l.views[post].Mine
+		switch did {
+		case "like":
+			mine.Liked = true
+		case "bookmark":
+			mine.Bookmarked = true
+		case "boost":
+			mine.Boosted = true
+		case "pin":
+			mine.Pinned = true
+		case "use":
+			mine.Used = true
+		}
+	}}, len(sql) > 0
 }

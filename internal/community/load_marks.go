@@ -26,27 +26,24 @@ func (l *loading) told(v Viewer) (questions []store.Question, done func()) {
 		if !slices.Contains(threads, view.ThreadID) {
 			threads = append(threads, view.ThreadID)
 		}
-		if view.Local() && view.AuthorID != v.ID && view.Quotes() == QuotedByFollowers && !slices.Contains(authors, view.AuthorID) {
+		asks := l.judging && view.Audience == Followers || view.Local() && view.Quotes() == QuotedByFollowers
+		if asks && view.AuthorID != v.ID && !slices.Contains(authors, view.AuthorID) {
 			authors = append(authors, view.AuthorID)
 		}
 		if view.AppID != nil && view.AuthorID == v.ID {
 			apps = append(apps, *view.AppID)
 		}
 	}
-	sql := "SELECT 'thread' AS what, thread_id AS id FROM thread_mutes WHERE account_id = ? AND thread_id IN ?"
-	args := []any{v.ID, threads}
-	if len(authors) > 0 {
-		sql += " UNION ALL SELECT 'author', target_id FROM follows WHERE follower_id = ? AND target_id IN ? AND state = ?"
-		args = append(args, v.ID, authors, FollowAccepted)
+	muted := map[int64]bool{}
+	if v.may(BondThreadMutes) {
+		questions = append(questions, store.Question{SQL: "SELECT thread_id FROM thread_mutes WHERE account_id = ? AND thread_id IN ?", Args: []any{v.ID, threads},
+			Row: func(r *store.Row) { muted[r.Int()] = true }})
 	}
-	muted, followed := map[int64]bool{}, map[int64]bool{}
-	questions = append(questions, store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
-		if r.Text() == "thread" {
-			muted[r.Int()] = true
-		} else {
-			followed[r.Int()] = true
-		}
-	}})
+	if len(authors) > 0 {
+		l.follows = map[int64]bool{}
+		questions = append(questions, store.Question{SQL: "SELECT target_id FROM follows WHERE follower_id = ? AND target_id IN ? AND state = ?",
+			Args: []any{v.ID, authors, FollowAccepted}, Row: func(r *store.Row) { l.follows[r.Int()] = true }})
+	}
 	written := map[int64]*AppTag{}
 	if len(apps) > 0 {
 		questions = append(questions, store.Question{SQL: "SELECT id, name, website FROM oauth_apps WHERE id IN ?", Args: []any{apps}, Row: func(r *store.Row) {
@@ -57,7 +54,7 @@ func (l *loading) told(v Viewer) (questions []store.Question, done func()) {
 	return questions, func() {
 		for _, view := range l.views {
 			view.Mine.ThreadMuted = muted[view.ThreadID]
-			view.Mine.MayQuote = view.AuthorID == v.ID || view.Quotes() == QuotedByAnyone || view.Quotes() == QuotedByFollowers && followed[view.AuthorID]
+			view.Mine.MayQuote = view.AuthorID == v.ID || view.Quotes() == QuotedByAnyone || view.Local() && view.Quotes() == QuotedByFollowers && l.follows[view.AuthorID]
 			if view.AppID != nil && view.AuthorID == v.ID {
 				view.App = written[*view.AppID]
 			}

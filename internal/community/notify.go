@@ -1,6 +1,7 @@
 package community
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -164,10 +165,91 @@ func NotificationsWith(tx *store.Tx, me int64, f NotificationFilter, page store.
 	return list, err
 }
 
-// NotificationsAbout is NotificationsWith together with the posts they are
-// about, which me may see.
-func NotificationsAbout(tx *store.Tx, me int64, f NotificationFilter, page store.Page) ([]Notification, map[int64]Post, error) {
-	return notifications(tx, me, f, page, true)
+// Tidings is a page of notifications with the posts they are about and whoever
+// they are from.
+type Tidings struct {
+	List   []Notification
+	Views  []View
+	People map[int64]Shown
+}
+
+// NotificationsTold is NotificationsWith for somebody here together with all that
+// is shown of them. With more, something else is asked behind it.
+func NotificationsTold(tx *store.Tx, v Viewer, f NotificationFilter, page store.Page, more func(n Notification) bool) (Tidings, error) {
+	if !v.may(BondHostBlocks) { // whose servers are those of the people, which only SQL knows beforehand
+		if t, ok, err := toldJudged(tx, v, f, page, more); err != nil || ok {
+			return t, err
+		}
+	}
+	list, posts, err := notifications(tx, v.ID, f, page, true)
+	if err != nil {
+		return Tidings{}, err
+	}
+	var people []int64
+	for _, n := range list {
+		people = append(people, n.FromID)
+	}
+	ask := tx.AskLast
+	if slices.ContainsFunc(list, more) {
+		ask = tx.Ask
+	}
+	views, shown, err := LoadWith(tx, v, slices.Collect(maps.Values(posts)), people, ask)
+	return Tidings{list, views, shown}, err
+}
+
+// toldJudged does it in two rounds, as quick does. It reports false where one
+// of the notifications is not to be shown.
+func toldJudged(tx *store.Tx, v Viewer, f NotificationFilter, page store.Page, more func(n Notification) bool) (Tidings, bool, error) {
+	wanted, args := f.sql()
+	edges, edge, end := page.SQL("notifications.id")
+	var t Tidings
+	var stubs []stub
+	err := tx.Ask(store.Question{
+		SQL: "SELECT " + notificationColumns.In(tx.Dialect()) + ", " + stubColumns + " FROM notifications LEFT JOIN posts ON posts.id = notifications.post_id" +
+			" WHERE notifications.account_id = ?" + wanted + edges + end,
+		Args: slices.Concat([]any{v.ID}, args, edge),
+		Row: func(r *store.Row) {
+			t.List = append(t.List, Notification{})
+			notificationColumns.Read(r, &t.List[len(t.List)-1])
+			if !r.Null() {
+				stubs = append(stubs, readStub(r))
+			}
+		},
+	})
+	if err != nil || len(t.List) == 0 {
+		return t, true, err
+	}
+	if page.MinID > 0 { // the nearest above came lowest first
+		slices.Reverse(t.List)
+	}
+	l := newLoading(len(stubs), nil, tx.AskLast)
+	if slices.ContainsFunc(t.List, more) {
+		l.ask = tx.Ask
+	}
+	l.judging = true
+	for _, n := range t.List {
+		if !slices.Contains(l.besides, n.FromID) {
+			l.besides = append(l.besides, n.FromID)
+		}
+	}
+	if err := l.bring(tx, stubs); err != nil {
+		return t, false, err
+	}
+	asked := slices.Clone(l.ids)
+	if err := l.gather(tx, v); err != nil {
+		return t, false, err
+	}
+	for _, n := range t.List { // as heardSQL and visibleSQL say
+		from, known := l.people[n.FromID]
+		if !known || from.Gone() || l.blockedHosts[from.Host] || l.blocked[n.FromID] || l.hushed[n.FromID] || n.PostID != nil && !l.sees(v, *n.PostID) {
+			return t, false, nil
+		}
+	}
+	for _, id := range asked {
+		t.Views = append(t.Views, *l.views[id])
+	}
+	t.People = l.shown()
+	return t, true, nil
 }
 
 func notifications(tx *store.Tx, me int64, f NotificationFilter, page store.Page, about bool) ([]Notification, map[int64]Post, error) {

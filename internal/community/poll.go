@@ -262,11 +262,11 @@ func PollsOf(tx *store.Tx, posts []int64) (map[int64]Poll, error) {
 }
 
 // polls brings the polls.
-func (l *loading) polls(tx *store.Tx, v Viewer, polls map[int64]*PollView) store.Question {
+func (l *loading) polls(tx *store.Tx, v Viewer, polls map[int64]*PollView, ids []int64) store.Question {
 	return store.Question{
 		SQL: "SELECT " + pollColumns.In(tx.Dialect()) + ", " + optionColumns.In(tx.Dialect()) +
 			" FROM polls JOIN poll_options ON poll_options.post_id = polls.post_id WHERE polls.post_id IN ? ORDER BY polls.post_id, poll_options.position",
-		Args: []any{l.ids},
+		Args: []any{ids},
 		Row: func(r *store.Row) {
 			var p Poll
 			pollColumns.Read(r, &p)

@@ -76,6 +76,7 @@ type Post struct {
 	CreatedAt          time.Time
 	EditedAt           *time.Time
 	DeletedAt          *time.Time
+	Version            int64 // moved on by every change but of the figures
 }
 
 // Sections are the parts of a practice post, each in Markdown.
@@ -208,6 +209,9 @@ type View struct {
 	App          *AppTag  // the app it was written with; of the reader's own
 	Mine         Mine
 	Filtered     []FilterMatch // the reader's filters that are about it
+
+	Kept       *Kept        // what is remembered of the post, where it is
+	AuthorKept *KeptAccount // the same of its author
 }
 
 // Mine is what the reader of a View did with the post.

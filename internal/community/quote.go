@@ -486,21 +486,3 @@ func ReceiveRevokedQuote(tx *store.Tx, by Account, authorization string) (bool, 
 func QuotesOf(tx *store.Tx, v Viewer, post int64, page store.Page) ([]Post, error) {
 	return store.Find[Post](tx.Where("posts.quote_id = ? AND posts.quote_state = ?", post, QuoteAccepted).Scopes(visibleTo(v)), page)
 }
-
-// quotes brings the quoted posts that may be shown: those whose authors agreed,
-// and that the reader may see.
-func (l *loading) quotes(tx *store.Tx, v Viewer) error {
-	var ids []int64
-	for _, id := range l.ids {
-		if view := l.views[id]; view.QuoteID != nil && view.QuoteState == QuoteAccepted {
-			ids = append(ids, *view.QuoteID)
-		}
-	}
-	found, err := visiblePosts(tx, v, ids)
-	l.quotable = make(map[int64]bool, len(found))
-	for _, p := range found {
-		l.quotable[p.ID] = true
-		l.add(p)
-	}
-	return err
-}

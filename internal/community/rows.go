@@ -14,7 +14,7 @@ var (
 	// What is shown of the author of a post, and of whoever it names: not how to
 	// reach them.
 	authorColumns = store.ColumnsOf[Account]("ID", "Username", "Host", "ActorType", "DisplayName", "BioHTML", "Fields", "URI", "URL", "Avatar", "Header",
-		"AvatarAlt", "HeaderAlt", "Locked", "Emoji", "Discoverable", "Indexable", "MovedTo", "CreatedAt", "SuspendedAt", "DeletedAt", "Silenced")
+		"AvatarAlt", "HeaderAlt", "Locked", "Emoji", "Discoverable", "Indexable", "MovedTo", "CreatedAt", "SuspendedAt", "DeletedAt", "Silenced", "Version")
 	namedColumns = store.ColumnsOf[Account]("ID", "Username", "Host", "ActorType", "DisplayName", "URI", "URL", "Avatar", "AvatarAlt", "Emoji", "SuspendedAt", "DeletedAt")
 
 	countColumns        = store.ColumnsOf[AccountCounts]()

@@ -144,6 +144,13 @@ type ProfileFilter struct {
 
 // ProfileTimeline returns a page of an account's posts, newest first.
 func ProfileTimeline(tx *store.Tx, v Viewer, account int64, only ProfileFilter, page store.Page) ([]Post, error) {
+	where, args := only.sql(account)
+	visible, more := visibleSQL("posts", v)
+	return pageOfPosts(tx, page, "posts.id", "posts WHERE "+where+" AND "+visible, append(args, more...)...)
+}
+
+// sql is the condition that a row of posts is one of those of an account.
+func (only ProfileFilter) sql(account int64) (string, []any) {
 	where, args := "posts.author_id = ?", []any{account}
 	if only.WithoutReplies {
 		where += " AND (posts.in_reply_to_uri = '' OR posts.in_reply_to_author = posts.author_id)"
@@ -161,8 +168,7 @@ func ProfileTimeline(tx *store.Tx, v Viewer, account int64, only ProfileFilter, 
 	if only.Kind != "" {
 		where, args = where+" AND posts.kind = ?", append(args, only.Kind)
 	}
-	visible, more := visibleSQL("posts", v)
-	return pageOfPosts(tx, page, "posts.id", "posts WHERE "+where+" AND "+visible, append(args, more...)...)
+	return where, args
 }
 
 // shownSQL is the condition that a list shows v a row of posts.

@@ -53,6 +53,8 @@ type User struct {
 	ApprovedBy          *int64
 	NotificationsReadID int64
 	CreatedAt           time.Time
+	Version             int64 // moved on by every change
+	Bonds               Bonds
 }
 
 // Roles lists all roles, the most powerful first.

@@ -184,7 +184,26 @@ func roleOf(r community.Role) *AccountRole {
 }
 
 // profile is the list behind GET /api/v1/accounts/{id}/statuses.
-func (a *API) profile(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
+func (a *API) profile(tx *store.Tx, c *call, page store.Page) ([]community.View, error) {
+	id, err := c.idOf("id")
+	if err != nil {
+		return nil, err
+	}
+	if c.flag("pinned", false) {
+		return loaded(a.pinned)(tx, c, page)
+	}
+	views, err := community.ProfileViews(tx, c.viewer, id, community.ProfileFilter{WithoutReplies: c.flag("exclude_replies", false),
+		WithoutBoosts: c.flag("exclude_reblogs", false), OnlyMedia: c.flag("only_media", false), Tag: c.Get("tagged")}, page)
+	if err == nil && len(views) == 0 { // so has an account that is not there
+		if _, err = community.AccountByID(tx, id); err != nil {
+			err = orNotFound(err)
+		}
+	}
+	return views, err
+}
+
+// pinned is the same with pinned=true.
+func (a *API) pinned(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
 	id, err := c.idOf("id")
 	if err != nil {
 		return nil, err
@@ -193,17 +212,13 @@ func (a *API) profile(tx *store.Tx, c *call, page store.Page) ([]community.Post,
 	if err != nil {
 		return nil, orNotFound(err)
 	}
-	if c.flag("pinned", false) {
-		if c.signedIn() {
-			a.Lookup.FreshenAccount(c.r.Context(), account)
-		}
-		if page.MaxID > 0 || page.MinID > 0 || page.SinceID > 0 {
-			return nil, nil // they are few, and all on the first page
-		}
-		return community.PinsOf(tx, c.viewer, id)
+	if c.signedIn() {
+		a.Lookup.FreshenAccount(c.r.Context(), account)
 	}
-	return community.ProfileTimeline(tx, c.viewer, id, community.ProfileFilter{WithoutReplies: c.flag("exclude_replies", false),
-		WithoutBoosts: c.flag("exclude_reblogs", false), OnlyMedia: c.flag("only_media", false), Tag: c.Get("tagged")}, page)
+	if page.MaxID > 0 || page.MinID > 0 || page.SinceID > 0 {
+		return nil, nil // they are few, and all on the first page
+	}
+	return community.PinsOf(tx, c.viewer, id)
 }
 
 // listed is a question for people in a list.

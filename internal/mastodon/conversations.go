@@ -15,7 +15,7 @@ func (a *API) conversationRoutes(r *routes) {
 	on(http.MethodDelete, "/{id:[0-9]+}", a.members("write:conversations", a.dropConversation))
 	on(http.MethodPost, "/{id:[0-9]+}/read", a.members("write:conversations", a.markConversation(false)))
 	on(http.MethodPost, "/{id:[0-9]+}/unread", a.members("write:conversations", a.markConversation(true)))
-	r.HandleFunc("/api/v1/timelines/direct", a.members("read:statuses", a.timeline(a.directTimeline))).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/api/v1/timelines/direct", a.members("read:statuses", a.timeline(loaded(a.directTimeline)))).Methods(http.MethodGet, http.MethodHead)
 }
 
 // Conversation is Mastodon's Conversation entity: what the reader and a few

@@ -317,22 +317,19 @@ func (x *StatusExtras) appendJSON(b []byte) []byte {
 }
 
 func (s *Status) appendJSON(b []byte) []byte {
-	b = appendID(append(b, `{"id":`...), s.ID)
-	b = appendText(append(b, `,"created_at":`...), string(s.CreatedAt))
-	b = appendIDOrNull(append(b, `,"in_reply_to_id":`...), s.InReplyToID)
-	b = appendIDOrNull(append(b, `,"in_reply_to_account_id":`...), s.InReplyToAccountID)
-	b = strconv.AppendBool(append(b, `,"sensitive":`...), s.Sensitive)
-	b = appendText(append(b, `,"spoiler_text":`...), s.SpoilerText)
-	b = appendText(append(b, `,"visibility":`...), s.Visibility)
-	b = strconv.AppendBool(append(b, `,"local_only":`...), s.LocalOnly)
-	b = appendTextOrNull(append(b, `,"language":`...), s.Language)
-	b = appendText(append(b, `,"uri":`...), s.URI)
-	b = appendTextOrNull(append(b, `,"url":`...), s.URL)
+	if s.drawn != nil {
+		b = append(b, s.drawn.opened...)
+	} else {
+		b = s.appendOpening(b)
+	}
 	b = strconv.AppendInt(append(b, `,"replies_count":`...), s.RepliesCount, 10)
 	b = strconv.AppendInt(append(b, `,"reblogs_count":`...), s.ReblogsCount, 10)
 	b = strconv.AppendInt(append(b, `,"favourites_count":`...), s.FavouritesCount, 10)
-	b = appendTextOrNull(append(b, `,"edited_at":`...), s.EditedAt)
-	b = appendText(append(b, `,"content":`...), s.Content)
+	if s.drawn != nil {
+		b = append(b, s.drawn.told...)
+	} else {
+		b = s.appendTold(b)
+	}
 	if s.Text != nil {
 		b = appendText(append(b, `,"text":`...), *s.Text)
 	}
@@ -396,10 +393,34 @@ func (s *Status) appendJSON(b []byte) []byte {
 			b = appendOther(b, list)
 		}
 	}
-	if s.Chalkring != nil {
+	switch {
+	case s.drawn != nil && s.Chalkring == &s.drawn.extras:
+		b = append(append(b, `,"chalkring":`...), s.drawn.closed...)
+	case s.Chalkring != nil:
 		b = s.Chalkring.appendJSON(append(b, `,"chalkring":`...))
 	}
 	return append(b, '}')
+}
+
+// appendOpening begins a status.
+func (s *Status) appendOpening(b []byte) []byte {
+	b = appendID(append(b, `{"id":`...), s.ID)
+	b = appendText(append(b, `,"created_at":`...), string(s.CreatedAt))
+	b = appendIDOrNull(append(b, `,"in_reply_to_id":`...), s.InReplyToID)
+	b = appendIDOrNull(append(b, `,"in_reply_to_account_id":`...), s.InReplyToAccountID)
+	b = strconv.AppendBool(append(b, `,"sensitive":`...), s.Sensitive)
+	b = appendText(append(b, `,"spoiler_text":`...), s.SpoilerText)
+	b = appendText(append(b, `,"visibility":`...), s.Visibility)
+	b = strconv.AppendBool(append(b, `,"local_only":`...), s.LocalOnly)
+	b = appendTextOrNull(append(b, `,"language":`...), s.Language)
+	b = appendText(append(b, `,"uri":`...), s.URI)
+	return appendTextOrNull(append(b, `,"url":`...), s.URL)
+}
+
+// appendTold writes what stands behind the figures.
+func (s *Status) appendTold(b []byte) []byte {
+	b = appendTextOrNull(append(b, `,"edited_at":`...), s.EditedAt)
+	return appendText(append(b, `,"content":`...), s.Content)
 }
 
 func (n *Notification) appendJSON(b []byte) []byte {

@@ -158,6 +158,8 @@ type Status struct {
 	Pinned             *bool           `json:"pinned,omitempty"`
 	Filtered           *[]FilterResult `json:"filtered,omitempty"`
 	Chalkring          *StatusExtras   `json:"chalkring,omitempty"`
+
+	drawn *drawn // has the bytes of what is the same for everybody
 }
 
 // Mention names an account that a status addresses.
@@ -247,8 +249,8 @@ type shape struct {
 
 // author is who wrote a post, worked out once in each answer.
 func (s shape) author(v community.View) Account {
-	if s.authors == nil {
-		return s.account(v.Author, v.AuthorCounts)
+	if v.AuthorKept != nil || s.authors == nil {
+		return s.shown(v.AuthorKept, v.Author, v.AuthorCounts)
 	}
 	a, ok := s.authors[v.Author.ID]
 	if !ok {
@@ -347,23 +349,24 @@ func visibility(p community.Post) string {
 func (s shape) status(v community.View) Status {
 	p := v.Post
 	s.schools = v.Schools
-	out := Status{
-		ID: p.ID, CreatedAt: stampOf(p.CreatedAt), Sensitive: p.Sensitive, SpoilerText: p.Warning,
-		Visibility: visibility(p), LocalOnly: p.Audience == community.School, Language: text(p.Language),
-		URI: s.postURI(p), URL: text(s.postURL(p)),
-		RepliesCount: p.RepliesCount, ReblogsCount: p.BoostsCount, FavouritesCount: p.LikesCount,
-		EditedAt: stampOrNull(p.EditedAt), Content: withoutQuoteLink(content(p), v), Account: s.author(v),
-		InReplyToID: p.InReplyToID, InReplyToAccountID: p.InReplyToAuthor,
-		MediaAttachments: s.attachments(v.Media), Emojis: s.postEmoji(p),
-		Mentions: make([]Mention, 0, len(v.Mentions)), Tags: make([]StatusTag, 0, len(v.Tags)),
+	var out Status
+	d := s.drawn(v)
+	if d != nil {
+		if out, out.Chalkring = d.status, &d.extras; p.UsesCount != 0 {
+			used := d.extras
+			used.UsesCount = p.UsesCount
+			out.Chalkring = &used
+		}
+	} else {
+		out = s.unchanging(v)
+		out.Chalkring = s.extras(v)
 	}
+	out.RepliesCount, out.ReblogsCount, out.FavouritesCount = p.RepliesCount, p.BoostsCount, p.LikesCount
+	out.Account, out.MediaAttachments, out.Mentions = s.author(v), s.attachments(v.Media), make([]Mention, 0, len(v.Mentions))
 	for _, a := range v.Mentions {
 		out.Mentions = append(out.Mentions, Mention{ID: a.ID, Username: a.Username, URL: s.profile(a), Acct: acct(a)})
 	}
-	for _, t := range v.Tags {
-		out.Tags = append(out.Tags, StatusTag{Name: t.Tag, URL: s.site.Tag(t.Tag)})
-	}
-	out.Application, out.Card, out.Chalkring = appTag(v), s.card(v), s.extras(v)
+	out.Application, out.Card = appTag(v), s.card(v)
 	out.Quote, out.QuotesCount, out.QuoteApproval = s.quote(v), p.QuotesCount, s.approval(v)
 	if v.Poll != nil {
 		poll := s.poll(*v.Poll)

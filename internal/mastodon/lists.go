@@ -18,7 +18,7 @@ func (a *API) listRoutes(r *routes) {
 	on(http.MethodGet, list+"/accounts", a.members("read:lists", a.listMembers))
 	on(http.MethodPost, list+"/accounts", a.members("write:lists", a.changeMembers(community.AddToList)))
 	on(http.MethodDelete, list+"/accounts", a.members("write:lists", a.changeMembers(community.RemoveFromList)))
-	on(http.MethodGet, "/api/v1/timelines/list/{id:[0-9]+}", a.members("read:lists", a.timeline(a.listTimeline)))
+	on(http.MethodGet, "/api/v1/timelines/list/{id:[0-9]+}", a.members("read:lists", a.timeline(loaded(a.listTimeline))))
 }
 
 // methods is a method with what may stand for it: whoever may GET may HEAD.

@@ -90,6 +90,7 @@ type call struct {
 	access auth.Access
 	me     community.Account // the zero value for a guest
 	viewer community.Viewer
+	proof  *auth.Proof // what is still to be proved of all that
 }
 
 func (c *call) signedIn() bool { return c.me.ID != 0 }
@@ -215,17 +216,30 @@ func (a *API) handle(scope string, members bool, fn endpoint) http.HandlerFunc {
 }
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request, scope string, members bool, fn endpoint) (any, error) {
+	answer, err := a.try(w, r, scope, members, false, fn)
+	if auth.Changed(err) {
+		return a.try(w, r, scope, members, true, fn)
+	}
+	return answer, err
+}
+
+// try calls an endpoint; again without what is remembered of the caller.
+func (a *API) try(w http.ResponseWriter, r *http.Request, scope string, members, again bool, fn endpoint) (any, error) {
 	c := &call{w: w, r: r}
 	if token := bearerToken(r); token != "" {
-		access, err := a.Auth.Bearer(r.Context(), token)
-		if err != nil {
+		if err := a.identify(c, token, again); err != nil {
 			return nil, err
 		}
-		c.access, c.me = access, access.Person.Account
-		if c.me.ID != 0 {
-			c.viewer = community.Viewer{ID: c.me.ID, Local: true}
-		}
 	}
+	answer, err := a.admit(c, scope, members, fn)
+	if proved := a.prove(c); proved != nil {
+		return nil, proved
+	}
+	return answer, err
+}
+
+// admit calls an endpoint for whom it is for.
+func (a *API) admit(c *call, scope string, members bool, fn endpoint) (any, error) {
 	if members && c.access.Token.ID == 0 {
 		return nil, fault.New(fault.Unauthorized, "The access token is invalid")
 	}
@@ -238,7 +252,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, scope string, membe
 		}
 	}
 	var err error
-	if c.params, err = paramsOf(w, r); err != nil {
+	if c.params, err = paramsOf(c.w, c.r); err != nil {
 		return nil, err
 	}
 	return fn(c)
@@ -327,16 +341,6 @@ func appendEncoded(b []byte, answer any) ([]byte, error) {
 	e.SetEscapeHTML(false) // the content type says that it is no page
 	err := e.Encode(answer)
 	return other.Bytes(), err
-}
-
-// read runs a question for a call.
-func (a *API) read(c *call, fn func(tx *store.Tx) error) error {
-	return a.DB.Read(c.r.Context(), fn)
-}
-
-// deed runs a deed for a call.
-func (a *API) deed(c *call, fn func(tx *store.Tx) error) error {
-	return a.DB.Write(c.r.Context(), fn)
 }
 
 // shape is how this caller is shown things.

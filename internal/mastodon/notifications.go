@@ -1,6 +1,7 @@
 package mastodon
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -100,16 +101,18 @@ func (a *API) notifications(c *call) (any, error) {
 		return out, nil
 	}
 	err := a.read(c, func(tx *store.Tx) error {
-		list, posts, err := community.NotificationsAbout(tx, c.me.ID, filter, page)
+		told, err := community.NotificationsTold(tx, c.viewer, filter, page, func(n community.Notification) bool {
+			return n.Kind == community.NotifyLike || n.Kind == community.NotifySevered || n.ReportID != nil
+		})
 		if err != nil {
 			return err
 		}
-		if n := len(list); n > 0 {
-			a.link(c, page, n, list[0].ID, list[n-1].ID)
+		if n := len(told.List); n > 0 {
+			a.link(c, page, n, told.List[0].ID, told.List[n-1].ID)
 		}
-		t, err := a.taleOf(tx, c, list, nil, posts)
+		t, err := a.taleOf(tx, c, told)
 		if err == nil {
-			out = a.tell(c, t, list)
+			out = a.tell(c, t, told.List)
 		}
 		return err
 	})
@@ -161,11 +164,18 @@ func (a *API) tale(tx *store.Tx, c *call, list []community.Notification, people 
 	if err != nil {
 		return tale{}, err
 	}
-	return a.taleOf(tx, c, list, people, posts)
+	for _, n := range list {
+		people = append(people, n.FromID)
+	}
+	views, known, err := community.LoadWith(tx, c.viewer, slices.Collect(maps.Values(posts)), unique(people), tx.Ask)
+	if err != nil {
+		return tale{}, err
+	}
+	return a.taleOf(tx, c, community.Tidings{List: list, Views: views, People: known})
 }
 
-// taleOf is tale where the posts that the caller may see were brought already.
-func (a *API) taleOf(tx *store.Tx, c *call, list []community.Notification, people []int64, posts map[int64]community.Post) (tale, error) {
+// taleOf is tale where the posts and people were brought already.
+func (a *API) taleOf(tx *store.Tx, c *call, told community.Tidings) (tale, error) {
 	t := tale{accounts: map[int64]Account{}, statuses: map[int64]*Status{}, reports: map[int64]*Report{}, role: c.access.Person.User.Role}
 	if c.Values != nil {
 		if _, said := c.Values["supported_types[]"]; said || c.Has("supported_types") {
@@ -173,8 +183,7 @@ func (a *API) taleOf(tx *store.Tx, c *call, list []community.Notification, peopl
 		}
 	}
 	var ended, reported, liked, likers []int64
-	for _, n := range list {
-		people = append(people, n.FromID)
+	for _, n := range told.List {
 		if n.PostID != nil && n.Kind == community.NotifyLike {
 			liked, likers = append(liked, *n.PostID), append(likers, n.FromID)
 		}
@@ -185,10 +194,6 @@ func (a *API) taleOf(tx *store.Tx, c *call, list []community.Notification, peopl
 			reported = append(reported, *n.ReportID)
 		}
 	}
-	those := make([]community.Post, 0, len(posts))
-	for _, p := range posts {
-		those = append(those, p)
-	}
 	var err error
 	if t.severed, err = community.SeveredBy(tx, ended); err != nil {
 		return t, err
@@ -196,22 +201,17 @@ func (a *API) taleOf(tx *store.Tx, c *call, list []community.Notification, peopl
 	if t.given, err = community.EmojiOf(tx, unique(liked), unique(likers)); err != nil {
 		return t, err
 	}
-	ask := tx.Ask
-	if len(reported) == 0 {
-		ask = tx.AskLast
-	}
-	views, known, err := community.LoadWith(tx, c.viewer, those, unique(people), ask)
-	if err != nil {
-		return t, err
-	}
 	s := a.shape(c)
-	s.authors = map[int64]Account{}
-	for id, p := range known {
+	s.authors, s.schools = map[int64]Account{}, map[string]string{}
+	for _, p := range told.People {
+		s.schools[p.Host] = p.School
+	}
+	for id, p := range told.People {
 		if !p.Gone() {
-			t.accounts[id] = s.account(p.Account, p.Counts).kept()
+			t.accounts[id] = s.shown(p.Kept, p.Account, p.Counts)
 		}
 	}
-	for _, v := range views {
+	for _, v := range told.Views {
 		status := s.status(v)
 		t.statuses[v.ID] = &status
 	}

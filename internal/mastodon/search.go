@@ -45,6 +45,9 @@ func (a *API) findAccounts(c *call, limit, offset int) ([]Account, error) {
 	q, following := strings.TrimSpace(c.Get("q")), c.flag("following", false)
 	var found []int64
 	if c.signedIn() && c.flag("resolve", false) && offset == 0 && !following && (isAddress(q) || isHandle(q)) {
+		if err := a.prove(c); err != nil {
+			return nil, err
+		}
 		acc, err := a.Lookup.Resolve(c.r.Context(), q)
 		switch {
 		case err == nil && !acc.Gone():
@@ -189,6 +192,9 @@ func (a *API) findPost(c *call, address string) ([]Status, error) {
 	var p community.Post
 	var err error
 	if c.signedIn() && c.flag("resolve", false) {
+		if err := a.prove(c); err != nil {
+			return nil, err
+		}
 		p, err = a.Lookup.ResolvePost(c.r.Context(), address)
 	} else {
 		err = a.read(c, func(tx *store.Tx) (err error) {

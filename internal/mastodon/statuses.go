@@ -86,20 +86,21 @@ func (a *API) whole(c *call, v community.View) (Status, error) {
 
 // getStatus answers GET /api/v1/statuses/{id}.
 func (a *API) getStatus(c *call) (any, error) {
+	id, err := c.idOf("id")
+	if err != nil {
+		return nil, err
+	}
 	var out Status
-	var p community.Post
-	err := a.read(c, func(tx *store.Tx) (err error) {
-		if p, err = c.seen(tx); err != nil {
-			return err
+	var view community.View
+	err = a.read(c, func(tx *store.Tx) (err error) {
+		if view, err = community.VisibleView(tx, id, c.viewer); err != nil {
+			return orNotFound(err)
 		}
-		views, err := community.LoadLast(tx, c.viewer, []community.Post{p})
-		if err == nil {
-			out, err = a.whole(c, views[0])
-		}
+		out, err = a.whole(c, view)
 		return err
 	})
-	if err == nil && c.signedIn() {
-		a.Lookup.Freshen(c.r.Context(), p)
+	if err == nil && c.signedIn() && (view.Poll != nil || view.QuoteState == community.QuotePending) { // which change without being told
+		a.Lookup.Freshen(c.r.Context(), view.Post)
 	}
 	return out, err
 }
@@ -173,36 +174,29 @@ func (a *API) reblog(c *call) (any, error) {
 
 // context answers GET /api/v1/statuses/{id}/context.
 func (a *API) context(c *call) (any, error) {
-	var views []community.View
-	above := 0
+	id, err := c.idOf("id")
+	if err != nil {
+		return nil, err
+	}
 	var p community.Post
-	err := a.read(c, func(tx *store.Tx) (err error) {
-		p, err = c.seen(tx)
-		if err == nil && p.BoostOfID != nil {
-			p, err = community.VisiblePost(tx, *p.BoostOfID, c.viewer)
-		}
-		if err != nil {
+	var ancestors, descendants []community.View
+	err = a.read(c, func(tx *store.Tx) (err error) {
+		if p, ancestors, descendants, err = community.AroundViews(tx, c.viewer, id); err != nil {
 			return orNotFound(err)
 		}
-		ancestors, descendants, err := community.Around(tx, c.viewer, p)
-		if err != nil {
-			return err
-		}
-		if !c.signedIn() { // as Mastodon bounds it for guests
-			ancestors = ancestors[max(0, len(ancestors)-guestsAbove):]
-			descendants = descendants[:min(len(descendants), guestsBelow)]
-		}
-		above = len(ancestors)
-		views, err = community.LoadLast(tx, c.viewer, append(ancestors, descendants...))
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if c.signedIn() {
 		a.Lookup.FillThread(p)
+	} else { // as Mastodon bounds it for guests
+		ancestors = ancestors[max(0, len(ancestors)-guestsAbove):]
+		descendants = descendants[:min(len(descendants), guestsBelow)]
 	}
-	all := a.statuses(c, views)
+	above := len(ancestors)
+	all := a.statuses(c, append(ancestors, descendants...)) // no boosts, which might be left out
 	return map[string][]Status{"ancestors": all[:above], "descendants": all[above:]}, nil
 }
 

@@ -13,7 +13,7 @@ func (a *API) timelineRoutes(r *routes) {
 	get := func(path string, h http.HandlerFunc) { r.HandleFunc(path, h).Methods(http.MethodGet, http.MethodHead) }
 	get("/api/v1/timelines/home", a.members("read:statuses", a.timeline(a.home)))
 	get("/api/v1/timelines/public", a.open("read:statuses", a.timeline(a.public)))
-	get("/api/v1/timelines/tag/{tag}", a.open("read:statuses", a.timeline(a.tag)))
+	get("/api/v1/timelines/tag/{tag}", a.open("read:statuses", a.timeline(loaded(a.tag))))
 	get("/api/v1/timelines/link", a.open("read:statuses", a.linkTimeline))
 	get("/api/v1/bookmarks", a.members("read:bookmarks", a.kept(community.Bookmarks)))
 	get("/api/v1/favourites", a.members("read:favourites", a.kept(community.Liked)))
@@ -31,20 +31,28 @@ func timelinesAccess() map[string]any {
 	return map[string]any{"live_feeds": feeds{"public", "public"}, "hashtag_feeds": feeds{"public", "public"}}
 }
 
-// list is a question whose answer is a page of posts.
-type list func(tx *store.Tx, c *call, page store.Page) ([]community.Post, error)
+// list is a question whose answer is a page of posts with all that is shown of
+// them.
+type list func(tx *store.Tx, c *call, page store.Page) ([]community.View, error)
+
+// loaded is a list of a question whose answer is posts alone.
+func loaded(fn func(tx *store.Tx, c *call, page store.Page) ([]community.Post, error)) list {
+	return func(tx *store.Tx, c *call, page store.Page) ([]community.View, error) {
+		posts, err := fn(tx, c, page)
+		if err != nil {
+			return nil, err
+		}
+		return community.LoadLast(tx, c.viewer, posts)
+	}
+}
 
 // timeline answers with a page of posts, paged by their IDs.
 func (a *API) timeline(fn list) endpoint {
 	return func(c *call) (any, error) {
 		page := c.page(20, 40)
 		var views []community.View
-		err := a.read(c, func(tx *store.Tx) error {
-			posts, err := fn(tx, c, page)
-			if err != nil {
-				return err
-			}
-			views, err = community.LoadLast(tx, c.viewer, posts)
+		err := a.read(c, func(tx *store.Tx) (err error) {
+			views, err = fn(tx, c, page)
 			return err
 		})
 		if err != nil {
@@ -71,8 +79,8 @@ func (a *API) statuses(c *call, views []community.View) []Status {
 	return out
 }
 
-func (a *API) home(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
-	return community.Home(tx, c.viewer, page)
+func (a *API) home(tx *store.Tx, c *call, page store.Page) ([]community.View, error) {
+	return community.HomeViews(tx, c.viewer, page)
 }
 
 // choice reads which posts of a list are wanted: with local what the school
@@ -89,8 +97,8 @@ func (c *call) choice() community.Choice {
 }
 
 // public answers GET /api/v1/timelines/public.
-func (a *API) public(tx *store.Tx, c *call, page store.Page) ([]community.Post, error) {
-	return community.ChosenTimeline(tx, c.viewer, c.choice(), page)
+func (a *API) public(tx *store.Tx, c *call, page store.Page) ([]community.View, error) {
+	return community.ChosenViews(tx, c.viewer, c.choice(), page)
 }
 
 // tag answers GET /api/v1/timelines/tag/{tag}. What can be no hashtag has no posts.

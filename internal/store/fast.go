@@ -37,6 +37,13 @@ func (tx *Tx) Ask(questions ...Question) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	ahead := tx.first
+	if ahead != nil && !ahead.asked {
+		ahead.asked = true
+		questions = slices.Concat(ahead.questions, questions)
+	} else {
+		ahead = nil
+	}
 	begin := time.Now()
 	pool, ok := tx.Statement.ConnPool.(asked)
 	if !ok {
@@ -51,6 +58,12 @@ func (tx *Tx) Ask(questions ...Question) error {
 			}
 			return tx.Dialector.Explain(text, args...), -1
 		}, err)
+	}
+	if ahead != nil {
+		if ahead.err = err; err == nil {
+			ahead.err = ahead.check(tx)
+		}
+		return ahead.err
 	}
 	return err
 }

@@ -66,6 +66,7 @@ type DB struct {
 	ids     ids
 	hub     hub
 	batch   batch
+	memo    memo
 	reads   atomic.Int64
 	writes  atomic.Int64
 	retries atomic.Int64

@@ -23,6 +23,16 @@ type Tx struct {
 	depth int
 	news  []News
 	after []func()
+	reads bool   // it is a Read
+	first *first // asked ahead of all else
+}
+
+// first is what a transaction asks ahead of all else.
+type first struct {
+	questions []Question
+	check     func(tx *Tx) error
+	asked     bool
+	err       error
 }
 
 // session is a connection with an open transaction. Commit and Rollback give
@@ -34,7 +44,17 @@ type session interface {
 
 // Read runs fn in a transaction that sees one state of the database and
 // cannot change it.
-func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
+func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error { return db.read(ctx, nil, fn) }
+
+// ReadAfter is Read for which something else is asked ahead, in the same round
+// and of the same state of the database. Unless check then agrees the
+// transaction fails as check says, whatever came of fn, which is told so by its
+// own first question.
+func (db *DB) ReadAfter(ctx context.Context, questions []Question, check func(tx *Tx) error, fn func(tx *Tx) error) error {
+	return db.read(ctx, &first{questions: questions, check: check}, fn)
+}
+
+func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) error {
 	db.reads.Add(1)
 	s, err := db.begin(ctx, false)
 	if err != nil {
@@ -46,7 +66,17 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 			s.Rollback()
 		}
 	}()
-	err = fn(db.newTx(ctx, s))
+	tx := db.newTx(ctx, s)
+	tx.reads, tx.first = true, ahead
+	err = fn(tx)
+	if ahead != nil {
+		if !ahead.asked {
+			ahead.err = tx.Ask()
+		}
+		if ahead.err != nil {
+			err = ahead.err
+		}
+	}
 	ended = true
 	if end := s.Rollback(); err == nil && end != nil {
 		if err = ctx.Err(); err == nil {
