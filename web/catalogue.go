@@ -74,21 +74,25 @@ func loadLocale(files fs.FS, name string, zone *time.Location) (*Locale, error) 
 	if f.Tag.String()+".json" != name {
 		return nil, fmt.Errorf("messages %s: the file name is not a language tag (BCP 47)", name)
 	}
-	tag, bundle := f.Tag, i18n.NewBundle(f.Tag)
-	if bundle.AddMessages(tag, f.Messages...) != nil {
-		// Unicode's CLDR has no plural rule for some languages, te reo Māori
-		// among them. They go by English's.
-		tag, bundle = language.English, i18n.NewBundle(language.English)
-		if err := bundle.AddMessages(tag, f.Messages...); err != nil {
-			return nil, fmt.Errorf("messages %s: %w", name, err)
-		}
-	}
-	l := &Locale{Tag: f.Tag, Zone: zone, plain: make(map[string]string), localizer: i18n.NewLocalizer(bundle, tag.String())}
+	l := &Locale{Tag: f.Tag, Zone: zone, plain: make(map[string]string)}
+	var composed []*i18n.Message // which take more memory, each
 	for _, m := range f.Messages {
 		if m.One == "" && m.Few == "" && m.Many == "" && !strings.Contains(m.Other, "{{") {
 			l.plain[m.ID] = m.Other
+		} else {
+			composed = append(composed, m)
 		}
 	}
+	tag, bundle := f.Tag, i18n.NewBundle(f.Tag)
+	if bundle.AddMessages(tag, composed...) != nil {
+		// Unicode's CLDR has no plural rule for some languages, te reo Māori
+		// among them. They go by English's.
+		tag, bundle = language.English, i18n.NewBundle(language.English)
+		if err := bundle.AddMessages(tag, composed...); err != nil {
+			return nil, fmt.Errorf("messages %s: %w", name, err)
+		}
+	}
+	l.localizer = i18n.NewLocalizer(bundle, tag.String())
 	return l, nil
 }
 
