@@ -187,6 +187,7 @@ func TestAdminPagesOpenByRole(t *testing.T) {
 		}
 	}
 	body := o.sees(community.Moderator, "/admin", "people can sign in", "Chalkring 1.2.3")
+	body = strings.ReplaceAll(body, `href="/admin/peers/held"`, "") // what people wrote is theirs to look at
 	if strings.Contains(body, `href="/admin/peers`) || strings.Contains(body, `href="/admin/people`) {
 		t.Error("a moderator is led to pages that do not open")
 	}

@@ -170,6 +170,9 @@ func entryValues(e peers.Entry) map[string]string {
 // postedEntry reads what a form says of an entry: only the settings that it has.
 func postedEntry(r *http.Request, also ...string) map[string]string {
 	values := map[string]string{}
+	if r.ParseForm() != nil { // handlers that change something have looked
+		return values
+	}
 	for _, key := range append(also, peers.EntrySettings()...) {
 		if sent, ok := r.Form[key]; ok {
 			values[key] = strings.Join(sent, ",")
