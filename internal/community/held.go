@@ -333,15 +333,14 @@ func heldViews(tx *store.Tx, rows []HeldItem) ([]HeldView, error) {
 
 // HeldCount is how much of a peer waits.
 type HeldCount struct {
-	Peer   string
-	Count  int
-	Oldest time.Time
+	Peer  string
+	Count int
 }
 
 // HeldCounts returns it by peer, the most first.
 func HeldCounts(tx *store.Tx) ([]HeldCount, error) {
 	var list []HeldCount
-	err := tx.Raw(`SELECT peer, COUNT(*) AS count, MIN(received_at) AS oldest FROM held_items WHERE decision = '' AND kind <> 'boost'
+	err := tx.Raw(`SELECT peer, COUNT(*) AS count FROM held_items WHERE decision = '' AND kind <> 'boost'
 		GROUP BY peer ORDER BY COUNT(*) DESC, peer`).Scan(&list).Error
 	return list, err
 }
