@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/peers"
@@ -67,6 +68,10 @@ func (p *Pages) connections(h *here, w http.ResponseWriter, r *http.Request) err
 	if len(list) > connectionsShown {
 		list = list[:connectionsShown]
 		view.More = "/about/connections?after=" + queryEscape(list[len(list)-1].Host)
+	}
+	if len(list) > 0 && levels.Connected == 0 { // what there is rests
+		none := l.T("about.none_connected")
+		view.Words = slices.DeleteFunc(view.Words, func(words string) bool { return words == none })
 	}
 	for _, c := range list {
 		row := connectionRow{School: p.school(h, c.Host, c.Label), Level: levelWords(l, c.Ceiling), Why: c.PublicNote, Since: c.CreatedAt}

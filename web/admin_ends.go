@@ -178,6 +178,9 @@ func (p *Pages) ends(h *here, w http.ResponseWriter, r *http.Request) error {
 		}
 		one := progressRow{Words: choreWords(l, c.Kind), Done: c.Done, Total: max(c.Total, c.Done)}
 		one.Says = l.T("ends.progress", "Done", int(one.Done), "Total", int(one.Total))
+		if one.Total == 0 {
+			one.Says = l.T("ends.progress_soon")
+		}
 		view.Work = append(view.Work, one)
 	}
 	for _, deed := range deedsFor(row.Peer, left, p.Now()) {

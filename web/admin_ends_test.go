@@ -141,7 +141,9 @@ func TestLostTiesAreTold(t *testing.T) {
 	})
 	o.sever()
 	var id int64
-	o.write(func(tx *store.Tx) error { return tx.Raw("SELECT id FROM notifications WHERE kind = 'severed'").Scan(&id).Error })
+	o.write(func(tx *store.Tx) error {
+		return tx.Raw("SELECT id FROM notifications WHERE kind = 'severed'").Scan(&id).Error
+	})
 	path := lostPath(id)
 	o.sees(community.Member, "/notifications", "The connection with elm.test has ended", path)
 	o.sees(community.Member, path, "@bo@elm.test", "You followed them", path+".csv")

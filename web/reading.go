@@ -306,7 +306,9 @@ func (p *Pages) thread(h *here, w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Query().Get("answer") == string(community.Acknowledgement) {
 			kind = community.Acknowledgement
 		}
-		if _, quiet := h.quiet[byID[post.ID].AuthorHost]; !quiet {
+		if _, quiet := h.quiet[byID[post.ID].AuthorHost]; quiet {
+			view.Thread.Empty.Words = ""
+		} else {
 			composer := p.answerForm(h, byID[post.ID], kind)
 			view.Answer = &composer
 		}

@@ -46,7 +46,7 @@ type Deps struct {
 	Remote  media.Getter                         // fetches pictures of other servers, as far as the policy lets it
 	Peer    func(*http.Request) community.Viewer // the server that signed a request; nil: none is known
 	Lookup  Lookup
-	Lists   Lists // looks at lists of other servers; nil: that is left to the worker
+	Lists   Lists   // looks at lists of other servers; nil: that is left to the worker
 	Prober  Prober  // nil: no connection can be tested
 	Peering Peering // nil: no other server can be looked at
 	Log     *slog.Logger
