@@ -39,7 +39,7 @@ const (
 	// listWithin is how long one may take to arrive.
 	listWithin = 30 * time.Second
 	// draftsAtOnce is how many accepted drafts one transaction does.
-	draftsAtOnce = 100
+	draftsAtOnce = 25
 	// readsEvery is how exact it is known who reads a list of ours.
 	readsEvery = time.Hour
 )

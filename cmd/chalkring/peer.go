@@ -34,6 +34,7 @@ type peerCommand struct {
 	endCommands `embed:""`
 
 	requestCommands `embed:""`
+	listCommands    `embed:""`
 }
 
 type peerMode struct {
