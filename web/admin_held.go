@@ -38,7 +38,6 @@ func (p *Pages) heldRoutes(get, post func(path string, may func(community.Role) 
 type heldPage struct {
 	Head    PageHead
 	Tabs    Tabs
-	Parts   Tabs
 	Filter  Tabs
 	Servers Tabs     // whose; none if there is one alone
 	Offers  []string // servers of which nothing is held any more, and something waits
@@ -62,14 +61,6 @@ type heldRow struct {
 	State   State
 	Decided string // by whom, when, why
 	Acts    []Action
-}
-
-func (p *Pages) heldTabs(h *here) (tabs, parts Tabs) {
-	tabs = p.adminTabs(h, heldAt)
-	if h.user.Role.MayManagePeers() {
-		parts = p.peerTabs(h, heldAt)
-	}
-	return tabs, parts
 }
 
 func (p *Pages) held(h *here, w http.ResponseWriter, r *http.Request) error {
@@ -129,12 +120,11 @@ func (p *Pages) held(h *here, w http.ResponseWriter, r *http.Request) error {
 	for _, c := range counts {
 		all += c.Count
 	}
-	view := heldPage{Head: PageHead{Title: l.T("held.title"), Lead: l.T("held.lead")},
+	view := heldPage{Head: PageHead{Title: l.T("held.title"), Lead: l.T("held.lead")}, Tabs: p.adminTabs(h, heldAt),
 		Filter: Tabs{Label: l.T("held.filter"), Items: []Tab{
 			{Words: l.T("held.waiting"), URL: to(func(v url.Values) { v.Del("show") }), Current: !filter.Decided, Count: all},
 			{Words: l.T("held.decided"), URL: to(func(v url.Values) { v.Set("show", "decided") }), Current: filter.Decided, Count: -1}}},
 		Empty: EmptyState{Icon: "circle-check", Title: l.T("held.empty"), Words: l.T("held.empty_words")}}
-	view.Tabs, view.Parts = p.heldTabs(h)
 	if len(counts) > 1 || filter.Peer != "" || filter.Account != 0 {
 		view.Servers = Tabs{Label: l.T("held.servers"), Items: []Tab{{Words: l.T("held.all_servers"), Count: -1, Current: filter.Peer == "" && filter.Account == 0,
 			URL: to(func(v url.Values) { v.Del("server"); v.Del("author") })}}}
@@ -243,7 +233,6 @@ func heldState(l *Locale, decision string) State {
 type heldItemPage struct {
 	Head     PageHead
 	Tabs     Tabs
-	Parts    Tabs
 	Row      heldRow
 	Facts    []Fact
 	Said     community.HeldSaid
@@ -279,8 +268,7 @@ func (p *Pages) oneHeld(h *here, w http.ResponseWriter, r *http.Request) error {
 	l := h.l
 	row := p.heldRow(h, v, schools)
 	view := heldItemPage{Head: PageHead{Title: l.T("held.one", "Name", plainName(v.Author)), Back: &Link{Words: l.T("held.title"), URL: heldAt}},
-		Row: row, Said: v.Said, HTML: template.HTML(v.Said.Teaser + v.Said.HTML)} // sanitised when it came
-	view.Tabs, view.Parts = p.heldTabs(h)
+		Tabs: p.adminTabs(h, heldAt), Row: row, Said: v.Said, HTML: template.HTML(v.Said.Teaser + v.Said.HTML)} // sanitised when it came
 	view.Facts = []Fact{{Name: l.T("held.what"), Value: row.Kind}, {Name: l.T("held.why"), Value: row.Why}, {Name: l.T("held.server"), Value: v.Peer},
 		{Name: l.T("held.received"), Value: l.Moment(v.ReceivedAt)}}
 	if v.Said.Audience != "" {
