@@ -455,7 +455,7 @@ func (p *Pages) decideEnd(h *here, w http.ResponseWriter, r *http.Request) error
 		case "resume":
 			_, err = peers.Resume(tx, h.me.ID, host, e)
 		case "restore":
-			err = community.RestoreTies(tx, host)
+			err = community.RestoreTies(tx, h.me.ID, host)
 		case "retire":
 			_, err = peers.Retire(tx, h.me.ID, host, e)
 		case "purge":

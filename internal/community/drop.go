@@ -243,6 +243,12 @@ func SweepEnds(tx *store.Tx) (more bool, err error) {
 			return false, err
 		}
 	}
+	// ties of blocked servers, and those that are there again, are not kept for ever
+	err = tx.Exec(`DELETE FROM severed_ties WHERE id IN (SELECT t.id FROM severed_ties t LEFT JOIN peers p ON p.host = t.peer
+		WHERE t.severed_at < ? AND (p.keep_until IS NULL OR t.restored_at IS NOT NULL) LIMIT ?)`, tx.Now.Add(-peers.KeepEnded), sweepBatch).Error
+	if err != nil {
+		return false, err
+	}
 	reviews, err := peers.DueReviews(tx, sweptEnds)
 	if err != nil {
 		return false, err

@@ -77,7 +77,7 @@ func SeverancesOf(tx *store.Tx, host string) (Severances, error) {
 // whoever here followed somebody there asks anew. Who followed from there has
 // to do so again there; their server was told that it had ended, and saying
 // otherwise now would not be true. They are let in at once, though.
-func RestoreTies(tx *store.Tx, host string) error {
+func RestoreTies(tx *store.Tx, by int64, host string) error {
 	d, err := peers.DecideOne(tx, host)
 	if err != nil {
 		return err
@@ -85,7 +85,10 @@ func RestoreTies(tx *store.Tx, host string) error {
 	if !d.Admitted {
 		return peers.NotAdmitted(host)
 	}
-	return chargeFor(tx, ChoreRestore, host, tx.Now)
+	if err := chargeFor(tx, ChoreRestore, host, tx.Now); err != nil {
+		return err
+	}
+	return record(tx, by, "peer.restore", host, "", "", "")
 }
 
 // RestoreMore takes up some of the ties again, and reports whether there are more.
