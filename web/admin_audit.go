@@ -255,6 +255,9 @@ func (p *Pages) decided(l *Locale, line peers.Line) (words, change string) {
 	if words := peeringLine(l, line); words != "" {
 		return words, ""
 	}
+	if words := listDecided(l, line); words != "" {
+		return words, ""
+	}
 	return l.T("audit.other", "Action", line.Action, "Subject", line.Subject), ""
 }
 

@@ -927,3 +927,60 @@ func listsToDecide(l *Locale, tx *store.Tx) ([]Action, error) {
 	counts, err := peers.CountDrafts(tx)
 	return listDecisions(l, subs, counts), err
 }
+
+// listDecided says what was decided about lists, or "".
+func listDecided(l *Locale, line peers.Line) string {
+	switch line.Action {
+	case "list.make":
+		return l.T("audit.list_make", "Subject", line.Subject)
+	case "list.change":
+		return l.T("audit.list_change", "Subject", line.Subject)
+	case "list.publish":
+		return l.T("audit.list_publish", "Subject", line.Subject)
+	case "list.unpublish":
+		return l.T("audit.list_unpublish", "Subject", line.Subject)
+	case "list.drop":
+		return l.T("audit.list_drop", "Subject", line.Subject)
+	case "list.link":
+		return l.T("audit.list_link", "Subject", line.Subject)
+	case "list.add":
+		return l.T("audit.list_add", "Subject", line.Subject)
+	case "list.retract":
+		return l.T("audit.list_retract", "Subject", line.Subject)
+	case "list.emergency":
+		return l.T("audit.list_emergency", "Subject", line.Subject)
+	case "list.over":
+		return l.T("audit.list_over", "Subject", line.Subject)
+	case "subscription.make":
+		return l.T("audit.sub_make", "Subject", line.Subject)
+	case "subscription.change":
+		return l.T("audit.sub_change", "Subject", line.Subject)
+	case "subscription.key":
+		return l.T("audit.sub_key", "Subject", line.Subject)
+	case "subscription.key_changed":
+		return l.T("audit.sub_key_changed", "Subject", line.Subject)
+	case "subscription.mass":
+		return l.T("audit.sub_mass", "Subject", line.Subject)
+	case "subscription.let":
+		return l.T("audit.sub_let", "Subject", line.Subject)
+	case "subscription.stop":
+		return l.T("audit.sub_stop", "Subject", line.Subject)
+	case "subscription.go_on":
+		return l.T("audit.sub_go_on", "Subject", line.Subject)
+	case "subscription.end":
+		return l.T("audit.sub_end", "Subject", line.Subject)
+	case "draft.reject":
+		return l.T("audit.draft_reject", "Subject", line.Subject)
+	case "draft.accept_all":
+		return l.T("audit.draft_accept_all", "Subject", line.Subject)
+	case "draft.reject_all":
+		return l.T("audit.draft_reject_all", "Subject", line.Subject)
+	case "peerlist.exclude":
+		return l.T("audit.exclude", "Subject", line.Subject)
+	case "peerlist.include":
+		return l.T("audit.include", "Subject", line.Subject)
+	case "peer.undo":
+		return l.T("audit.undo", "Subject", line.Subject)
+	}
+	return ""
+}
