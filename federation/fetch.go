@@ -92,12 +92,51 @@ func (f *Federation) get(ctx context.Context, address, accept string) (*egress.R
 // the post is for, which our signature shows.
 //
 // FEDERATION.md, "Pictures".
-func (f *Federation) Picture(ctx context.Context, address string, most int64) (body []byte, contentType string, err error) {
-	res, err := f.getAtMost(ctx, address, "image/*", most)
+func (f *Federation) Picture(ctx context.Context, of, address string, most int64) (body []byte, contentType string, err error) {
+	res, err := f.getWhere(ctx, address, "image/*", most, func(host string) error { return f.mayGiveFiles(of, host) })
 	if err != nil {
+		if peers.Refused(err) {
+			f.proposeFiles(ctx, of, address)
+		}
 		return nil, "", err
 	}
 	return res.Body, res.Header.Get("Content-Type"), nil
+}
+
+// mayGiveFiles fails unless files of the posts of a server may be fetched from a
+// host: it is that server, another that is admitted, or on record as where the
+// server has its files.
+func (f *Federation) mayGiveFiles(of, host string) error {
+	return f.db.Read(context.Background(), func(tx *store.Tx) error {
+		decided, err := peers.Decide(tx, []string{of, host})
+		if err != nil {
+			return err
+		}
+		whose, d := decided[of], decided[host]
+		if whose.Admitted && (d.Admitted || d.Files && d.PeerID == whose.PeerID) {
+			return nil
+		}
+		return peers.NotAdmitted(host)
+	})
+}
+
+// proposeFiles writes down that a server seems to have its files at a host, for
+// an administrator to confirm. Until then nothing is asked of it.
+func (f *Federation) proposeFiles(ctx context.Context, of, address string) {
+	host, err := iri.HostOf(address)
+	if err != nil || host == of || !f.refetched.allow("files "+of+" "+host, f.db.Now(), knockEvery) {
+		return
+	}
+	err = f.db.Batch(ctx, func(tx *store.Tx) error {
+		decided, err := peers.Decide(tx, []string{of, host})
+		if err != nil || !decided[of].Admitted || decided[of].PeerID == 0 || decided[host].Standing != peers.Unknown {
+			return err
+		}
+		return peers.Propose(tx, decided[of].PeerID, host, peers.RoleMedia)
+	})
+	if err != nil && ctx.Err() == nil {
+		f.log.Error("host of files not proposed", "host", of, "err", err)
+	}
 }
 
 // getAtMost is get with a bound of its own; 0 is the bound of documents.

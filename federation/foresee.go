@@ -41,7 +41,7 @@ func lookCloser(tx *store.Tx, lot []*sender) error {
 		if !s.admitted {
 			continue
 		}
-		if s.known && s.policy.Hold != peers.HoldNone && !slices.Contains(authors, s.account.ID) {
+		if s.known && s.policy.HoldsAny() && !slices.Contains(authors, s.account.ID) {
 			authors = append(authors, s.account.ID)
 		}
 		if s.policy.PerDay > 0 && !slices.Contains(names, s.policy.Peer) {
@@ -98,18 +98,20 @@ func (f *Federation) foresee(in *sender, body []byte) (held bool, err error) {
 		return false, &refusal{status: http.StatusTooManyRequests, outcome: "limit", kind: tooMany, later: untilTomorrow(f.db.Now()),
 			text: "This server takes " + strconv.FormatInt(in.policy.PerDay, 10) + " posts a day from yours. Send it again tomorrow."}
 	}
-	if in.policy.Hold == peers.HoldNone || in.author.Passes {
+	if !in.policy.HoldsAny() || in.author.Passes {
 		return false, nil
 	}
 	switch in.policy.Hold {
 	case peers.HoldAll:
 		return true, nil
 	case peers.HoldFirst:
-		return !in.author.Wrote, nil
+		if !in.author.Wrote {
+			return true, nil
+		}
 	}
 	r, err := readObject(*a.Object)
 	if err != nil {
 		return false, nil
 	}
-	return in.policy.Hold == peers.HoldMedia && hasMedia(r.post) || in.policy.Hold == peers.HoldLinks && len(linksOf(f.site, *a.Object, r.post)) > 0, nil
+	return in.policy.HoldsMedia() && hasMedia(r.post) || in.policy.Hold == peers.HoldLinks && len(linksOf(f.site, *a.Object, r.post)) > 0, nil
 }

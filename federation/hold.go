@@ -20,7 +20,7 @@ import (
 
 // holds reports whether something that a server's people wrote may have to wait,
 // or waits already.
-func holds(d peers.Decision) bool { return d.Hold != "" && d.Hold != peers.HoldNone || d.Holding }
+func holds(d peers.Decision) bool { return d.HoldsAny() || d.Holding }
 
 // ruling is what becomes of a post that may have to wait.
 type ruling struct {
@@ -48,23 +48,24 @@ func (b *book) judge(d peers.Decision, author community.Account, o as2.Object, p
 	case state.Dropped():
 		v.dropped = true
 		return v, nil
-	case here == nil && state.Passed(), d.Hold == "", d.Hold == peers.HoldNone:
+	case here == nil && state.Passed(), !d.HoldsAny():
 		return v, nil
 	}
 	who, err := b.heldAuthor(author.ID)
 	if err != nil || who.Passes {
 		return v, err
 	}
-	held := false
+	held, why := false, d.Hold
 	switch d.Hold {
 	case peers.HoldAll:
 		held = true
 	case peers.HoldFirst:
 		held = here == nil && !who.Wrote
-	case peers.HoldMedia:
-		held = hasMedia(p)
 	case peers.HoldLinks:
 		held = len(linksOf(b.tx.Site, o, p)) > 0
+	}
+	if !held && d.HoldsMedia() && hasMedia(p) {
+		held, why = true, peers.HoldMedia
 	}
 	if !held {
 		return v, nil
@@ -75,7 +76,7 @@ func (b *book) judge(d peers.Decision, author community.Account, o as2.Object, p
 		}
 		v.kind = community.HeldEdit
 	}
-	v.waits, v.why = true, string(d.Hold)
+	v.waits, v.why = true, string(why)
 	return v, nil
 }
 

@@ -90,7 +90,7 @@ func (f *Federation) fillThread(ctx context.Context, post int64) error {
 	if err != nil || !due {
 		return err
 	}
-	w := &walk{f: f, opened: post, seen: map[string]bool{}, read: map[string]bool{}, failures: map[string]int{}, held: map[string]found{},
+	w := &walk{f: f, opened: post, seen: map[string]bool{}, read: map[string]bool{}, failures: map[string]int{}, held: map[string]found{}, backfilled: map[string]int64{},
 		posts: mostThreadPosts, pages: mostThreadPages, bytes: mostThreadBytes}
 	if w.root, err = w.climb(within, root); err != nil {
 		return err
@@ -155,7 +155,8 @@ type walk struct {
 
 	posts, pages, bytes int // that may still be fetched
 	failures            map[string]int
-	counting            sync.Mutex // of bytes
+	backfilled          map[string]int64 // by peer, whose policy bounds how many are fetched
+	counting            sync.Mutex       // of bytes
 
 	asked  []int64 // posts whose answers were asked for
 	ghosts []community.Ghost
@@ -409,7 +410,9 @@ func (w *walk) want(ctx context.Context, told ...wanted) {
 	for i, o := range fresh {
 		d, ok := decided[hosts[i]]
 		switch {
+		case d.Admitted && d.Backfill > 0 && w.backfilled[d.Peer] >= d.Backfill: // as its policy says
 		case d.Admitted:
+			w.backfilled[d.Peer]++
 			w.wanted = append(w.wanted, o)
 		case ok && d.Standing != peers.Blocked:
 			w.ghost(o, community.MissingStranger)

@@ -305,7 +305,7 @@ func (p *Pages) heldPicture(h *here, w http.ResponseWriter, r *http.Request) err
 	if err != nil || n >= len(v.Said.Pictures) || v.Decision != "" {
 		return noPicture()
 	}
-	f, err := p.Library.FetchRemote(r.Context(), v.Said.Pictures[n].URL, media.Whole, p.Remote)
+	f, err := p.Library.FetchRemote(r.Context(), v.Said.Pictures[n].URL, media.Whole, p.Remote(v.Host))
 	if err != nil {
 		return err
 	}

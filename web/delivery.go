@@ -113,6 +113,8 @@ func deliveryReason(l *Locale, d community.Delivered) string {
 		return l.T("withheld.ceiling")
 	case "withheld.closed":
 		return l.T("withheld.closed")
+	case "withheld.class":
+		return l.T("withheld.class")
 	case "withheld.no_inbox", "delivery.bad_inbox":
 		return l.T("withheld.no_inbox")
 	case "delivery.no_answer", "delivery.unreachable", "delivery.timeout":

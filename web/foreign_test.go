@@ -34,7 +34,7 @@ func TestForeignThings(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = library.Close() })
-		p, err := New(Deps{DB: c.db, Auth: c.auth, Library: library, Remote: dot, Lookup: nowhere{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
+		p, err := New(Deps{DB: c.db, Auth: c.auth, Library: library, Remote: func(string) media.Getter { return dot }, Lookup: nowhere{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,10 @@
 package web
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
 	"net/http"
 
 	"github.com/gorilla/mux"
@@ -86,6 +90,8 @@ func (p *Pages) remotePicture(h *here, w http.ResponseWriter, r *http.Request) e
 		return err
 	}
 	var a media.Attachment
+	var of string
+	var policy peers.Decision
 	public := false
 	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if a, err = media.ByID(tx, id); err != nil {
@@ -95,7 +101,11 @@ func (p *Pages) remotePicture(h *here, w http.ResponseWriter, r *http.Request) e
 			return noPicture()
 		}
 		post, err := community.VisiblePost(tx, *a.PostID, h.viewer)
-		public = err == nil && post.Audience == community.Public
+		if err != nil {
+			return err
+		}
+		public, of = post.Audience == community.Public, post.AuthorHost
+		policy, err = peers.DecideOne(tx, of)
 		return err
 	})
 	if err != nil {
@@ -104,11 +114,25 @@ func (p *Pages) remotePicture(h *here, w http.ResponseWriter, r *http.Request) e
 	if !h.signedIn() && !public {
 		return noPicture()
 	}
-	size := media.Whole
+	if policy.Media == peers.MediaStrip {
+		return noPicture()
+	}
+	size, get := media.Whole, p.Remote(of)
 	if r.URL.Query().Get("size") == "small" {
 		size = media.Preview
+		if policy.Media == peers.MediaClick { // nobody has asked for it by showing the page
+			get = notAsked
+			if f, err := p.Library.FetchRemote(r.Context(), a.RemoteURL, media.Whole, get); err == nil { // somebody has
+				media.Serve(w, r, f, public)
+				return nil
+			}
+		}
 	}
-	f, err := p.Library.FetchRemote(r.Context(), a.RemoteURL, size, p.Remote)
+	f, err := p.Library.FetchRemote(r.Context(), a.RemoteURL, size, get)
+	if errors.Is(err, media.ErrNotAsked) && policy.Media == peers.MediaClick {
+		p.unasked(h, w, of)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -116,14 +140,29 @@ func (p *Pages) remotePicture(h *here, w http.ResponseWriter, r *http.Request) e
 	return nil
 }
 
-// faceOf is an account whose pictures may be shown: not one of a blocked server.
+// notAsked is a Getter that asks nobody.
+func notAsked(context.Context, string) ([]byte, string, error) { return nil, "", media.ErrNotAsked }
+
+// unasked is shown in the place of a picture of a server whose pictures are
+// fetched when a person asks for one: the link that it stands in does.
+func (p *Pages) unasked(h *here, w http.ResponseWriter, of string) {
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Header().Set("Cache-Control", "no-store")
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 160" width="480" height="160" role="img"><title>%[1]s</title><rect width="480" height="160" fill="#e9e4da"/>`+
+		`<text x="240" y="74" text-anchor="middle" font-family="sans-serif" font-size="18" fill="#3a352c">%[1]s</text>`+
+		`<text x="240" y="102" text-anchor="middle" font-family="sans-serif" font-size="15" fill="#5a5346">%[2]s</text></svg>`,
+		template.HTMLEscapeString(h.l.T("media.unasked")), template.HTMLEscapeString(of))
+}
+
+// faceOf is an account whose pictures may be shown: not one of a blocked server,
+// nor of one whose pictures are left out.
 func faceOf(tx *store.Tx, id int64) (community.Account, error) {
 	a, err := community.AccountByID(tx, id)
 	if err != nil || a.Local() {
 		return a, err
 	}
-	host, err := peers.HostByName(tx, a.Host)
-	if err == nil && host.Blocked {
+	d, err := peers.DecideOne(tx, a.Host)
+	if err == nil && (d.Standing == peers.Blocked || d.Media == peers.MediaStrip) {
 		err = noPicture()
 	}
 	return a, err
@@ -151,7 +190,7 @@ func (p *Pages) remoteFace(which string) handler {
 		if a.Local() || a.Gone() || address == "" {
 			return noPicture()
 		}
-		f, err := p.Library.FetchRemote(r.Context(), address, size, p.Remote)
+		f, err := p.Library.FetchRemote(r.Context(), address, size, p.Remote(a.Host))
 		if err != nil {
 			return err
 		}
@@ -182,7 +221,7 @@ func (p *Pages) postEmoji(h *here, w http.ResponseWriter, r *http.Request) error
 	if post.Extra == nil || !h.signedIn() && !public {
 		return noPicture()
 	}
-	return p.emoji(w, r, post.Extra.Emoji, public)
+	return p.emoji(w, r, post.AuthorHost, post.Extra.Emoji, public)
 }
 
 // reactionEmoji is postEmoji for what somebody elsewhere reacted to a post with.
@@ -197,11 +236,15 @@ func (p *Pages) reactionEmoji(h *here, w http.ResponseWriter, r *http.Request) e
 	}
 	var post community.Post
 	var given map[[2]int64]community.Given
+	var who community.Account
 	err = p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if post, err = community.VisiblePost(tx, id, h.viewer); err != nil {
 			return err
 		}
-		given, err = community.EmojiOf(tx, []int64{id}, []int64{by})
+		if given, err = community.EmojiOf(tx, []int64{id}, []int64{by}); err != nil {
+			return err
+		}
+		who, err = faceOf(tx, by)
 		return err
 	})
 	if err != nil {
@@ -212,7 +255,7 @@ func (p *Pages) reactionEmoji(h *here, w http.ResponseWriter, r *http.Request) e
 	if !ok || !h.signedIn() && !public {
 		return noPicture()
 	}
-	return p.emoji(w, r, []community.Emoji{e}, public)
+	return p.emoji(w, r, who.Host, []community.Emoji{e}, public)
 }
 
 // accountEmoji is postEmoji for the names and profiles of people elsewhere.
@@ -232,15 +275,15 @@ func (p *Pages) accountEmoji(h *here, w http.ResponseWriter, r *http.Request) er
 	if a.Local() || a.Gone() {
 		return noPicture()
 	}
-	return p.emoji(w, r, a.Emoji, false)
+	return p.emoji(w, r, a.Host, a.Emoji, false)
 }
 
-func (p *Pages) emoji(w http.ResponseWriter, r *http.Request, list []community.Emoji, public bool) error {
+func (p *Pages) emoji(w http.ResponseWriter, r *http.Request, of string, list []community.Emoji, public bool) error {
 	e, ok := community.EmojiNamed(list, mux.Vars(r)["name"])
 	if !ok {
 		return noPicture()
 	}
-	f, err := p.Library.FetchRemote(r.Context(), e.URL, media.Sign, p.Remote)
+	f, err := p.Library.FetchRemote(r.Context(), e.URL, media.Sign, p.Remote(of))
 	if err != nil {
 		return err
 	}

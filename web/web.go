@@ -43,7 +43,7 @@ type Deps struct {
 	DB      *store.DB
 	Auth    *auth.Auth
 	Library *media.Library
-	Remote  media.Getter                         // fetches pictures of other servers, as far as the policy lets it
+	Remote  func(of string) media.Getter         // fetches pictures of a server's posts and people, as far as the policy lets it
 	Peer    func(*http.Request) community.Viewer // the server that signed a request; nil: none is known
 	Lookup  Lookup
 	Lists   Lists   // looks at lists of other servers; nil: that is left to the worker

@@ -93,7 +93,7 @@ func MaySee(p Post, v Viewer) bool {
 		return false
 	case v.ID != 0 && v.ID == p.AuthorID:
 		return true
-	case v.Blocked:
+	case v.Blocked, v.Host != "" && !v.Ceiling.Reaches(peers.CeilingPublic):
 		return false
 	case p.Audience == Public:
 		return true
@@ -241,6 +241,8 @@ func visibleAlone(posts string, v Viewer) (string, []any) {
 	switch {
 	case v.Local:
 		audience, args = forHere, []any{v.who(), v.who()}
+	case v.Host != "" && !v.Ceiling.Reaches(peers.CeilingPublic): // it is read and gets nothing
+		audience = "1 = 0"
 	case v.Host != "":
 		if Withheld(Network, v.Ceiling, v.Closed) == "" {
 			audience += " OR $.author_host = '' AND $.audience = 'network'"

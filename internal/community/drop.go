@@ -2,6 +2,8 @@ package community
 
 import (
 	"database/sql"
+	"math"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
@@ -31,7 +33,11 @@ type Dropping struct {
 	who   *Account // whose they are; nil: there is nobody left
 	all   bool     // nothing is kept, and nothing of the account either
 	purge bool
+	older bool // the connection goes on: only what is old and nobody uses goes
 }
+
+// retains reports whether a peer that is connected has posts kept for a time only.
+func retains(p peers.Peer) bool { return p.Standing == peers.Allowed && p.Retention > 0 }
 
 // DropNext says what is dropped next. Without ok nothing is, now: the
 // connection was taken up again, or a purge is not due.
@@ -44,10 +50,15 @@ func DropNext(tx *store.Tx, c Chore) (d Dropping, ok bool, err error) {
 		return d, false, err
 	}
 	d.purge = p.PurgeAt != nil && !tx.Now.Before(*p.PurgeAt)
-	if !d.purge && p.Standing != peers.Retired || !severs(p.Standing) {
+	before := int64(math.MaxInt64)
+	switch {
+	case retains(p) && !d.purge:
+		d.older, before = true, store.FirstIDAt(tx.Now.AddDate(0, 0, -int(p.Retention)))
+	case !d.purge && p.Standing != peers.Retired || !severs(p.Standing):
 		return d, false, nil
+	default:
+		d.all = d.purge || p.KeepUntil == nil || !tx.Now.Before(*p.KeepUntil)
 	}
-	d.all = d.purge || p.KeepUntil == nil || !tx.Now.Before(*p.KeepUntil)
 	r, err := reachOf(tx, p)
 	if err != nil {
 		return d, false, err
@@ -63,13 +74,16 @@ func DropNext(tx *store.Tx, c Chore) (d Dropping, ok bool, err error) {
 		Post
 		Used bool
 	}
-	err = tx.Table("posts").Select("posts.*, "+usedHere+" AS used").Where("author_id = ? AND id > ?", d.who.ID, c.AtPost).Order("id").Limit(dropPiece).Find(&posts).Error
+	err = tx.Table("posts").Select("posts.*, "+usedHere+" AS used").Where("author_id = ? AND id > ? AND id < ?", d.who.ID, c.AtPost, before).Order("id").Limit(dropPiece).Find(&posts).Error
 	if err != nil {
 		return d, false, err
 	}
-	ids := make([]int64, len(posts))
-	for i, p := range posts {
-		ids[i], d.last = p.ID, p.ID
+	ids := make([]int64, 0, len(posts))
+	for _, p := range posts {
+		d.last = p.ID
+		if !d.older || !p.Used {
+			ids = append(ids, p.ID)
+		}
 		if p.DeletedAt == nil && (d.all || !p.Used) {
 			d.posts = append(d.posts, p.Post)
 		}
@@ -81,7 +95,7 @@ func DropNext(tx *store.Tx, c Chore) (d Dropping, ok bool, err error) {
 			return d, false, err
 		}
 	}
-	if d.looks < dropPiece {
+	if d.looks < dropPiece && !d.older {
 		for _, url := range []string{d.who.Avatar, d.who.Header} {
 			if url != "" {
 				d.Files = append(d.Files, url)
@@ -95,7 +109,7 @@ func DropNext(tx *store.Tx, c Chore) (d Dropping, ok bool, err error) {
 // called when the copies of the pictures are gone.
 func DropMore(tx *store.Tx, c Chore, d Dropping) (left bool, err error) {
 	p, err := peers.Get(tx, c.Subject)
-	if err != nil || !severs(p.Standing) {
+	if err != nil || !severs(p.Standing) && !(d.older && retains(p)) {
 		return false, err
 	}
 	if d.who == nil {
@@ -186,6 +200,7 @@ func forget(tx *store.Tx, a Account) error {
 // dropped ends the dropping. After a purge the ties are a number, and the log says that it is done.
 func dropped(tx *store.Tx, c Chore, p peers.Peer, d Dropping) error {
 	switch {
+	case d.older:
 	case d.purge:
 		for _, step := range []string{
 			`INSERT INTO severed_counts (peer, kind, ties, counted_at) SELECT peer, kind, COUNT(*), @now FROM severed_ties WHERE peer = @host GROUP BY peer, kind
@@ -210,7 +225,7 @@ func dropped(tx *store.Tx, c Chore, p peers.Peer, d Dropping) error {
 			return err
 		}
 	}
-	if p.PurgeAt != nil && !d.purge { // the chore waits for it
+	if p.PurgeAt != nil && !d.purge && !d.older { // the chore waits for it
 		c.Done, c.Total, c.AtID, c.AtPost = 0, 0, 0, 0
 		if err := reached(tx, c); err != nil {
 			return err
@@ -243,6 +258,21 @@ func SweepEnds(tx *store.Tx) (more bool, err error) {
 			return false, err
 		}
 	}
+	var old []string // of these, what is older than it is kept
+	err = tx.Raw(`SELECT host FROM peers WHERE retention > 0 AND standing = ? AND (retained_at IS NULL OR retained_at < ?)
+		AND NOT EXISTS (SELECT 1 FROM chores WHERE chores.kind = ? AND chores.subject = peers.host) LIMIT ?`,
+		peers.Allowed, tx.Now.Add(-24*time.Hour), ChoreDrop, sweptEnds).Scan(&old).Error
+	if err != nil {
+		return false, err
+	}
+	for _, host := range old {
+		if err := tx.Exec("UPDATE peers SET retained_at = ? WHERE host = ?", tx.Now, host).Error; err != nil {
+			return false, err
+		}
+		if err := chargeFor(tx, ChoreDrop, host, tx.Now); err != nil {
+			return false, err
+		}
+	}
 	// ties of blocked servers, and those that are there again, are not kept for ever
 	err = tx.Exec(`DELETE FROM severed_ties WHERE id IN (SELECT t.id FROM severed_ties t LEFT JOIN peers p ON p.host = t.peer
 		WHERE t.severed_at < ? AND (p.keep_until IS NULL OR t.restored_at IS NOT NULL) LIMIT ?)`, tx.Now.Add(-peers.KeepEnded), sweepBatch).Error
@@ -258,7 +288,7 @@ func SweepEnds(tx *store.Tx) (more bool, err error) {
 			return false, err
 		}
 	}
-	return expired == sweptEnds || len(due) == sweptEnds || len(reviews) == sweptEnds, nil
+	return expired == sweptEnds || len(due) == sweptEnds || len(old) == sweptEnds || len(reviews) == sweptEnds, nil
 }
 
 // tellDue tells administrators that there are servers to look at. One such

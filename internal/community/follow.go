@@ -204,8 +204,14 @@ func mayFollow(tx *store.Tx, me, target Account) error {
 		if err := answerable(tx, target.Host); err != nil {
 			return err
 		}
-		if err := peers.Check(tx, target.Host); err != nil {
+		d, err := peers.DecideOne(tx, target.Host)
+		switch {
+		case err != nil:
 			return err
+		case !d.Admitted:
+			return peers.NotAdmitted(target.Host)
+		case !d.Sends(peers.ClassFollows):
+			return fault.Keyed(fault.Forbidden, "follow.class", "Your school has decided that nobody here follows people of this server.", map[string]any{"Host": target.Host})
 		}
 	}
 	r, err := Relationship(tx, me.ID, []int64{target.ID})

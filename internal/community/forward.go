@@ -107,5 +107,5 @@ func (c *collecting) forwarding() ([]Target, error) {
 	if carries == "" { // the end of what they have
 		carries = Public
 	}
-	return judge(c.tx, c.found, carries, VerbForward)
+	return judge(c.tx, c.found, carries, c.o)
 }

@@ -80,7 +80,7 @@ type Facts struct {
 type Target struct {
 	Host     string `json:"host"`
 	Inbox    string `json:"inbox"`
-	Withheld string `json:"withheld,omitempty"` // catalogue key of the reason: "withheld.peer", "withheld.ceiling", "withheld.closed", "withheld.no_inbox"
+	Withheld string `json:"withheld,omitempty"` // catalogue key of the reason: "withheld.peer", "withheld.ceiling", "withheld.closed", "withheld.class", "withheld.no_inbox"
 }
 
 // enqueue hands an outgoing row to the federation door.

@@ -11,6 +11,7 @@ import (
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/text"
 )
@@ -402,8 +403,15 @@ func ReceiveAll(tx *store.Tx, rs []RemotePost) ([]Received, error) {
 	return all, nil
 }
 
-// attachRemote stores the pictures of another server's post.
+// attachRemote stores the pictures of another server's post, unless nothing of
+// that server's is shown.
 func attachRemote(tx *store.Tx, p Post, pictures []media.Attachment) error {
+	if len(pictures) == 0 {
+		return nil
+	}
+	if d, err := peers.DecideOne(tx, p.AuthorHost); err != nil || d.Media == peers.MediaStrip {
+		return err
+	}
 	for i, a := range pictures {
 		a.ID, a.AccountID, a.PostID, a.Position, a.CreatedAt = tx.NewID(), p.AuthorID, &p.ID, i, tx.Now
 		if err := tx.Create(&a).Error; err != nil {

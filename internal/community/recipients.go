@@ -12,6 +12,7 @@ import (
 const (
 	withheldPeer    = "withheld.peer"     // its server is not admitted
 	withheldNoInbox = "withheld.no_inbox" // its server has not said where its inbox is
+	withheldClass   = "withheld.class"    // its server gets nothing of this kind
 )
 
 // inboxOf is where an account's post goes: the inbox it shares with its
@@ -63,7 +64,7 @@ func InboxesFor(tx *store.Tx, o Outgoing) ([]Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judge(tx, c.found, carries, o.Verb)
+	return judge(tx, c.found, carries, o)
 }
 
 // collecting gathers inboxes, each once.
@@ -225,7 +226,7 @@ func (v Verb) outlasts() bool {
 }
 
 // judge marks what the policy withholds.
-func judge(tx *store.Tx, found []Target, carries Audience, verb Verb) ([]Target, error) {
+func judge(tx *store.Tx, found []Target, carries Audience, o Outgoing) ([]Target, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -239,15 +240,76 @@ func judge(tx *store.Tx, found []Target, carries Audience, verb Verb) ([]Target,
 	if err != nil {
 		return nil, err
 	}
+	var narrow []string // servers that not everything is sent to
 	for i := range found {
 		t := &found[i]
 		switch d := decided[t.Host]; {
-		case d.Standing == peers.Paused && verb.outlasts():
+		case d.Standing == peers.Paused && o.Verb.outlasts():
 		case !d.Admitted:
 			t.Withheld = withheldPeer
 		case t.Withheld == "":
-			t.Withheld = Beyond(carries, d.Ceiling)
+			if t.Withheld = Beyond(carries, d.Ceiling); t.Withheld == "" && d.Outbound != peers.AllClasses {
+				narrow = append(narrow, t.Host)
+			}
+		}
+	}
+	if len(narrow) == 0 {
+		return found, nil
+	}
+	class, err := classTo(tx, o, narrow)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		t := &found[i]
+		if c := class(t.Host); t.Withheld == "" && c != 0 && slices.Contains(narrow, t.Host) && !decided[t.Host].Sends(c) {
+			t.Withheld = withheldClass
 		}
 	}
 	return found, nil
+}
+
+// classTo says of which class an outgoing thing is for each of the servers; 0 is
+// what is always sent: what takes something back, or changes what a server has.
+func classTo(tx *store.Tx, o Outgoing, hosts []string) (func(host string) peers.Class, error) {
+	same := func(c peers.Class) (func(string) peers.Class, error) {
+		return func(string) peers.Class { return c }, nil
+	}
+	switch o.Verb {
+	case VerbCreate, VerbUpdate:
+	case VerbAnnounce:
+		return same(peers.ClassBoosts)
+	case VerbLike, VerbVote:
+		return same(peers.ClassReactions)
+	case VerbFlag:
+		return same(peers.ClassReports)
+	case VerbUpdateActor, VerbPin:
+		return same(peers.ClassProfiles)
+	default:
+		return same(0)
+	}
+	if o.PostID == nil {
+		return same(peers.ClassPosts)
+	}
+	var addressed, have []string
+	err := tx.Raw(`SELECT DISTINCT a.host FROM post_mentions m JOIN accounts a ON a.id = m.account_id WHERE m.post_id = ? AND a.host IN ?
+		UNION SELECT a.host FROM posts p JOIN accounts a ON a.id = p.in_reply_to_author WHERE p.id = ? AND a.host IN ?`, *o.PostID, hosts, *o.PostID, hosts).Scan(&addressed).Error
+	if err != nil {
+		return nil, err
+	}
+	if o.Verb == VerbUpdate {
+		err := tx.Raw("SELECT DISTINCT host FROM deliveries WHERE post_id = ? AND state = 'delivered' AND host IN ?", *o.PostID, hosts).Scan(&have).Error
+		if err != nil {
+			return nil, err
+		}
+	}
+	return func(host string) peers.Class {
+		switch {
+		case slices.Contains(have, host):
+			return 0
+		case slices.Contains(addressed, host):
+			return peers.ClassReplies
+		}
+		return peers.ClassPosts
+	}, nil
 }

@@ -33,7 +33,7 @@ func (r Role) Talks() bool { return r == RoleMain || r == RoleActor || r == Role
 type Decision struct {
 	Admitted bool     // whether anything passes, either way
 	Former   bool     // not admitted, but heard about its own things that go: see Standing.Former
-	Media    bool     // only files of the posts of Peer are fetched from it
+	Files    bool     // only files of the posts of Peer are fetched from it
 	Standing Standing // Unknown without an entry
 	Role     Role     // as what it is known: RoleNone without an entry
 	Peer     string   // the main name of its peer; "" without an entry
@@ -51,7 +51,7 @@ func (d Decision) Sends(c Class) bool { return d.Admitted && d.Outbound.Has(c) }
 // Narrow reports whether what the server sends has to be looked at more closely
 // than that the server is admitted: some of it is refused, limited or held.
 func (d Decision) Narrow() bool {
-	return d.Inbound != AllClasses || d.Hold != HoldNone || d.Holding || d.PerDay > 0 || d.ReportsIn == ReportsRefuse
+	return d.Inbound != AllClasses || d.HoldsAny() || d.Holding || d.PerDay > 0 || d.ReportsIn == ReportsRefuse
 }
 
 // MayJoin and MayModerate report whether the people of the server may be members
@@ -176,7 +176,7 @@ func decide(mode Mode, host string, entries map[string]entry) Decision {
 		}
 		d := e.Decision
 		d.Admitted = mode.Admits(d.Standing) && d.Role.Talks()
-		d.Media = mode.Admits(d.Standing) && d.Role == RoleMedia
+		d.Files = mode.Admits(d.Standing) && d.Role == RoleMedia
 		d.Former = !d.Admitted && d.Standing.Former() || d.Role == RoleFormer && mode.Admits(d.Standing)
 		if !d.Admitted {
 			d.Policy = Policy{Ceiling: CeilingNone}

@@ -202,12 +202,12 @@ func TestNames(t *testing.T) {
 				{"elm.example", RoleActor, true}}, false)
 		})
 		want("met", "elm.example (main)", "cdn.example (media) proposed", "elm-school.example (handle) proposed", "social.elm.example (actor)")
-		if decide("cdn.example").Media || decide("elm-school.example").Admitted || !decide("social.elm.example").Admitted || !decide("ash.example").Admitted {
+		if decide("cdn.example").Files || decide("elm-school.example").Admitted || !decide("social.elm.example").Admitted || !decide("ash.example").Admitted {
 			t.Error("a proposed name has an effect, or a proven one has none")
 		}
 		p.write(func(tx *store.Tx) error { return ConfirmName(tx, 0, "elm.example", "CDN.example") })
 		p.write(func(tx *store.Tx) error { return RemoveName(tx, 0, "elm.example", "elm-school.example") })
-		if d := decide("cdn.example"); !d.Media || d.Admitted || d.Peer != "elm.example" {
+		if d := decide("cdn.example"); !d.Files || d.Admitted || d.Peer != "elm.example" {
 			t.Errorf("the confirmed place of pictures: %+v", d)
 		}
 		p.write(func(tx *store.Tx) error {

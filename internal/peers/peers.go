@@ -107,6 +107,7 @@ type Peer struct {
 	EndedAt    *time.Time // since when it is paused, retired or expired
 	KeepUntil  *time.Time // of a retired one: until when its posts and ties are kept
 	PurgeAt    *time.Time // when what is known of it will be deleted
+	RetainedAt *time.Time // when what is older than Retention was last dropped
 	Holding    bool       // something of it waits to be looked at: see Decision
 	Withdraw   Withdrawal // of a retired one: what of ours it is asked to delete
 	ChangedBy  *int64     // nil: from the command line, or the server itself

@@ -143,6 +143,12 @@ type Policy struct {
 	Backfill   int64 // how many old posts are fetched of one author or thread; 0: as many as of everybody
 }
 
+// HoldsMedia reports whether posts with pictures or files wait for a person.
+func (p Policy) HoldsMedia() bool { return p.Hold == HoldMedia || p.Media == MediaHold }
+
+// HoldsAny reports whether any post may have to wait for a person.
+func (p Policy) HoldsAny() bool { return p.Hold != "" && p.Hold != HoldNone || p.Media == MediaHold }
+
 // Preset is a policy with a name.
 type Preset string
 

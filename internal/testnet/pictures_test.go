@@ -41,7 +41,7 @@ func TestPicturesGoAsFarAsTheirPost(t *testing.T) {
 				t.Errorf("%s: bo does not see the post", tt.audience)
 			}
 			for s, want := range map[*testnet.Server]bool{elm: tt.elm, fir: tt.fir, stranger: tt.yew} {
-				body, kind, err := s.Federation().Picture(t.Context(), address, 1<<20)
+				body, kind, err := s.Federation().Picture(t.Context(), "oak.test", address, 1<<20)
 				if got := err == nil && len(body) > 0 && kind == "image/png"; got != want {
 					t.Errorf("%s: %s gets the picture: %v (%v), want %v", tt.audience, s.Host, got, err, want)
 				}

@@ -608,7 +608,13 @@ CREATE INDEX incoming_host ON incoming (host, id);
 CREATE INDEX deliveries_host ON deliveries (host, id);
 CREATE INDEX outgoing_actor ON outgoing (actor_id, id);
 
+-- When it was last seen to that a peer's posts are kept for a time only.
+ALTER TABLE peers ADD COLUMN retained_at TIMESTAMP;
+CREATE INDEX peers_retention ON peers (retained_at) WHERE retention > 0;
+
 -- +goose Down
+DROP INDEX peers_retention;
+ALTER TABLE peers DROP COLUMN retained_at;
 DROP INDEX outgoing_actor;
 DROP INDEX deliveries_host;
 DROP INDEX incoming_host;
