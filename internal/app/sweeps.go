@@ -44,8 +44,16 @@ func (s *Server) sweeps() []sweep {
 			return err
 		})},
 		{"media files", 6 * time.Hour, s.sweepMedia},
-		{"database statistics", 24 * time.Hour, s.db.Optimize},
+		{"database statistics", s.statisticsEvery(), s.db.Optimize},
 	}
+}
+
+// statisticsEvery is how often the statistics of the database are refreshed.
+func (s *Server) statisticsEvery() time.Duration {
+	if s.db.Dialect() == store.SQLite {
+		return 10 * time.Minute
+	}
+	return 24 * time.Hour
 }
 
 // sweepCommunity deletes what served its time, some at a time so that nobody
