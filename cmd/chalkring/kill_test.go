@@ -48,6 +48,8 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
+const metricsToken = "figures of a victim"
+
 // victim is a server process that is killed again and again, with somebody on
 // it and a server of another make that it talks with.
 type victim struct {
@@ -119,7 +121,7 @@ func (v *victim) read(fn func(tx *store.Tx) error) {
 func (v *victim) start() *exec.Cmd {
 	v.t.Helper()
 	cmd := exec.Command(v.binary, "serve", "--host", v.cfg.Host, "--data", v.cfg.Data, "--database", v.cfg.Database,
-		"--egress-allow", "127.0.0.0/8,::1/128", "--no-rate-limits", "--log-level", "error")
+		"--egress-allow", "127.0.0.0/8,::1/128", "--no-rate-limits", "--log-level", "error", "--metrics-token", metricsToken)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		v.t.Fatal(err)
