@@ -58,7 +58,7 @@ type Account struct {
 	SaidAt             *time.Time // when its server changed it last, as it says
 	SuspendedAt        *time.Time
 	DeletedAt          *time.Time
-	Silenced           bool // shown to who follows it, and in threads: its server's peer is silenced
+	Silenced           bool  // shown to who follows it, and in threads: its server's peer is silenced
 	Version            int64 // moved on by every change
 }
 

@@ -47,11 +47,11 @@ func ReplaceGhosts(tx *store.Tx, under []int64, ghosts []Ghost) error {
 	return nil
 }
 
-// ghostsOf asks for what is known to be missing from a thread, that a condition names. What has come
+// ghostsOf asks for what is known to be missing from a thread. What has come
 // meanwhile is no ghost any more.
-func ghostsOf(tx *store.Tx, into *[]Ghost, thread string, arg int64) store.Question {
-	return store.Question{SQL: "SELECT " + ghostColumns.In(tx.Dialect()) + " FROM posts JOIN ghosts ON ghosts.post_id = posts.id WHERE " + thread + `
-		AND NOT EXISTS (SELECT 1 FROM posts here WHERE here.uri = ghosts.uri) LIMIT ` + strconv.Itoa(MaxGhosts), Args: []any{arg},
+func ghostsOf(tx *store.Tx, root int64, into *[]Ghost) store.Question {
+	return store.Question{SQL: "SELECT " + ghostColumns.In(tx.Dialect()) + ` FROM posts JOIN ghosts ON ghosts.post_id = posts.id WHERE posts.thread_id = ?
+		AND NOT EXISTS (SELECT 1 FROM posts here WHERE here.uri = ghosts.uri) LIMIT ` + strconv.Itoa(MaxGhosts), Args: []any{root},
 		Row: func(r *store.Row) {
 			*into = append(*into, Ghost{})
 			ghostColumns.Read(r, &(*into)[len(*into)-1])

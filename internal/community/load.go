@@ -59,7 +59,7 @@ func (l *loading) shown() map[int64]Shown {
 }
 
 func newLoading(posts int, people []int64, ask func(...store.Question) error) *loading {
-	return &loading{views: make(map[int64]*View, posts), visible: map[int64]bool{}, besides: people, ask: ask}
+	return &loading{views: make(map[int64]*View, posts), ids: make([]int64, 0, posts), visible: map[int64]bool{}, besides: people, ask: ask}
 }
 
 func (l *loading) load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
@@ -148,6 +148,7 @@ func LoadOne(tx *store.Tx, v Viewer, p Post) (View, error) {
 type loading struct {
 	views   map[int64]*View
 	ids     []int64          // of all of them
+	room    []View           // for more of them
 	visible map[int64]bool   // those that are boosted or quoted and were asked for as the reader may see them
 	people  map[int64]person // the authors and those they answer and name
 	besides []int64          // whom else to bring
@@ -168,10 +169,17 @@ type person struct {
 }
 
 func (l *loading) add(p Post, k *Kept) {
-	if l.views[p.ID] == nil {
-		l.views[p.ID] = &View{Post: p, Kept: k}
-		l.ids = append(l.ids, p.ID)
+	if l.views[p.ID] != nil {
+		return
 	}
+	if len(l.room) == 0 { // one piece of memory for many
+		l.room = make([]View, max(4, cap(l.ids)))
+	}
+	view := &l.room[0]
+	l.room = l.room[1:]
+	view.Post, view.Kept = p, k
+	l.views[p.ID] = view
+	l.ids = append(l.ids, p.ID)
 }
 
 // rest brings all that hangs on the posts, in one round, and in a second what

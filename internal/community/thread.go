@@ -68,13 +68,19 @@ func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
 			posts = append(posts, Post{})
 			postColumns.Read(r, &posts[len(posts)-1])
 		},
-	}, bonesOf(&bones, "posts.thread_id = ?", root)}
+	}, {
+		SQL: "SELECT id, in_reply_to_id, deleted_at IS NOT NULL FROM posts WHERE thread_id = ? ORDER BY id DESC LIMIT " + strconv.Itoa(skeletonSize), Args: []any{root},
+		Row: func(r *store.Row) {
+			bones = append(bones, bone{ID: r.Int(), InReplyToID: r.IntPtr(), Deleted: r.Bool()})
+		},
+	}}
 	if v.Local { // what another server tells of is passed on to nobody
-		questions = append(questions, ghostsOf(tx, &ghosts, "posts.thread_id = ?", root))
+		questions = append(questions, ghostsOf(tx, root, &ghosts))
 	}
 	if err := tx.Ask(questions...); err != nil {
 		return ThreadView{}, err
 	}
+	slices.SortFunc(ghosts, func(a, b Ghost) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.URI, b.URI)) })
 	var t ThreadView
 	if len(posts) > ThreadSize {
 		posts, t.Earlier = posts[:ThreadSize], true
@@ -101,22 +107,10 @@ func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
 	return t, estranged(tx, t.Nodes)
 }
 
-// bonesOf asks for the bones of a thread, that a condition names.
-func bonesOf(into *[]bone, thread string, arg int64) store.Question {
-	return store.Question{
-		SQL:  "SELECT posts.id, posts.in_reply_to_id, posts.deleted_at IS NOT NULL FROM posts WHERE " + thread + " ORDER BY posts.id DESC LIMIT " + strconv.Itoa(skeletonSize),
-		Args: []any{arg},
-		Row: func(r *store.Row) {
-			*into = append(*into, bone{ID: r.Int(), InReplyToID: r.IntPtr(), Deleted: r.Bool()})
-		},
-	}
-}
-
 // weave orders a thread. Posts older than oldest are left out without a trace;
 // their replies hang on the nearest post above that is shown. Ghosts stand last
 // under the post they answer.
 func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest int64, ghosts []Ghost) []Node {
-	slices.SortFunc(ghosts, func(a, b Ghost) int { return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.URI, b.URI)) })
 	skeleton := make(map[int64]bone, len(bones))
 	for _, b := range bones {
 		skeleton[b.ID] = b
@@ -229,23 +223,14 @@ func Around(tx *store.Tx, v Viewer, p Post) (above, below []Post, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return above, underIn(t.Nodes, p), nil
-}
-
-// under is what stands under a post of a thread, in the order of reading.
-func under(site iri.Site, p Post, shown map[int64]Post, bones []bone, oldest int64, ghosts []Ghost) []Post {
-	return underIn(weave(site, p.ThreadID, shown, bones, oldest, ghosts), p)
-}
-
-func underIn(nodes []Node, p Post) (below []Post) {
-	at := slices.IndexFunc(nodes, func(n Node) bool { return n.Post.ID == p.ID })
-	for _, n := range nodes[at+1:] {
-		if n.Depth <= nodes[at].Depth {
+	at := slices.IndexFunc(t.Nodes, func(n Node) bool { return n.Post.ID == p.ID })
+	for _, n := range t.Nodes[at+1:] {
+		if n.Depth <= t.Nodes[at].Depth {
 			break
 		}
 		if n.Missing == "" {
 			below = append(below, n.Post)
 		}
 	}
-	return below
+	return above, below, nil
 }

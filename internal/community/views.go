@@ -96,24 +96,13 @@ func AroundViews(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View,
 // aroundJudged does it in two rounds. It reports false where that is not
 // enough: for boosts, for what the viewer may not see, and for very long threads.
 func aroundJudged(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View, known bool, err error) {
-	const thread = "posts.thread_id = (SELECT asked.thread_id FROM posts asked WHERE asked.id = ?)"
 	var stubs []stub
-	var bones []bone
-	var ghosts []Ghost
-	questions := []store.Question{
-		stubsOf(&stubs, "posts WHERE "+thread+" AND posts.boost_of_id IS NULL ORDER BY posts.id DESC LIMIT "+strconv.Itoa(ThreadSize+1), id),
-		bonesOf(&bones, thread, id),
-	}
-	if v.Local {
-		questions = append(questions, ghostsOf(tx, &ghosts, thread, id))
-	}
-	if err := tx.Ask(questions...); err != nil {
+	err = tx.Ask(stubsOf(&stubs, `posts WHERE posts.thread_id = (SELECT asked.thread_id FROM posts asked WHERE asked.id = ?) AND posts.boost_of_id IS NULL
+		ORDER BY posts.id DESC LIMIT `+strconv.Itoa(ThreadSize+1), id))
+	if err != nil || len(stubs) > ThreadSize || !slices.ContainsFunc(stubs, func(s stub) bool { return s.id == id }) {
 		return p, nil, nil, false, err
 	}
-	if len(stubs) > ThreadSize || len(bones) == skeletonSize || !slices.ContainsFunc(stubs, func(s stub) bool { return s.id == id }) {
-		return p, nil, nil, false, nil
-	}
-	l := newLoading(len(stubs), nil, tx.Ask)
+	l := newLoading(len(stubs), nil, tx.AskLast)
 	l.judging = true
 	if err := l.bring(tx, stubs); err != nil {
 		return p, nil, nil, false, err
@@ -125,29 +114,44 @@ func aroundJudged(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View
 		return p, nil, nil, false, nil
 	}
 	p = l.views[id].Post
-	shown := make(map[int64]Post, len(stubs))
+	seen := make(map[int64]bool, len(stubs))
 	for _, s := range stubs {
-		if l.sees(v, s.id) {
-			shown[s.id] = l.views[s.id].Post
-		}
+		seen[s.id] = l.sees(v, s.id)
 	}
-	parents := make(map[int64]*int64, len(bones))
-	for _, b := range bones {
-		parents[b.ID] = b.InReplyToID
-	}
-	for up, n := p.InReplyToID, 0; up != nil && n < mostAbove; n++ {
-		parent, here := parents[*up]
-		if !here {
+	walked := map[int64]bool{id: true} // a hostile server may let posts answer each other in a circle
+	for up := p.InReplyToID; up != nil && len(walked) <= mostAbove && !walked[*up]; {
+		parent := l.views[*up]
+		if parent == nil {
 			return p, nil, nil, false, nil
 		}
-		if _, ok := shown[*up]; ok {
-			above = append(above, *l.views[*up])
+		walked[*up] = true
+		if seen[parent.ID] {
+			above = append(above, *parent)
 		}
-		up = parent
+		up = parent.InReplyToID
 	}
 	slices.Reverse(above)
-	for _, q := range under(tx.Site, p, shown, bones, 0, ghosts) {
-		below = append(below, *l.views[q.ID])
+	// Each post hangs on the one it answers, seen or not, the earlier first: the
+	// stubs are the newest first, so that what is put on the stack last, and comes
+	// off first, is the earliest.
+	answers := make(map[int64][]int64, len(stubs))
+	for _, s := range stubs {
+		up := p.ThreadID // as weave has it
+		if to := l.views[s.id].InReplyToID; to != nil && l.views[*to] != nil {
+			up = *to
+		}
+		if s.id != p.ThreadID {
+			answers[up] = append(answers[up], s.id)
+		}
+	}
+	below = make([]View, 0, len(stubs))
+	for stack := slices.Clone(answers[id]); len(stack) > 0; {
+		next := stack[len(stack)-1]
+		stack = append(stack[:len(stack)-1], answers[next]...)
+		delete(answers, next) // once, see above
+		if next != id && seen[next] {
+			below = append(below, *l.views[next])
+		}
 	}
 	return p, above, below, true, nil
 }

@@ -80,7 +80,7 @@ type Account struct {
 	Roles           []struct{}     `json:"roles"`
 	Suspended       bool           `json:"suspended,omitempty"`
 	Limited         bool           `json:"limited,omitempty"` // its server is silenced here
-	Moved           *Account       `json:"moved,omitempty"` // the account that took its place
+	Moved           *Account       `json:"moved,omitempty"`   // the account that took its place
 	Source          *AccountSource `json:"source,omitempty"`
 	Role            *AccountRole   `json:"role,omitempty"`
 	Chalkring       *AccountExtras `json:"chalkring,omitempty"`

@@ -195,9 +195,7 @@ func (a *API) context(c *call) (any, error) {
 		ancestors = ancestors[max(0, len(ancestors)-guestsAbove):]
 		descendants = descendants[:min(len(descendants), guestsBelow)]
 	}
-	above := len(ancestors)
-	all := a.statuses(c, append(ancestors, descendants...)) // no boosts, which might be left out
-	return map[string][]Status{"ancestors": all[:above], "descendants": all[above:]}, nil
+	return map[string][]Status{"ancestors": a.statuses(c, ancestors), "descendants": a.statuses(c, descendants)}, nil
 }
 
 // react answers what a caller does with a post: favourite, reblog, bookmark
