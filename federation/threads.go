@@ -412,7 +412,9 @@ func (w *walk) want(ctx context.Context, told ...wanted) {
 		switch {
 		case d.Admitted && d.Backfill > 0 && w.backfilled[d.Peer] >= d.Backfill: // as its policy says
 		case d.Admitted:
-			w.backfilled[d.Peer]++
+			if d.Backfill > 0 {
+				w.backfilled[d.Peer]++
+			}
 			w.wanted = append(w.wanted, o)
 		case ok && d.Standing != peers.Blocked:
 			w.ghost(o, community.MissingStranger)

@@ -12,12 +12,14 @@ import (
 // Snapshot is everything that a server has stored: each row by its table and key.
 type Snapshot map[string]map[string][]string
 
-// passing are columns that say when something was last looked at: they change
-// whenever somebody knocks. A table's name alone is all of its columns.
+// passing are columns that say when something was last looked at, which change
+// whenever somebody knocks, and those that follow from others: versions of rows,
+// and which bonds somebody has. A table's name alone is all of its columns.
 var passing = map[string]bool{
 	"incoming": true, "lanes": true, "hosts.met_at": true, "hosts.meet_tries": true, "hosts.meet_next_at": true, "hosts.last_in_at": true,
 	"hosts.last_out_at": true, "hosts.refused_in": true, "hosts.refused_in_at": true, "hosts.signatures": true, "hosts.signatures_at": true,
 	"accounts.fetched_at": true, "accounts.updated_at": true, "account_keys.fetched_at": true, "posts.replies_fetched_at": true, "polls.fetched_at": true,
+	"accounts.version": true, "posts.version": true, "users.version": true, "users.bonds": true, "peers.their_view": true,
 }
 
 // Snapshot reads all that the server has stored, but for its queue of what
