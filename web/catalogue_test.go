@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/peers"
 )
 
 // TestEveryMessageIsThereAndUsed reads the keys off the templates and the Go
@@ -76,6 +77,12 @@ func TestEveryMessageIsThereAndUsed(t *testing.T) {
 				}
 			case *ast.CallExpr:
 				f, ok := n.Fun.(*ast.SelectorExpr)
+				if ok && f.Sel.Name == "say" && name == "../federation/probe.go" {
+					for _, key := range probeKeys(t, n) {
+						want(name, key)
+						used[key], used[key+"_do"] = true, true
+					}
+				}
 				if !ok || len(n.Args) == 0 || f.Sel.Name != "T" {
 					break
 				}
@@ -96,6 +103,36 @@ func TestEveryMessageIsThereAndUsed(t *testing.T) {
 			t.Errorf("message %q holds markup", key)
 		}
 	}
+}
+
+// probeKeys are the messages that a step of a test of a connection asks for: its
+// name, and what came of it, as probe.say composes them. What to do about it
+// may follow under the second with _do.
+func probeKeys(t *testing.T, say *ast.CallExpr) []string {
+	t.Helper()
+	literal := func(e ast.Expr) string {
+		lit, ok := e.(*ast.BasicLit)
+		if !ok {
+			return ""
+		}
+		s, err := strconv.Unquote(lit.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	step, outcome := literal(say.Args[0]), literal(say.Args[2])
+	if step == "" {
+		t.Fatal("a test of a connection has a step without a name")
+	}
+	keys := []string{"probe.step_" + step}
+	if outcome != "" {
+		return append(keys, "probe."+step+"_"+outcome)
+	}
+	for _, s := range []peers.Standing{peers.Allowed, peers.Paused, peers.Retired, peers.Expired, peers.Blocked} { // the outcome of the policy
+		keys = append(keys, "probe."+step+"_"+string(s))
+	}
+	return keys
 }
 
 // TestTemplateNamesAreUnique: a second definition would silently replace the first.
@@ -139,10 +176,16 @@ func TestIconsAreThereAndUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	named := regexp.MustCompile(`Icon: +"([^"]+)"`)
 	for _, f := range sources {
 		body, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, m := range named.FindAllStringSubmatch(string(body), -1) {
+			if !have[m[1]] {
+				t.Errorf("%s draws the icon %q, which static/icons does not have", f, m[1])
+			}
 		}
 		for name := range unused {
 			if strings.Contains(string(body), `"`+name+`"`) {

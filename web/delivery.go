@@ -127,6 +127,10 @@ func deliveryReason(l *Locale, d community.Delivered) string {
 		return l.T("delivery.gone")
 	case "delivery.not_admitted_there":
 		return l.T("delivery.not_admitted_there")
+	case "delivery.ended":
+		return l.T("delivery.ended")
+	case "delivery.stale":
+		return l.T("delivery.stale")
 	case "delivery.deleted":
 		return l.T("delivery.deleted")
 	case "delivery.internal":
