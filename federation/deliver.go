@@ -231,7 +231,7 @@ func (f *Federation) deliverRows(ctx context.Context, l *lane, rows []*delivery)
 		}
 		before := last.verdict
 		last = f.deliver(ctx, l.Host, row)
-		f.metrics.delivered.WithLabelValues(last.verdict.String()).Inc()
+		f.metrics.delivered.With(last.verdict.String()).Inc()
 		if last.verdict != notNow && last.verdict != cancelled {
 			done = append(done, last)
 		}
@@ -448,7 +448,7 @@ func (f *Federation) expire(tx *store.Tx, l *lane) error {
 		AND (created_at <= ? OR NOT EXISTS (SELECT 1 FROM outgoing o WHERE o.id = deliveries.outgoing_id AND o.verb IN ?))`,
 		tx.Now, l.Host, tx.Now.Add(-f.retryFor), tx.Now.Add(-max(f.retryFor, eraseFor)), []community.Verb{community.VerbDelete, community.VerbDeleteActor})
 	if res.RowsAffected > 0 {
-		f.metrics.delivered.WithLabelValues("expired").Add(float64(res.RowsAffected))
+		f.metrics.delivered.With("expired").AddInt64(res.RowsAffected)
 		f.log.Warn("deliveries given up", "host", l.Host, "rows", res.RowsAffected)
 	}
 	return res.Error

@@ -15,12 +15,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/meter"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -36,8 +36,8 @@ type Deps struct {
 	DB      *store.DB
 	Egress  *egress.Client
 	Log     *slog.Logger
-	Metrics prometheus.Registerer // nil: figures are kept and not shown
-	Version string                // of the software, for NodeInfo
+	Metrics *meter.Meter // nil: figures are kept and not shown
+	Version string       // of the software, for NodeInfo
 	// Forget removes the copies of other servers' pictures at these addresses;
 	// nil: there are none.
 	Forget func(addresses ...string) error

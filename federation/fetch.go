@@ -186,7 +186,7 @@ func (f *Federation) getWhere(ctx context.Context, address, accept string, most 
 	case err != nil && peers.Refused(err):
 		return nil, err
 	case err != nil:
-		f.metrics.fetched.WithLabelValues("failed").Inc()
+		f.metrics.fetched.With("failed").Inc()
 		kind := fault.Unavailable
 		if hopeless(err) {
 			kind = fault.NotFound
@@ -194,13 +194,13 @@ func (f *Federation) getWhere(ctx context.Context, address, accept string, most 
 		return nil, fault.Wrap(kind, err, "The server %s did not answer as expected. Please try again later.", host).
 			WithKey("federation.no_answer", map[string]any{"Host": host})
 	case res.Status != http.StatusOK:
-		f.metrics.fetched.WithLabelValues("refused").Inc()
+		f.metrics.fetched.With("refused").Inc()
 		if res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden {
 			f.refusedBy(ctx, host)
 		}
 		return nil, statusFault(host, res)
 	}
-	f.metrics.fetched.WithLabelValues("ok").Inc()
+	f.metrics.fetched.With("ok").Inc()
 	f.answered(ctx, host)
 	return res, nil
 }

@@ -62,12 +62,12 @@ func refuse(status int, outcome, format string, args ...any) error {
 func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
 	outcome, err := f.takeIn(w, r)
 	if outcome == waits {
-		f.metrics.inbox.WithLabelValues(outcome).Inc()
+		f.metrics.inbox.With(outcome).Inc()
 		f.waitsForApproval(w, r)
 		return
 	}
 	if err == nil {
-		f.metrics.inbox.WithLabelValues(outcome).Inc()
+		f.metrics.inbox.With(outcome).Inc()
 		if outcome == "held" {
 			f.problem(w, r, problem{Type: approvalRequired, Title: "Approval required", Status: http.StatusAccepted,
 				Detail: "Somebody at this server looks at this before it is shown."})
@@ -79,17 +79,17 @@ func (f *Federation) postInbox(w http.ResponseWriter, r *http.Request) {
 	var no *refusal
 	switch {
 	case errors.As(err, &no):
-		f.metrics.inbox.WithLabelValues(no.outcome).Inc()
+		f.metrics.inbox.With(no.outcome).Inc()
 		f.log.DebugContext(r.Context(), "inbox refused", "outcome", no.outcome, "reason", no.text)
 		if no.later > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(no.later/time.Second)))
 		}
 		f.problem(w, r, problem{Type: no.kind, Status: no.status, Detail: no.text})
 	case peers.Refused(err):
-		f.metrics.inbox.WithLabelValues("peering").Inc()
+		f.metrics.inbox.With("peering").Inc()
 		f.peeringRequired(w, r)
 	default:
-		f.metrics.inbox.WithLabelValues("error").Inc()
+		f.metrics.inbox.With("error").Inc()
 		f.fail(w, r, err)
 	}
 }
@@ -235,6 +235,7 @@ func (f *Federation) look(s *sender) error {
 }
 
 func (f *Federation) lookAll(lot []*sender) {
+	f.metrics.decisions.With().Inc()
 	err := f.db.Ask(context.Background(), func(tx *store.Tx) error {
 		hosts, keys := make([]string, len(lot)), make([]string, len(lot))
 		for i, s := range lot {

@@ -5,8 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/chalkring/chalkring/internal/meter"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -14,32 +13,32 @@ import (
 // metrics counts what goes through the door. No label names a host, since
 // strangers choose those.
 type metrics struct {
-	inbox     *prometheus.CounterVec // by outcome: accepted, duplicate, ignored, or the reason of refusal
-	received  *prometheus.CounterVec // by activity and outcome
-	delivered *prometheus.CounterVec // by outcome: delivered, refused, failed, expired, held
-	fetched   *prometheus.CounterVec // by outcome
-	spread    prometheus.Counter
-	visible   prometheus.Histogram
+	inbox     *meter.Counter // by outcome: accepted, duplicate, ignored, or the reason of refusal
+	received  *meter.Counter // by outcome and activity
+	delivered *meter.Counter // by outcome: delivered, refused, failed, expired, held
+	fetched   *meter.Counter // by outcome
+	spread    *meter.Counter
+	decisions *meter.Counter
+	visible   *meter.Histogram
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chalkring_federation_" + name + "_total", Help: help}, labels)
+func newMetrics(m *meter.Meter) *metrics {
+	if m == nil {
+		m = meter.New()
 	}
-	m := &metrics{
+	counter := func(name, help string, labels ...string) *meter.Counter {
+		return m.Counter("chalkring_federation_"+name+"_total", help, labels...)
+	}
+	return &metrics{
 		inbox:     counter("inbox", "Activities that other servers sent, by what became of the request.", "outcome"),
-		received:  counter("received", "Accepted activities that were worked, by type and result.", "type", "outcome"),
+		received:  counter("received", "Accepted activities that were worked, by type and result.", "outcome", "type"),
 		delivered: counter("deliveries", "Attempts to deliver, by result.", "outcome"),
 		fetched:   counter("fetches", "Documents asked of other servers, by result.", "outcome"),
-		spread: prometheus.NewCounter(prometheus.CounterOpts{Name: "chalkring_federation_spread_total",
-			Help: "Things that happened here and were rendered for other servers."}),
-		visible: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chalkring_federation_visible_seconds",
-			Help: "Time from accepting an activity to its effects being visible.", Buckets: []float64{.01, .05, .2, 1, 10, 60}}),
+		spread:    counter("spread", "Things that happened here and were rendered for other servers."),
+		decisions: counter("decisions", "How often the federation policy was asked, in one question for many hosts or few."),
+		visible: m.Histogram("chalkring_federation_visible_seconds", "Time from accepting an activity to its effects being visible.",
+			[]float64{.01, .05, .2, 1, 10, 60}),
 	}
-	if r != nil {
-		r.MustRegister(m.inbox, m.received, m.delivered, m.fetched, m.spread, m.visible)
-	}
-	return m
 }
 
 // refusals gathers which hosts were turned away, so that a flood of strangers

@@ -151,7 +151,7 @@ func (f *Federation) spreadOne(tx *store.Tx, r rendered) error {
 	if res.Error != nil || res.RowsAffected == 0 || r.err != nil {
 		return res.Error
 	}
-	f.metrics.spread.Inc()
+	f.metrics.spread.With().Inc()
 	var hosts []string
 	for i := 0; i < len(r.targets); i += deliveryBatch {
 		part := r.targets[i:min(i+deliveryBatch, len(r.targets))]

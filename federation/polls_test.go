@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/meter"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -109,7 +109,7 @@ func TestPollsBetweenServers(t *testing.T) {
 // Votes that do not count are dropped with the reason, and tell nobody anything.
 func TestVotesThatDoNotCount(t *testing.T) {
 	eachRing(t, func(t *testing.T, r *ring) {
-		figures := prometheus.NewRegistry()
+		figures := meter.New()
 		oak, elm := r.start("oak.localhost", func(d *Deps) { d.Metrics = figures }), r.start("elm.localhost")
 		r.befriend()
 		amira, bo := oak.person("amira"), elm.person("bo")
@@ -144,6 +144,9 @@ func TestVotesThatDoNotCount(t *testing.T) {
 		}
 		if got := oak.tally(p) + oak.tally(private) + oak.tally(school); got != "[0 0 1] 1 false[0 0 0] 0 false[0 0 0] 0 false" {
 			t.Errorf("the polls count %s", got)
+		}
+		if n := figure(t, figures, "chalkring_federation_decisions_total"); n < 2*7 {
+			t.Errorf("the policy was asked %d times, where seven activities came in and were worked", n)
 		}
 		if n := oak.count("SELECT COUNT(*) FROM incoming WHERE error LIKE '%does not count%'"); n == 0 {
 			t.Error("no administrator can read why a vote did not count")
@@ -182,27 +185,29 @@ func TestSeveralVotesInOne(t *testing.T) {
 	}
 }
 
-// received is how many activities came to an outcome.
-func received(t *testing.T, figures *prometheus.Registry, outcome string) int {
+// received is how many notes came to an outcome.
+func received(t *testing.T, figures *meter.Meter, outcome string) int {
 	t.Helper()
-	all, err := figures.Gather()
+	return figure(t, figures, `chalkring_federation_received_total{outcome="`+outcome+`",type="Create"}`)
+}
+
+// figure reads a counter; zero as long as it is not there.
+func figure(t *testing.T, figures *meter.Meter, series string) int {
+	t.Helper()
+	var written strings.Builder
+	if err := figures.Write(&written); err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut("\n"+written.String(), "\n"+series+" ")
+	if !ok {
+		return 0
+	}
+	value, _, _ := strings.Cut(after, "\n")
+	n, err := strconv.Atoi(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := 0
-	for _, family := range all {
-		if family.GetName() != "chalkring_federation_received_total" {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if l.GetName() == "outcome" && l.GetValue() == outcome {
-					total += int(m.GetCounter().GetValue())
-				}
-			}
-		}
-	}
-	return total
+	return n
 }
 
 // Whoever looks at another server's poll has its results asked for when they

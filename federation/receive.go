@@ -169,6 +169,7 @@ func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived,
 				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
 		args = append(args, host, each, mostRoundBytes/len(group))
 	}
+	f.metrics.decisions.With().Inc()
 	err = f.db.Ask(ctx, func(tx *store.Tx) (err error) {
 		rows = rows[:0]
 		if decided, err = peers.Decide(tx, hosts); err != nil {
@@ -326,8 +327,8 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 	}
 	now := f.db.Now()
 	for _, row := range rows {
-		f.metrics.received.WithLabelValues(row.Type, row.outcome).Inc()
-		f.metrics.visible.Observe(now.Sub(row.ReceivedAt).Seconds())
+		f.metrics.received.With(row.outcome, row.Type).Inc()
+		f.metrics.visible.With().Update(now.Sub(row.ReceivedAt).Seconds())
 		if row.outcome == "failed" {
 			f.log.Error("activity failed", "id", row.ID, "type", row.Type, "host", row.Host, "attempts", row.Attempts+1, "err", row.err)
 		}

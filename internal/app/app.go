@@ -98,8 +98,8 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 	if cfg.RateLimits {
 		s.limiter = newLimiter()
 	}
-	s.metrics = newMetrics(s.db)
-	s.federation = federation.New(federation.Deps{DB: s.db, Egress: s.egress, Log: s.log, Metrics: s.metrics.registry,
+	s.metrics = newMetrics()
+	s.federation = federation.New(federation.Deps{DB: s.db, Egress: s.egress, Log: s.log, Metrics: s.metrics.meter,
 		Version: Version(), Forget: s.library.Forget, RetryFor: cfg.RetryFor, Hosts: cfg.DeliveryWorkers, Receiving: cfg.ReceiveWorkers})
 	s.auth = auth.New(s.db)
 	s.pages, err = web.New(web.Deps{DB: s.db, Auth: s.auth, Library: s.library, Remote: s.remotePicture, Peer: s.federation.Peer, Lookup: s.federation, Lists: s.federation, Peering: s.federation, Prober: s.federation,
@@ -204,7 +204,7 @@ func direct(api http.Handler, r *mux.Router) http.Handler {
 // clients makes the door for apps.
 func (s *Server) clients() *mastodon.API {
 	return mastodon.New(mastodon.Deps{DB: s.db, Auth: s.auth, Library: s.library, Lookup: s.federation, Log: s.log, Version: Version(),
-		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute, Metrics: s.metrics.registry,
+		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute, Metrics: s.metrics.meter,
 		Egress: s.egress, Push: mastodon.PushText(s.cfg.Push),
 		Words:   func(locale, key string, args ...any) string { return s.words.For(locale, "").T(key, args...) },
 		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
@@ -227,9 +227,6 @@ func (s *Server) Close(ctx context.Context) error {
 	var errs []error
 	for _, l := range s.listeners {
 		errs = append(errs, l.server.Close())
-	}
-	if s.limiter != nil {
-		s.limiter.close()
 	}
 	if s.egress != nil {
 		s.egress.Close()

@@ -42,7 +42,6 @@ func TestClientAddr(t *testing.T) {
 
 func TestLimiter(t *testing.T) {
 	l := newLimiter()
-	defer l.close()
 	a := allowance{"test", 1, 3}
 	now := time.Now()
 	one, two := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
@@ -66,7 +65,6 @@ func TestLimiter(t *testing.T) {
 // make more tries of what people send.
 func TestAllowances(t *testing.T) {
 	l := newLimiter()
-	defer l.close()
 	for _, tt := range []struct {
 		method, path string
 		signed       bool
@@ -92,10 +90,9 @@ func TestAllowances(t *testing.T) {
 // guarded is a server without doors, for what every request passes.
 func guarded(t *testing.T, cfg config.Config, h http.Handler) http.Handler {
 	t.Helper()
-	s := &Server{cfg: cfg, log: discard(), metrics: newMetrics(nil)}
+	s := &Server{cfg: cfg, log: discard(), metrics: newMetrics()}
 	if cfg.RateLimits {
 		s.limiter = newLimiter()
-		t.Cleanup(s.limiter.close)
 	}
 	return s.guard(h)
 }
@@ -241,4 +238,40 @@ func TestGzip(t *testing.T) {
 			t.Errorf("%s: the body changed", tt.name)
 		}
 	}
+}
+
+// Buckets of addresses that stay away are given up, and so are the eldest when
+// there are too many.
+func TestLimiterForgets(t *testing.T) {
+	l := newLimiter()
+	a := allowance{"test", 1, 1}
+	now := time.Now()
+	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	for i := range mostBuckets + 10 {
+		l.take(a, addr(i), now)
+	}
+	if n := l.buckets.Len(); n != mostBuckets {
+		t.Errorf("%d buckets, want %d", n, mostBuckets)
+	}
+	if _, wait := l.take(a, addr(mostBuckets), now); wait == 0 {
+		t.Error("the bucket of a late one was given up")
+	}
+	now = now.Add(forgetAfter)
+	for range mostBuckets {
+		l.take(a, addr(1), now)
+	}
+	if n := l.buckets.Len(); n != 1 {
+		t.Errorf("%d buckets are left, want one", n)
+	}
+}
+
+func BenchmarkLimiter(b *testing.B) {
+	l := newLimiter()
+	addr, now := netip.MustParseAddr("192.0.2.7"), time.Now()
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			l.take(l.reading, addr, now)
+		}
+	})
 }

@@ -1,53 +1,40 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
+	"github.com/chalkring/chalkring/internal/meter"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-// metrics are one server's figures, in a registry of its own. No label names
-// a person, a post or an address.
+// metrics are one server's figures. No label names a person, a post or an
+// address.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.HistogramVec
-	serve    http.Handler
-
-	mu   sync.RWMutex
-	seen map[series]prometheus.Observer // of requests
+	meter        *meter.Meter
+	requests     *meter.Histogram
+	waiting      *meter.Gauge
+	parked       *meter.Gauge
+	transactions *meter.Counter
+	connections  *meter.Gauge
 }
 
-// series names one of the histograms of requests.
-type series struct {
-	route, method string
-	class         int // of the status
-}
-
-func newMetrics(db *store.DB) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "chalkring_http_request_seconds",
-			Help:    "Time to answer a request, by route, method and class of status.",
-			Buckets: []float64{.002, .01, .05, .2, 1, 5},
-		}, []string{"route", "method", "status"}),
-		seen: make(map[series]prometheus.Observer),
+func newMetrics() *metrics {
+	m := meter.New()
+	return &metrics{meter: m,
+		requests: m.Histogram("chalkring_http_request_seconds", "Time to answer a request, by route, method and class of status.",
+			[]float64{.002, .01, .05, .2, 1, 5}, "method", "route", "status"),
+		waiting:      m.Gauge("chalkring_queue_waiting", "Rows that wait in a queue.", "queue"),
+		parked:       m.Gauge("chalkring_lanes_parked", "Servers that nothing is sent to until they show signs of life."),
+		transactions: m.Counter("chalkring_database_transactions_total", "Transactions since the start.", "kind"),
+		connections:  m.Gauge("chalkring_database_connections", "Connections to the database.", "state"),
 	}
-	m.registry.MustRegister(m.requests, newQueueFigures(db),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.serve = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-	return m
 }
 
 func (m *metrics) observe(route, method string, status int, took time.Duration) {
@@ -59,72 +46,32 @@ func (m *metrics) observe(route, method string, status int, took time.Duration) 
 	default:
 		method = "other" // a sender may write anything here
 	}
-	m.of(series{route, method, status / 100}).Observe(took.Seconds())
+	const classes = "1xx2xx3xx4xx5xx"
+	class := 3 * (min(max(status/100, 1), 5) - 1)
+	m.requests.With(method, route, classes[class:class+3]).Update(took.Seconds())
 }
 
-// of finds a histogram without writing its labels anew.
-func (m *metrics) of(s series) prometheus.Observer {
-	m.mu.RLock()
-	o, ok := m.seen[s]
-	m.mu.RUnlock()
-	if !ok {
-		o = m.requests.WithLabelValues(s.route, s.method, strconv.Itoa(s.class)+"xx")
-		m.mu.Lock()
-		m.seen[s] = o
-		m.mu.Unlock()
-	}
-	return o
-}
-
-// queueFigures reads the queues' lengths and the database's counters when
+// read brings the queues' lengths and the database's counters up to date, when
 // somebody asks for them.
-type queueFigures struct {
-	db                        *store.DB
-	waiting, parked           *prometheus.Desc
-	transactions, connections *prometheus.Desc
-}
-
-func newQueueFigures(db *store.DB) *queueFigures {
-	return &queueFigures{
-		db:           db,
-		waiting:      prometheus.NewDesc("chalkring_queue_waiting", "Rows that wait in a queue.", []string{"queue"}, nil),
-		parked:       prometheus.NewDesc("chalkring_lanes_parked", "Servers that nothing is sent to until they show signs of life.", nil, nil),
-		transactions: prometheus.NewDesc("chalkring_database_transactions_total", "Transactions since the start.", []string{"kind"}, nil),
-		connections:  prometheus.NewDesc("chalkring_database_connections", "Connections to the database.", []string{"state"}, nil),
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (q *queueFigures) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{q.waiting, q.parked, q.transactions, q.connections} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (q *queueFigures) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	s := q.db.Stats()
-	for kind, n := range map[string]int64{"read": s.Reads, "write": s.Writes, "retry": s.Retries} {
-		ch <- prometheus.MustNewConstMetric(q.transactions, prometheus.CounterValue, float64(n), kind)
-	}
-	gauge(q.connections, float64(s.InUse), "used")
-	gauge(q.connections, float64(s.Open-s.InUse), "idle")
-
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+func (m *metrics) read(ctx context.Context, db *store.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	lengths, err := queueLengths(ctx, q.db)
+	l, err := queueLengths(ctx, db)
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(q.waiting, err)
-		return
+		return err
 	}
-	gauge(q.waiting, float64(lengths.Incoming), "incoming")
-	gauge(q.waiting, float64(lengths.Outgoing), "outgoing")
-	gauge(q.waiting, float64(lengths.Deliveries), "deliveries")
-	gauge(q.waiting, float64(lengths.Pushes), "pushes")
-	gauge(q.parked, float64(lengths.Parked))
+	m.waiting.With("incoming").Set(float64(l.Incoming))
+	m.waiting.With("outgoing").Set(float64(l.Outgoing))
+	m.waiting.With("deliveries").Set(float64(l.Deliveries))
+	m.waiting.With("pushes").Set(float64(l.Pushes))
+	m.parked.With().Set(float64(l.Parked))
+	s := db.Stats()
+	m.transactions.With("read").Set(uint64(s.Reads))
+	m.transactions.With("write").Set(uint64(s.Writes))
+	m.transactions.With("retry").Set(uint64(s.Retries))
+	m.connections.With("used").Set(float64(s.InUse))
+	m.connections.With("idle").Set(float64(s.Open - s.InUse))
+	return nil
 }
 
 type lengths struct{ Incoming, Outgoing, Deliveries, Pushes, Parked int64 }
@@ -154,7 +101,15 @@ func (s *Server) metricsPage(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.metrics.serve.ServeHTTP(w, r)
+	var page bytes.Buffer
+	err := errors.Join(s.metrics.read(r.Context(), s.db), s.metrics.meter.Write(&page), meter.WriteProcess(&page))
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "figures not read", "err", err)
+		http.Error(w, "The figures could not be read. The log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", meter.ContentType)
+	_, _ = w.Write(page.Bytes())
 }
 
 // metricsHandler is what the address for metrics answers.

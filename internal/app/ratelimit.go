@@ -6,9 +6,10 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -33,25 +34,55 @@ type bucketKey struct {
 	addr      netip.Addr
 }
 
+const (
+	// mostBuckets is how many are kept; beyond, those are given up that were
+	// not drawn on for longest.
+	mostBuckets = 50_000
+	// forgetAfter is when an address has a full bucket again, whatever it drew on.
+	forgetAfter = 5 * time.Minute
+)
+
 // limiter keeps a token bucket for each address and allowance. An address
 // that stays away long enough to have a full bucket again is forgotten.
 type limiter struct {
-	buckets                     *otter.Cache[bucketKey, *rate.Limiter]
 	reading, writing, fromPeers allowance
+
+	mu      sync.Mutex
+	buckets *simplelru.LRU[bucketKey, *bucket]
+}
+
+type bucket struct {
+	*rate.Limiter
+	drawn time.Time
 }
 
 func newLimiter() *limiter {
-	l := &limiter{buckets: otter.Must(&otter.Options[bucketKey, *rate.Limiter]{
-		MaximumSize:      50_000,
-		ExpiryCalculator: otter.ExpiryAccessing[bucketKey, *rate.Limiter](5 * time.Minute),
-		Executor:         func(tidy func()) { tidy() }, // short; waking a goroutine for it costs more
-	})}
+	l := &limiter{}
+	l.buckets, _ = simplelru.NewLRU[bucketKey, *bucket](mostBuckets, nil) // fails for a size below one
 	l.reading, l.writing, l.fromPeers = allowances()
 	return l
 }
 
-// close ends the cache's own goroutine.
-func (l *limiter) close() { l.buckets.StopAllGoroutines() }
+// bucket finds an address's bucket, and drops two of those that are forgotten:
+// one more than it may add, so that they get fewer without a turn of their own.
+func (l *limiter) bucket(a allowance, addr netip.Addr, now time.Time) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for range 2 {
+		if _, oldest, ok := l.buckets.GetOldest(); !ok || now.Sub(oldest.drawn) < forgetAfter {
+			break
+		}
+		l.buckets.RemoveOldest()
+	}
+	key := bucketKey{a.name, addr}
+	b, ok := l.buckets.Get(key)
+	if !ok {
+		b = &bucket{Limiter: rate.NewLimiter(a.perSecond, a.burst)}
+		l.buckets.Add(key, b)
+	}
+	b.drawn = now
+	return b.Limiter
+}
 
 // of returns the allowance that a request draws on; false means it is free:
 // static files and probes cost nothing worth guarding.
@@ -77,9 +108,7 @@ func (l *limiter) take(a allowance, addr netip.Addr, now time.Time) (left int, w
 		p, _ := addr.Prefix(64) // 64 fits an IPv6 address
 		addr = p.Addr()
 	}
-	b, _ := l.buckets.ComputeIfAbsent(bucketKey{a.name, addr}, func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(a.perSecond, a.burst), false
-	})
+	b := l.bucket(a, addr, now)
 	if b.AllowN(now, 1) {
 		return int(b.TokensAt(now)), 0
 	}

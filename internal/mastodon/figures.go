@@ -1,30 +1,26 @@
 package mastodon
 
-import "github.com/prometheus/client_golang/prometheus"
+import "github.com/chalkring/chalkring/internal/meter"
 
 // figures count what goes through open streams and to push services. No label
 // names a person, an app or a host.
 type figures struct {
-	open   *prometheus.GaugeVec   // by transport
-	events *prometheus.CounterVec // by event
-	ends   *prometheus.CounterVec // by reason
-	pushes *prometheus.CounterVec // by outcome
+	open   *meter.Gauge   // by transport
+	events *meter.Counter // by event
+	ends   *meter.Counter // by reason
+	pushes *meter.Counter // by outcome
 }
 
-func newFigures(r prometheus.Registerer) *figures {
-	f := &figures{
-		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chalkring_streams_open", Help: "Streams that apps listen to, by transport."}, []string{"transport"}),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chalkring_stream_events_total",
-			Help: "Events handed to streams, by kind."}, []string{"event"}),
-		ends: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chalkring_streams_ended_total",
-			Help: "Streams that ended, by reason."}, []string{"reason"}),
-		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chalkring_pushes_total",
-			Help: "Attempts to push a notification, by result."}, []string{"outcome"}),
+func newFigures(m *meter.Meter) *figures {
+	if m == nil {
+		m = meter.New()
 	}
-	if r != nil {
-		r.MustRegister(f.open, f.events, f.ends, f.pushes)
+	return &figures{
+		open:   m.Gauge("chalkring_streams_open", "Streams that apps listen to, by transport.", "transport"),
+		events: m.Counter("chalkring_stream_events_total", "Events handed to streams, by kind.", "event"),
+		ends:   m.Counter("chalkring_streams_ended_total", "Streams that ended, by reason.", "reason"),
+		pushes: m.Counter("chalkring_pushes_total", "Attempts to push a notification, by result.", "outcome"),
 	}
-	return f
 }
 
 func (f *figures) streams(l *listener, change float64) {
@@ -32,11 +28,11 @@ func (f *figures) streams(l *listener, change float64) {
 	if l.socket {
 		transport = "websocket"
 	}
-	f.open.WithLabelValues(transport).Add(change)
+	f.open.With(transport).Add(change)
 }
 
-func (f *figures) sent(event string) { f.events.WithLabelValues(event).Inc() }
+func (f *figures) sent(event string) { f.events.With(event).Inc() }
 
-func (f *figures) ended(why string) { f.ends.WithLabelValues(why).Inc() }
+func (f *figures) ended(why string) { f.ends.With(why).Inc() }
 
-func (f *figures) pushed(outcome string) { f.pushes.WithLabelValues(outcome).Inc() }
+func (f *figures) pushed(outcome string) { f.pushes.With(outcome).Inc() }

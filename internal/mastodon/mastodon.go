@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 
 	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/chalkring/chalkring/internal/auth"
 	"github.com/chalkring/chalkring/internal/community"
@@ -25,6 +24,7 @@ import (
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/media"
+	"github.com/chalkring/chalkring/internal/meter"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -55,7 +55,7 @@ type Deps struct {
 	MaxUpload int64                           // bytes of one picture
 	Address   func(r *http.Request) string    // the IP address a request came from, for limits
 	Note      func(http.Handler) http.Handler // runs where the matched route is known; nil: nothing
-	Metrics   prometheus.Registerer           // nil: figures are kept and not shown
+	Metrics   *meter.Meter                    // nil: figures are kept and not shown
 	Egress    *egress.Client                  // the way to push services
 	Push      PushText                        // how much is pushed; empty: PushWords
 	// Words says a message of the catalogue in a language; args are pairs of
