@@ -70,12 +70,13 @@ func (s Subscription) Conditional() (etag, modified string) {
 	return s.ETag, s.Modified
 }
 
-// Mass changes: a list of which a greater part changes or goes at once stops
-// its subscription. A few are never a mass, however short the list.
+// Mass changes: a list of which a greater part changes or goes at once, or within
+// a week, stops its subscription. A few are never a mass, however short the list.
 const (
 	massPercent = 20
 	massLeast   = 3
 	massAdded   = 50 // that are added by themselves; more become drafts
+	massWithin  = 7 * 24 * time.Hour
 )
 
 // Subscription is a list of another server that this one follows.
@@ -105,6 +106,7 @@ type Subscription struct {
 	ListedAt    *time.Time // what the list says of when it was changed
 	HeldDigest  string     // of the document that changes too much
 	LetDigest   string     // of the one that a person let through
+	LetAt       *time.Time // when such a one had last had its effect
 	HeldChanged int64
 	HeldGone    int64
 	Entries     int64

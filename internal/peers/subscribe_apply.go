@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -125,6 +126,7 @@ type Change struct {
 	entries  int
 	selfAdds bool // what is added takes effect by itself
 	partly   bool // the emergencies alone: the rest is stopped
+	through  bool // a person let it through
 }
 
 // Len is how many pieces of the change are left.
@@ -195,17 +197,57 @@ func ArriveList(tx *store.Tx, id int64, f Fetched) (*Change, error) {
 	if live > 0 && isMass(count[opAdd], live) && count[opAdd] > massAdded {
 		c.selfAdds = false
 	}
-	through := f.Digest != "" && f.Digest == s.LetDigest
-	if !through && live > 0 && (isMass(changed+gone, live) || isMass(paused, live)) {
+	// What the list did by itself lately counts with it: many small steps are a
+	// mass change, too.
+	did, err := didLately(tx, s)
+	if err != nil {
+		return nil, err
+	}
+	were := live + len(did[DraftRemove])
+	for _, op := range c.ops {
+		switch op.kind {
+		case opChange, opGone:
+			did[DraftChange][op.entry.Host] = true
+		case opPause:
+			did[DraftPause][op.entry.Host] = true
+		}
+	}
+	for host := range did[DraftRemove] {
+		did[DraftChange][host] = true
+	}
+	c.through = f.Digest != "" && f.Digest == s.LetDigest
+	mass := changed+gone > 0 && isMass(len(did[DraftChange]), were)
+	massPaused := paused > 0 && isMass(len(did[DraftPause]), were)
+	if !c.through && live > 0 && (mass || massPaused) {
 		set["state"], set["why"], set["next_at"], set["held_digest"], set["held_changed"], set["held_gone"] = SubStopped, StopMass, nil, f.Digest, changed+paused, gone
 		c.partly = true
-		c.ops = slices.DeleteFunc(c.ops, func(op listOp) bool { return op.kind != opPause || isMass(paused, live) })
+		c.ops = slices.DeleteFunc(c.ops, func(op listOp) bool { return op.kind != opPause || massPaused })
 		if err := s.record(tx, 0, "subscription.mass", "", "", ""); err != nil {
 			return nil, err
 		}
 	}
 	set["todo"], set["done"] = len(c.ops), 0
 	return c, tx.Model(&Subscription{}).Where("id = ?", id).Updates(set).Error
+}
+
+// didLately names the servers with which a list did something by itself, by
+// kind, within massWithin and since a person last let a mass change through.
+func didLately(tx *store.Tx, s Subscription) (map[DraftKind]map[string]bool, error) {
+	since := tx.Now.Add(-massWithin)
+	if s.LetAt != nil && s.LetAt.After(since) {
+		since = *s.LetAt
+	}
+	var rows []struct {
+		What DraftKind
+		Host string
+	}
+	err := tx.Raw("SELECT DISTINCT what, host FROM list_drafts WHERE sub_id = ? AND state = ? AND by_itself AND applied_at > ? AND what IN ?",
+		s.ID, DraftAccepted, since, []DraftKind{DraftChange, DraftRemove, DraftPause}).Scan(&rows).Error
+	did := map[DraftKind]map[string]bool{DraftChange: {}, DraftRemove: {}, DraftPause: {}}
+	for _, r := range rows {
+		did[r.What][r.Host] = true
+	}
+	return did, err
 }
 
 // statements is what a list says, each host in its one form. What is no host of
@@ -294,6 +336,9 @@ func (c *Change) Next(tx *store.Tx) (more bool, err error) {
 		if u := c.fetched.File.Updated; u != nil {
 			set["listed_at"] = store.Millis(*u)
 		}
+		if c.through {
+			set["let_at"] = tx.Now
+		}
 	} else if !c.partly {
 		set["next_at"] = tx.Now.Add(claimFor)
 	}
@@ -329,7 +374,23 @@ type vote struct {
 	QuorumGroup string
 	Quorum      int64
 	TierCap     Preset
+	URL         string `gorm:"column:url"`
+	SubHost     string
+	Signed      bool
 }
+
+// voice is who speaks through a list: whoever signs it is its server, whatever
+// its address, and a list without a proof is the document at its address.
+// However many addresses one voice has, in a quorum it counts once.
+func voice(signed bool, host, address string) string {
+	if signed {
+		return host
+	}
+	address, _, _ = strings.Cut(address, "?")
+	return strings.TrimRight(address, "/")
+}
+
+func (v vote) voice() string { return voice(v.Signed, v.SubHost, v.URL) }
 
 func lookAround(tx *store.Tx, s Subscription, hosts []string) (*ground, error) {
 	g := &ground{s: s, peers: map[string]Peer{}, excluded: map[string]bool{}, others: map[string][]vote{}, applied: map[string]Draft{},
@@ -353,7 +414,7 @@ func lookAround(tx *store.Tx, s Subscription, hosts []string) (*ground, error) {
 		return nil, err
 	}
 	var votes []vote
-	err = tx.Raw(`SELECT e.sub_id, e.host, e.tier, e.deny, e.paused_at, s.priority, s.quorum_group, s.quorum, s.tier_cap
+	err = tx.Raw(`SELECT e.sub_id, e.host, e.tier, e.deny, e.paused_at, s.priority, s.quorum_group, s.quorum, s.tier_cap, s.url, s.host AS sub_host, s.key_pem <> '' AS signed
 		FROM list_sub_entries e JOIN list_subs s ON s.id = e.sub_id
 		WHERE e.host IN ? AND e.sub_id <> ? AND e.gone_at IS NULL AND (e.expires_at IS NULL OR e.expires_at > ?) AND s.state IN ('active', 'stopped')`,
 		hosts, s.ID, tx.Now).Scan(&votes).Error
@@ -416,22 +477,22 @@ func (g *ground) counts(e SubEntry) (Preset, bool) {
 	if g.s.QuorumGroup == "" || g.s.Quorum <= 1 {
 		return tier, true
 	}
-	n := int64(1)
+	voices := map[string]bool{voice(g.s.Signed(), g.s.Host, g.s.URL): true}
 	for _, v := range g.others[e.Host] {
 		if v.QuorumGroup != g.s.QuorumGroup || v.Deny != e.Deny {
 			continue
 		}
-		n++
+		voices[v.voice()] = true
 		if t := capped(v.Tier, v.TierCap); tierRank(t) < tierRank(tier) {
 			tier = t
 		}
 	}
-	return tier, n >= g.s.Quorum
+	return tier, int64(len(voices)) >= g.s.Quorum
 }
 
 // vouched reports whether a host stays on enough other lists.
 func (g *ground) vouched(host string, deny bool) bool {
-	groups := map[string]int64{}
+	groups := map[string]map[string]bool{}
 	for _, v := range g.others[host] {
 		if v.Deny != deny {
 			continue
@@ -439,7 +500,10 @@ func (g *ground) vouched(host string, deny bool) bool {
 		if v.QuorumGroup == "" || v.Quorum <= 1 {
 			return true
 		}
-		if groups[v.QuorumGroup]++; groups[v.QuorumGroup] >= v.Quorum {
+		if groups[v.QuorumGroup] == nil {
+			groups[v.QuorumGroup] = map[string]bool{}
+		}
+		if groups[v.QuorumGroup][v.voice()] = true; int64(len(groups[v.QuorumGroup])) >= v.Quorum {
 			return true
 		}
 	}

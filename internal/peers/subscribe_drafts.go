@@ -89,6 +89,10 @@ func (d *Draft) carryOut(tx *store.Tx, by int64, s Subscription, peer Peer, soft
 			d.State, d.Error = DraftFailed, "peerlist.is_blocked"
 			return nil
 		}
+		if peer.Standing == Paused || peer.Standing == Retired { // which a change of policy does not take back
+			d.State, d.Error = DraftFailed, "peerlist.could_not"
+			return nil
+		}
 		policy, _ := Suggested(d.Tier, software)
 		e := Entry{Label: d.Label, Kind: peer.Kind, PublicNote: d.Note, Note: peer.Note, Source: SourceList, Subtree: d.Subtree, Policy: &policy, ExpiresAt: d.ExpiresAt,
 			ReviewOn: peer.ReviewOn, Reason: why}
@@ -307,6 +311,9 @@ func UndoDraft(tx *store.Tx, by, id int64) (Draft, error) {
 		if err := json.Unmarshal([]byte(d.Before), &before); err != nil {
 			return d, fmt.Errorf("draft %d: %w", d.ID, err)
 		}
+	}
+	if peer.Host == "" && !(d.What == DraftRemove && before.Standing == Blocked) { // somebody took it off
+		return d, fault.Keyed(fault.Conflict, "peerlist.decided_since", "Something else was decided about this server since. Change it on its own page.", map[string]any{"Host": d.Host})
 	}
 	const why = "taken back"
 	switch {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -423,6 +424,107 @@ func TestSubscriptionMassRetraction(t *testing.T) {
 	})
 }
 
+// Many small steps are a mass change, too.
+func TestSubscriptionMassInSteps(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		n := newListNet(t, net)
+		for i := range 15 {
+			n.put(fmt.Sprintf("s%02d.test", i))
+		}
+		id := n.follow(peers.SubForm{OnRetract: peers.RetractRemove})
+		n.acceptAll()
+		n.retract("a.test", "b.test")
+		net.Settle()
+		n.retract("c.test", "d.test")
+		net.Settle()
+		if sub := n.sub(id); sub.State != peers.SubActive {
+			t.Fatalf("after four of twenty: %s %s", sub.State, sub.Why)
+		}
+		n.retract("e.test")
+		net.Settle()
+		sub := n.sub(id)
+		if sub.State != peers.SubStopped || sub.Why != peers.StopMass || sub.HeldGone != 1 {
+			t.Fatalf("after the fifth of twenty: %+v", sub)
+		}
+		n.wantStanding("e.test", peers.Allowed)
+		do(t, n.school, func(tx *store.Tx) error {
+			_, err := peers.LetThrough(tx, 0, id)
+			return err
+		})
+		net.Settle()
+		n.wantStanding("e.test", peers.Retired)
+		// from then on it is counted anew
+		n.retract("s00.test", "s01.test", "s02.test")
+		net.Settle()
+		if sub := n.sub(id); sub.State != peers.SubActive {
+			t.Errorf("three of fifteen, after a person had looked: %s %s", sub.State, sub.Why)
+		}
+		n.wantStanding("s00.test", peers.Retired)
+	})
+}
+
+// A publisher with two lists is one of those who must name a server, not two.
+func TestSubscriptionQuorumOfOnePublisher(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		n := newListNet(t, net)
+		do(t, n.region, func(tx *store.Tx) error {
+			if _, err := peers.NewList(tx, 0, peers.ListForm{Path: "again", Name: "The same once more"}); err != nil {
+				return err
+			}
+			if _, err := peers.PublishList(tx, 0, "again", true); err != nil {
+				return err
+			}
+			_, err := peers.PutOnList(tx, 0, "again", peers.ListEntry{Host: "b.test", Tier: peers.PresetFriendly})
+			return err
+		})
+		two := peers.SubForm{Group: "regions", Quorum: 2, AutoAccept: true}
+		n.follow(two)
+		followList(t, net, n.school, "https://region.test/peering/lists/again", two)
+		n.wantDrafts()
+		n.wantStanding("b.test", peers.Unknown)
+	})
+}
+
+// What a person closed since is opened neither by taking a list's change back
+// nor by accepting one.
+func TestSubscriptionOpensNothingAgain(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		n := newListNet(t, net)
+		n.follow(peers.SubForm{})
+		n.acceptAll()
+		retier := func(hosts ...string) {
+			t.Helper()
+			do(t, n.region, func(tx *store.Tx) error {
+				for _, h := range hosts {
+					if _, err := peers.PutOnList(tx, 0, "schools", peers.ListEntry{Host: h, Tier: peers.PresetFriendly}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			net.Settle()
+		}
+		retier("a.test", "b.test")
+		n.wantDrafts("change a.test", "change b.test")
+		do(t, n.school, func(tx *store.Tx) error {
+			_, err := peers.Pause(tx, 0, "b.test", peers.Ending{Reason: "broken into"})
+			return err
+		})
+		n.acceptAll()
+		n.wantStanding("b.test", peers.Paused)
+		changed := ask(t, n.school, func(tx *store.Tx) ([]peers.Draft, error) { return peers.SourcesOf(tx, "a.test") })[0]
+		if changed.What != peers.DraftChange {
+			t.Fatalf("the last that came of a list is %+v", changed)
+		}
+		do(t, n.school, func(tx *store.Tx) error { return peers.Remove(tx, 0, "a.test", "no school any more") })
+		err := n.school.DB().Write(t.Context(), func(tx *store.Tx) error { _, err := peers.UndoDraft(tx, 0, changed.ID); return err })
+		if !fault.Is(err, fault.Conflict) {
+			t.Errorf("taken back: %v", err)
+		}
+		n.wantStanding("a.test", peers.Unknown)
+	})
+}
+
 func TestSubscriptionTierCap(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
 		n := newListNet(t, net)
@@ -585,6 +687,11 @@ func TestSubscriptionEmergency(t *testing.T) {
 		amira.Follow("@eve@a.test")
 		net.Settle()
 		eve.Publish("Good morning")
+		net.Settle()
+		do(t, n.school, func(tx *store.Tx) error { // the first post, which is held
+			_, err := community.PassHeldOf(tx, 0, "a.test", "")
+			return err
+		})
 		net.Settle()
 		amira.WantHome("Good morning")
 

@@ -289,6 +289,7 @@ CREATE TABLE list_subs (
 	listed_at    TIMESTAMP,
 	held_digest  TEXT      NOT NULL DEFAULT '',
 	let_digest   TEXT      NOT NULL DEFAULT '',
+	let_at       TIMESTAMP,
 	held_changed BIGINT    NOT NULL DEFAULT 0,
 	held_gone    BIGINT    NOT NULL DEFAULT 0,
 	entries      BIGINT    NOT NULL DEFAULT 0,
