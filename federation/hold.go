@@ -166,7 +166,19 @@ func (f *Federation) held(b *book, actor community.Account, row *arrived, p comm
 	h := heldItem(f.site, row.policy, actor, v, row.reading.object, p)
 	h.Type, h.ActivityID, h.Body = row.Type, row.activity.ID, row.Body
 	delete(b.states, p.URI)
+	if err := narrowHeld(b, here, p); err != nil {
+		return "", err
+	}
 	return "held", community.KeepWaiting(b.tx, h)
+}
+
+// narrowHeld is community.NarrowHeld for a post that may not be here at all.
+func narrowHeld(b *book, here *community.Post, p community.RemotePost) error {
+	if here == nil {
+		return nil
+	}
+	b.turn(p.URI)
+	return community.NarrowHeld(b.tx, *here, p)
 }
 
 func heldItem(site iri.Site, d peers.Decision, author community.Account, v ruling, o as2.Object, p community.RemotePost) community.HeldItem {
@@ -258,6 +270,9 @@ func (f *Federation) admit(b *book, o as2.Object, p community.RemotePost, here *
 		return nil, err
 	}
 	delete(b.states, p.URI)
+	if err := narrowHeld(b, here, p); err != nil {
+		return nil, err
+	}
 	return errHeld(), community.KeepWaiting(b.tx, h)
 }
 

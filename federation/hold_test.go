@@ -640,3 +640,81 @@ func TestReportsApart(t *testing.T) {
 		}
 	})
 }
+
+// What its author does not want everybody to see any more is taken from them at
+// once, though its new words wait.
+func TestHeldEditNarrowsAtOnce(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		bo := elm.person("bo")
+		elm.say(bo, oak, elm.note(bo, "plan"))
+		r.settle()
+		uri := elm.site.URL("/test/plan")
+		seen := func() (audience community.Audience, words string, found bool) {
+			oak.read(func(tx *store.Tx) error {
+				p, err := community.PostByURI(tx, uri)
+				if err != nil {
+					return err
+				}
+				audience, words = p.Audience, p.HTML
+				_, err = community.VisiblePost(tx, p.ID, community.Guest)
+				if found = err == nil; fault.Is(err, fault.NotFound) {
+					err = nil
+				}
+				return err
+			})
+			return audience, words, found
+		}
+		if _, _, found := seen(); !found {
+			t.Fatal("nobody sees it before")
+		}
+		oak.deal("elm.localhost", func(p *peers.Policy) { p.Hold = peers.HoldAll })
+		edit := func(id, words string, to ...string) {
+			t.Helper()
+			d := elm.note(bo, "plan")
+			d["id"], d["type"], d["to"] = elm.site.URL("/test/update/"+id), "Update", to
+			o := d["object"].(doc)
+			o["content"], o["to"], o["updated"] = "<p>"+words+"</p>", to, time.Now().UTC().Format(time.RFC3339Nano)
+			elm.say(bo, oak, d)
+			r.settle()
+		}
+		edit("1", "for friends", elm.site.Actor(bo.ID)+"/followers")
+		if audience, words, found := seen(); found || audience != community.Followers || !strings.Contains(words, "plan") || len(oak.waiting()) != 1 {
+			t.Errorf("narrowed: %s %q, a guest sees it: %v; %d wait", audience, words, found, len(oak.waiting()))
+		}
+		edit("2", "for all", "https://www.w3.org/ns/activitystreams#Public")
+		if audience, _, found := seen(); found || audience != community.Followers {
+			t.Errorf("widened again: %s, a guest sees it: %v", audience, found)
+		}
+		oak.pass(oak.waiting()[0].ID)
+		if audience, words, found := seen(); found || audience != community.Followers || !strings.Contains(words, "for all") {
+			t.Errorf("passed: %s %q, a guest sees it: %v", audience, words, found)
+		}
+	})
+}
+
+// What was looked up and had to wait is news for as many as if it had not: for
+// nobody, once it is old.
+func TestPassedWhatWasFoundIsNoNews(t *testing.T) {
+	eachRing(t, func(t *testing.T, r *ring) {
+		oak, elm := r.start("oak.localhost"), r.start("elm.localhost")
+		r.befriend()
+		named, bo := oak.person("named"), elm.person("bo")
+		oak.seen("@bo@elm.localhost")
+		oak.deal("elm.localhost", func(p *peers.Policy) { p.Hold = peers.HoldAll })
+		x := elm.foreign()
+		x.says(bo, "old", "", doc{"published": time.Now().Add(-7 * time.Hour).UTC().Format(time.RFC3339Nano),
+			"tag": []doc{{"type": "Mention", "href": oak.site.Actor(named.ID)}}, "cc": []string{oak.site.Actor(named.ID)}})
+		if _, err := oak.ResolvePost(t.Context(), x.url("old")); fault.Of(err).Key != "federation.held" {
+			t.Fatalf("looked up: %v", err)
+		}
+		oak.pass(oak.waiting()[0].ID)
+		if n := oak.count("SELECT COUNT(*) FROM posts WHERE uri = ?", x.url("old")); n != 1 {
+			t.Fatalf("%d landed", n)
+		}
+		if n := oak.count("SELECT COUNT(*) FROM notifications WHERE account_id = ?", named.ID); n != 0 {
+			t.Errorf("who is named is told of it %d times", n)
+		}
+	})
+}

@@ -143,11 +143,7 @@ func ReceiveEdit(tx *store.Tx, r RemotePost) (Post, bool, error) {
 	}
 	before := p
 	r.fill(&p)
-	narrowed := p.Audience != r.Audience && r.Audience.Within(p.Audience) || p.Audience == r.Audience && r.Unlisted && !p.Unlisted
-	if narrowed {
-		p.Audience, p.Unlisted = r.Audience, r.Unlisted
-		p.Listed = p.lists()
-	}
+	narrowed := r.narrow(&p)
 	if r.URL != "" {
 		p.URL = r.URL
 	}
@@ -211,6 +207,35 @@ func receiveAnswer(tx *store.Tx, p *Post, uri string) (bool, error) {
 		return true, err
 	}
 	return true, notify(tx, writer, NotifyAnswer, p.AuthorID, *chosen)
+}
+
+// narrow takes over who may see the post where that is fewer than before, and
+// reports whether it is.
+func (r RemotePost) narrow(p *Post) bool {
+	if (p.Audience == r.Audience || !r.Audience.Within(p.Audience)) && (p.Audience != r.Audience || !r.Unlisted || p.Unlisted) {
+		return false
+	}
+	p.Audience, p.Unlisted = r.Audience, r.Unlisted
+	p.Listed = p.lists()
+	return true
+}
+
+// NarrowHeld takes over at once that fewer people may see a post, from an edit
+// that has to wait for the rest: what its author does not want shown any more
+// waits for nobody.
+func NarrowHeld(tx *store.Tx, p Post, r RemotePost) error {
+	before := p
+	if p.AuthorID != r.Author.ID || p.DeletedAt != nil || p.Kind == Boost || r.Edited != nil && p.EditedAt != nil && r.Edited.Before(*p.EditedAt) || !r.narrow(&p) {
+		return nil
+	}
+	if err := tx.Model(&Post{}).Where("id = ?", p.ID).Select("audience", "unlisted", "listed").Updates(&p).Error; err != nil {
+		return err
+	}
+	tx.Announce(PostEdited, p.ID)
+	if err := reconverse(tx, before, p); err != nil {
+		return err
+	}
+	return recount(tx, before, p)
 }
 
 // recount takes a post that was narrowed out of the figures that tell of it to

@@ -501,10 +501,14 @@ func arriveAgain(tx *store.Tx, h HeldItem) error {
 	if err := tx.Raw("SELECT COALESCE(uri, '') FROM accounts WHERE id = ?", h.AccountID).Scan(&actor).Error; err != nil {
 		return err
 	}
+	held := h.ID
+	if h.Found {
+		held = -held // what is old by then is news for nobody: see RemotePost
+	}
 	err := tx.Exec(`INSERT INTO incoming (id, host, activity_id, actor_uri, type, body, received_at, unproven, digest, held) VALUES (?, ?, ?, ?, ?, ?, ?, FALSE, '', ?)
 		ON CONFLICT (activity_id, digest) DO UPDATE SET id = excluded.id, type = excluded.type, body = excluded.body, received_at = excluded.received_at,
 			state = 'waiting', attempts = 0, error = '', held = excluded.held`,
-		tx.NewID(), h.Host, "held "+strconv.FormatInt(h.ID, 10), actor, h.Type, h.Body, tx.Now, h.ID).Error
+		tx.NewID(), h.Host, "held "+strconv.FormatInt(h.ID, 10), actor, h.Type, h.Body, tx.Now, held).Error
 	if err != nil {
 		return err
 	}
@@ -523,7 +527,8 @@ func HeldLanded(tx *store.Tx, ids []int64) error {
 // server was taken off in that moment.
 func HeldReturns(tx *store.Tx, id int64) error {
 	err := tx.Exec(`UPDATE held_items SET decision = '', reason = '', decided_by = NULL, decided_at = NULL WHERE id = ? AND decision = ?
-		AND NOT EXISTS (SELECT 1 FROM held_items other WHERE other.object_uri = held_items.object_uri AND other.decision = '' AND other.kind = held_items.kind)`, id, HeldPassed).Error
+		AND NOT EXISTS (SELECT 1 FROM held_items other WHERE other.decision = '' AND CASE WHEN held_items.kind = 'boost' THEN other.kind = 'boost' AND other.activity_id = held_items.activity_id
+			ELSE other.kind <> 'boost' AND other.object_uri = held_items.object_uri END)`, id, HeldPassed).Error
 	if err != nil {
 		return err
 	}
