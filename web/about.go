@@ -57,7 +57,7 @@ func (p *Pages) about(h *here, w http.ResponseWriter, r *http.Request) error {
 			view.Head.Actions = append(view.Head.Actions, Action{Words: l.T("sign_in.request"), Icon: "user-plus", URL: "/request"})
 		}
 	}
-	return p.render(h, w, http.StatusOK, "about", s.Title(), view)
+	return p.render(h, w, http.StatusOK, "about", l.T("nav.about"), view)
 }
 
 // connectionWords says which servers this one talks to, by how much is

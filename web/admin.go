@@ -208,12 +208,7 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		if len(knocking) > 0 {
 			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
 		}
-		if reviews > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reviews", "Count", reviews), Icon: "history", URL: "/admin/peers"})
-		}
-		if expired > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_expired", "Count", expired), Icon: "clock", URL: "/admin/peers?state=expired"})
-		}
+		view.Decide = append(view.Decide, dueActions(l, reviews, expired)...)
 		view.Decide = append(view.Decide, lists...)
 		for _, lane := range lanes {
 			if lane.FailingSince != nil && len(view.Trouble) < 5 {

@@ -74,9 +74,9 @@ func TestImportIsLookedAtThenDecidedThenUndone(t *testing.T) {
 	if rec := o.uploads(admin, "blocks.csv", someBlocks, nil); rec.Code != http.StatusSeeOther || rec.Header().Get("Location") != "/admin/peers/import/1" {
 		t.Fatalf("%d to %q\n%s", rec.Code, rec.Header().Get("Location"), mainOf(rec.Body.String()))
 	}
-	body := o.sees(admin, "/admin/peers/import/1", "blocks.csv", "Waits for you to decide", "new.example", "Refuse, with every name below it.", "Advertising", "Line 5", "Refuse one server", "The stricter of the two")
+	body := o.sees(admin, "/admin/peers/import/1", "blocks.csv", "Waits for you to decide", "new.example", "Block, with every name below it.", "Advertising", "Line 5", "Block one server", "The stricter of the two")
 	if strings.Contains(body, "How close are the new servers") {
-		t.Error("asks how close servers are to be that are to be refused")
+		t.Error("asks how close servers are to be that are to be blocked")
 	}
 	o.sees(admin, "/admin/peers/import/1?show=conflict", "friend.example", "You are connected with it.", "They say: &lt;b&gt;no", "Limit: shown to followers and in groups only, no pictures or files.")
 	o.sees(admin, "/admin/peers/import/1?show=there", "foe.example", "The same as line 5.")
@@ -173,7 +173,7 @@ func TestLongImportShowsItsProgress(t *testing.T) {
 		fmt.Fprintf(&list, "n%d.example,suspend\n", i)
 	}
 	o.uploads(community.ITAdmin, "many.csv", list.String(), nil)
-	o.sees(community.ITAdmin, "/admin/peers/import/1", "Refuse 1,000 servers", "More lines")
+	o.sees(community.ITAdmin, "/admin/peers/import/1", "Block 1,000 servers", "More lines")
 	o.leads(community.ITAdmin, "/admin/peers/import/1/apply", url.Values{"conflicts": {"keep"}}, "/admin/peers/import/1")
 	more := func() (left bool) {
 		o.write(func(tx *store.Tx) error {

@@ -230,7 +230,14 @@ func peerActions(l *Locale, row peers.Row, now time.Time) (actions, menu []Actio
 			actions = append(actions, Action{Words: l.T("peers.ask"), Icon: "user-plus", URL: "/admin/peers/requests/new?" + url.Values{"host": {row.Host}}.Encode()})
 		}
 	}
-	actions = append(actions, Action{Words: l.T("peers.end"), Icon: "log-out", URL: at + "/ends"})
+	end := Action{Words: l.T("peers.end"), Icon: "log-out", URL: at + "/ends"}
+	switch row.Standing {
+	case peers.Paused, peers.Expired:
+		end.Words = l.T("peers.end_only")
+	case peers.Retired, peers.Blocked:
+		end.Words, end.Icon = l.T("peers.end_how"), "history"
+	}
+	actions = append(actions, end)
 	return actions, []Action{{Words: l.T("peers.remove"), Icon: "trash-2", URL: at + "/remove", Danger: true}}
 }
 

@@ -72,6 +72,9 @@ const peersShown = 48
 // stateRequested is the filter for servers that asked or were asked and have no entry.
 const stateRequested = "requested"
 
+// stateDue is the filter for servers whose review is due.
+const stateDue = "due"
+
 func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	shown, typed := q.Get("state"), strings.TrimSpace(q.Get("q"))
@@ -81,6 +84,8 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 		filter.State = peers.State(shown)
 	case shown == "all":
 		filter.Blocked = true
+	case shown == stateDue:
+		filter.Due = true
 	case shown != stateRequested:
 		shown = ""
 	}
@@ -94,7 +99,7 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	var knocking []peers.Host
 	var tallies []peers.Tally
 	var asking, asked []peers.Request
-	var held int
+	var held, due, expired int
 	var by map[int64]community.Account
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if asking, err = peers.WaitingRequests(tx, peers.In); err != nil {
@@ -115,6 +120,9 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if held, err = community.CountHeld(tx); err != nil {
+			return err
+		}
+		if due, expired, err = peers.CountDue(tx); err != nil {
 			return err
 		}
 		var ids []int64
@@ -172,6 +180,12 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 			view.Filter.Items = append(view.Filter.Items, tab(string(s), stateWords(l, s), n))
 		}
 	}
+	if due > 0 || shown == stateDue {
+		view.Filter.Items = append(view.Filter.Items, tab(stateDue, l.T("peers.state_due"), due))
+	}
+	if filter.Due {
+		view.Means = l.T("peers.state_due_means")
+	}
 	if n := len(asking) + len(asked); n > 0 || shown == stateRequested {
 		view.Filter.Items = append(view.Filter.Items, tab(stateRequested, l.T("peers.state_requested"), n))
 	}
@@ -180,11 +194,12 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 		view.Preset.Options = append(view.Preset.Options, Option{Value: string(one), Words: presetWords(l, one), Selected: filter.Preset == one})
 	}
 	if len(asking) > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("peers.decide_asking", "Count", len(asking)), Icon: "user-plus", URL: "/admin/peers/requests"})
+		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_peers", "Count", len(asking)), Icon: "waypoints", URL: peerRequestsPath})
 	}
 	if held > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("peers.decide_held", "Count", held), Icon: "eye", URL: "/admin/peers/held"})
+		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_held", "Count", held), Icon: "eye", URL: heldAt})
 	}
+	view.Decide = append(view.Decide, dueActions(l, due, expired)...)
 	for _, k := range knocking {
 		view.Knocking = append(view.Knocking, p.knock(h, k))
 	}
@@ -210,6 +225,18 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 			Action: &Action{Words: l.T("peers.add"), Icon: "plus", URL: "/admin/peers/new", Main: true}}
 	}
 	return p.render(h, w, http.StatusOK, "admin_peers", view.Head.Title, view)
+}
+
+// dueActions lead to the servers whose review is due, and to those whose time is
+// over.
+func dueActions(l *Locale, due, expired int) (to []Action) {
+	if due > 0 {
+		to = append(to, Action{Words: l.T("admin.decide_reviews", "Count", due), Icon: "history", URL: "/admin/peers?state=" + stateDue})
+	}
+	if expired > 0 {
+		to = append(to, Action{Words: l.T("admin.decide_expired", "Count", expired), Icon: "clock", URL: "/admin/peers?state=" + string(peers.StateExpired)})
+	}
+	return to
 }
 
 // mostRequestCards bounds what is shown of those who ask; the page of requests has all.

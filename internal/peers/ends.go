@@ -311,10 +311,17 @@ func DueReviews(tx *store.Tx, most int) ([]Peer, error) {
 	return due, nil
 }
 
+// reviewDue is the condition for a peer p whose review is due, now and reviewable
+// being its arguments.
+const reviewDue = "p.review_on <= ? AND p.standing IN ?"
+
+// reviewable are the standings in which a review has something to decide.
+var reviewable = []Standing{Allowed, Paused, Expired}
+
 // CountDue counts the peers that administrators should look at: those whose
 // review is due, and those whose time is over.
 func CountDue(tx *store.Tx) (reviews, expired int, err error) {
-	err = tx.Raw("SELECT COUNT(*) FROM peers WHERE review_on <= ? AND standing IN ?", tx.Now, []Standing{Allowed, Paused, Expired}).Scan(&reviews).Error
+	err = tx.Raw("SELECT COUNT(*) FROM peers p WHERE "+reviewDue, tx.Now, reviewable).Scan(&reviews).Error
 	if err != nil {
 		return 0, 0, err
 	}

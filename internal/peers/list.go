@@ -14,6 +14,7 @@ import (
 type Filter struct {
 	State   State  // StateNone: all but blocked ones
 	Blocked bool   // with StateNone: blocked ones too
+	Due     bool   // with StateNone: only those whose review is due
 	Preset  Preset // PresetNone: any
 	Query   string // part of the host, the label or a note
 	Sort    Sort
@@ -72,7 +73,10 @@ func (f Filter) hosts(tx *store.Tx) ([]string, error) {
 		f.Limit = 50
 	}
 	where, args := f.State.inState(tx.Now)
-	if f.State == StateNone && f.Blocked {
+	switch {
+	case f.State == StateNone && f.Due:
+		where, args = reviewDue, []any{tx.Now, reviewable}
+	case f.State == StateNone && f.Blocked:
 		where, args = "TRUE", nil
 	}
 	if f.Preset != PresetNone {

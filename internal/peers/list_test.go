@@ -57,6 +57,12 @@ func TestListFindsAndPages(t *testing.T) {
 			if err := tx.Exec("UPDATE hosts SET meet_tries = 3 WHERE host = 's6.example'").Error; err != nil {
 				return err
 			}
+			if err := tx.Exec("UPDATE peers SET review_on = ? WHERE host IN ('s1.example', 'b0.example')", past).Error; err != nil {
+				return err
+			}
+			if err := tx.Exec("UPDATE peers SET review_on = ? WHERE host = 's3.example'", tx.Now.Add(time.Hour)).Error; err != nil {
+				return err
+			}
 			return tx.Exec("INSERT INTO lanes (queue, host, failing_since, next_at, node_until) VALUES ('deliveries', 's2.example', ?, ?, ?)", tx.Now, tx.Now, tx.Now).Error
 		})
 		names := []string{"s1", "s3", "s7", "s2", "s4", "s8", "s5", "s6", "s0"} // alder, Beech, Paused one, s2…, Same, Same, Zebra
@@ -76,6 +82,7 @@ func TestListFindsAndPages(t *testing.T) {
 			{"retired", Filter{State: StateRetired}, nil},
 			{"blocked", Filter{State: StateBlocked}, blocked},
 			{"blocked, in an order they have not", Filter{State: StateBlocked, Sort: SortTrouble}, blocked},
+			{"due for review", Filter{Due: true}, []string{"s1"}},
 			{"preset", Filter{Preset: PresetPartner}, []string{"s8", "s0"}},
 			{"preset and state", Filter{Preset: PresetPartner, State: StateActive}, []string{"s0"}},
 			{"label, whatever the case", Filter{Query: " SCHOOL "}, []string{"s1", "s0"}},
