@@ -176,13 +176,10 @@ func (f *Federation) takeHandshake(r *http.Request, in *sender, h handshake, bod
 		return "", refuse(http.StatusUnauthorized, "origin", "The activity, its actor and the key that signs it must be of one server.")
 	}
 	err = f.db.Read(r.Context(), func(tx *store.Tx) error {
-		d, err := peers.DecideOne(tx, in.host)
-		switch {
-		case err != nil:
+		if err := peers.MayAsk(tx, in.host); err != nil {
 			return err
-		case d.Standing == peers.Blocked || d.Standing == peers.Paused:
-			return peers.NotAdmitted(in.host)
-		case h.ask != nil:
+		}
+		if h.ask != nil {
 			if _, known, err := peers.Repeated(tx, in.host, h.id); known || err != nil {
 				return err
 			}

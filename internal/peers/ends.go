@@ -172,6 +172,9 @@ func retire(tx *store.Tx, by int64, p Peer, action string, e Ending, purge *time
 	if err := unleave(tx, p.Host, choreRestore); err != nil {
 		return p, err
 	}
+	if err := closeRequests(tx, p.Host); err != nil {
+		return p, err
+	}
 	if !e.Quiet {
 		if err := SayEnded(tx, p.Host, e.Tell); err != nil {
 			return p, err

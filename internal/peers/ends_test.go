@@ -99,3 +99,75 @@ func TestExpiredIsWrittenDown(t *testing.T) {
 		p.wantAdmitted("renewed", []string{"elm.example", "ash.example"}, "ash.example", "elm.example")
 	})
 }
+
+// What was asked or offered before a connection ended does not take it up again.
+func TestEndsCloseWhatWasAsked(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		const host = "elm.example"
+		p.allow(host)
+		var asked Request
+		var code string
+		p.write(func(tx *store.Tx) (err error) {
+			c := Candidate{Host: host, ActorURI: "https://elm.example/actor", Inbox: "https://elm.example/inbox", KeyHash: "their key"}
+			if asked, err = Ask(tx, 0, c, Form{Purpose: "We plan together", Contact: "Ruth", Preset: PresetPartner}); err != nil {
+				return err
+			}
+			code, _, err = Invite(tx, 0, host, PresetPartner, "")
+			return err
+		})
+		p.write(func(tx *store.Tx) error { _, err := Retire(tx, 0, host, Ending{Reason: "It is over"}); return err })
+		p.refuses(fault.Gone, func(tx *store.Tx) error {
+			_, _, err := TakeReply(tx, Reply{Host: host, URI: asked.URI, KeyHash: "their key", State: RequestAccepted})
+			return err
+		})
+		p.write(func(tx *store.Tx) error {
+			r, _, err := Receive(tx, Offered{Kind: ByOffer, Host: host, URI: "https://elm.example/offers/1", ActorURI: "https://elm.example/actor",
+				Inbox: "https://elm.example/inbox", KeyHash: "their key", Code: code})
+			if err == nil && r.State != RequestWaiting {
+				t.Errorf("with the invitation its request is %s", r.State)
+			}
+			return err
+		})
+		p.wantAdmitted("retired", []string{host})
+	})
+}
+
+// A request that could not be delivered may be answered late, and not for ever.
+func TestAnswersComeInTime(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		var asked Request
+		p.write(func(tx *store.Tx) (err error) {
+			c := Candidate{Host: "elm.example", ActorURI: "https://elm.example/actor", Inbox: "https://elm.example/inbox", KeyHash: "their key"}
+			if asked, err = Ask(tx, 0, c, Form{Purpose: "We plan together", Contact: "Ruth", Preset: PresetPartner}); err != nil {
+				return err
+			}
+			return tx.Exec("UPDATE peer_requests SET state = 'failed', expires_at = ? WHERE id = ?", tx.Now, asked.ID).Error
+		})
+		p.refuses(fault.Gone, func(tx *store.Tx) error {
+			_, _, err := TakeReply(tx, Reply{Host: "elm.example", URI: asked.URI, KeyHash: "their key", State: RequestAccepted})
+			return err
+		})
+		p.wantAdmitted("answered too late", []string{"elm.example"})
+	})
+}
+
+// A port or an address, about which nothing can be decided, is no way around a block.
+func TestNoWayAroundABlock(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		p.write(func(tx *store.Tx) error {
+			_, err := Block(tx, 0, "bad.example", Entry{Reason: "spam"})
+			return err
+		})
+		p.write(func(tx *store.Tx) error {
+			for _, host := range []string{"bad.example", "bad.example:8443", "sub.bad.example:8443", "203.0.113.7", "[2001:db8::1]", tx.Site.Host} {
+				if err := MayAsk(tx, host); !Refused(err) {
+					t.Errorf("%s may ask: %v", host, err)
+				}
+			}
+			return MayAsk(tx, "elm.example")
+		})
+		for _, url := range []string{"https://bad.example/list", "https://bad.example:8443/list", "https://203.0.113.7/list"} {
+			p.refuses(fault.Invalid, func(tx *store.Tx) error { _, err := Subscribe(tx, 0, url, "", SubForm{}); return err })
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -243,8 +244,17 @@ func Concerned(tx *store.Tx, host string) (bool, error) {
 	return some, err
 }
 
+// MayAsk is whether a server may say anything at all about connecting.
+func MayAsk(tx *store.Tx, host string) error {
+	_, err := mayAsk(tx, host)
+	return err
+}
+
 // mayAsk fails if a request to connect with a host makes no sense, whoever asks.
 func mayAsk(tx *store.Tx, host string) (Decision, error) {
+	if h, err := iri.NormaliseHost(host, iri.IsDev(tx.Site.Host)); err != nil || h != host || h == tx.Site.Host {
+		return Decision{}, NotAdmitted(host) // another port, or an address, of one that may be blocked
+	}
 	d, err := DecideOne(tx, host)
 	if err == nil && (d.Standing == Blocked || d.Standing == Paused) {
 		err = NotAdmitted(host)
@@ -403,7 +413,7 @@ func decidedBefore(tx *store.Tx, o Offered, d Decision, r *Request) (decided boo
 		}
 		r.Trouble = "peers.code_unknown"
 	}
-	if d.Standing == Allowed && d.PeerID != 0 {
+	if d.Admitted && d.PeerID != 0 {
 		r.Preset = d.Preset
 		return true, d.Policy, "", nil
 	}
@@ -504,6 +514,22 @@ func connect(tx *store.Tx, by int64, r Request, policy Policy, source string) (R
 		return r, err
 	}
 	return r, say(tx, r, kind, "")
+}
+
+// answerWaiting accepts the request of a server that has just been allowed some
+// other way, by hand or by a list: it is told at once, and nobody decides twice.
+// One whose key has changed since it asked is left to a person.
+func answerWaiting(tx *store.Tx, by int64, p Peer) error {
+	r, err := RequestWith(tx, In, p.Host)
+	if fault.Is(err, fault.NotFound) || err == nil && (!r.Waits(tx.Now) || r.Trouble != "") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.Preset = p.Preset
+	_, err = connect(tx, by, r, p.Policy, "")
+	return err
 }
 
 // admit puts the other server on the list.
@@ -622,7 +648,7 @@ func TakeReply(tx *store.Tx, a Reply) (r Request, news bool, err error) {
 	if r.Connected() && (a.State == RequestAccepted || a.State == RequestTrial) || r.State == a.State {
 		return r, false, nil // a repeat
 	}
-	if r.State != RequestFailed && !r.Waits(tx.Now) {
+	if r.State != RequestFailed && !r.Waits(tx.Now) || !tx.Now.Before(r.ExpiresAt) {
 		return r, false, fault.Keyed(fault.Gone, "peers.request_over", "This request does not wait any more.", nil)
 	}
 	if _, err := mayAsk(tx, r.Host); err != nil {
@@ -750,6 +776,14 @@ func SayEnded(tx *store.Tx, host, why string) error {
 	return nil
 }
 
+// Agreed reports whether this server and another connected by asking each other,
+// so that the end of it is something to be told.
+func Agreed(tx *store.Tx, host string) (bool, error) {
+	var some bool
+	err := tx.Raw("SELECT EXISTS (SELECT 1 FROM peer_requests WHERE host = ? AND state IN ?)", host, []RequestState{RequestAccepted, RequestTrial}).Scan(&some).Error
+	return some, err
+}
+
 func cutReason(why string) string {
 	if r := []rune(strings.TrimSpace(why)); len(r) > MaxPurpose {
 		return string(r[:MaxPurpose])
@@ -764,8 +798,33 @@ func dropRequests(tx *store.Tx, host string) error {
 	if err := tx.Exec("DELETE FROM peer_messages WHERE request_id IN (SELECT id FROM peer_requests WHERE "+open+")", host).Error; err != nil {
 		return err
 	}
+	if err := revokeInvitations(tx, host); err != nil {
+		return err
+	}
 	tx.AnnounceKey(RequestsChanged, host)
 	return tx.Exec("UPDATE peer_requests SET state = CASE WHEN direction = 'in' THEN 'rejected' ELSE 'withdrawn' END, decided_at = ?, code = '' WHERE "+open, tx.Now, host).Error
+}
+
+// closeRequests takes back what this server asked of one with which it ends the
+// connection, and what it invited: their answer must not take it up again.
+func closeRequests(tx *store.Tx, host string) error {
+	var open []Request
+	err := tx.Where("direction = ? AND host = ? AND state IN ? AND expires_at > ?", Out, host, []RequestState{RequestWaiting, RequestFailed}, tx.Now).Order("id").Find(&open).Error
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		if _, err := Withdraw(tx, 0, r.ID, ""); err != nil {
+			return err
+		}
+	}
+	return revokeInvitations(tx, host)
+}
+
+// revokeInvitations ends what was offered to a server before somebody decided
+// otherwise about it.
+func revokeInvitations(tx *store.Tx, host string) error {
+	return tx.Exec("UPDATE peer_invitations SET revoked_at = ? WHERE host = ? AND used_at IS NULL AND revoked_at IS NULL", tx.Now, host).Error
 }
 
 // SweepRequests ends requests whose time is over, and returns those of which

@@ -223,6 +223,10 @@ func listAddress(tx *store.Tx, address string) (string, string, error) {
 	if err != nil {
 		return "", "", bad
 	}
+	// a port or an address, for which nothing could be decided, is none
+	if h, err := iri.NormaliseHost(host, iri.IsDev(tx.Site.Host)); err != nil || h != host {
+		return "", "", bad
+	}
 	if host == tx.Site.Host {
 		return "", "", fault.Invalidf("url", "This is a list of this server itself.").WithKey("peerlist.url_own", nil)
 	}
