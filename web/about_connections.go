@@ -85,6 +85,9 @@ func (p *Pages) connections(h *here, w http.ResponseWriter, r *http.Request) err
 		case c.Preset == peers.PresetTrial:
 			row.State = &State{Tone: "wait", Icon: "clock", Words: l.T("connections.trial")}
 		}
+		if c.Standing != peers.Allowed || c.ExpiresAt != nil && !p.Now().Before(*c.ExpiresAt) {
+			row.Level = l.T("connections.level_rests")
+		}
 		view.Rows = append(view.Rows, row)
 	}
 	return p.render(h, w, http.StatusOK, "connections", view.Head.Title, view)

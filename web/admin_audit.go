@@ -126,6 +126,8 @@ func (p *Pages) logLines(h *here, lines []peers.Line, by map[int64]community.Acc
 		if line.ActorID != nil {
 			a := by[*line.ActorID]
 			one.By = a.Name()
+		} else if line.Action == "peer.requested" {
+			one.By = line.Subject
 		} else if ofItself(line.Action) {
 			one.By = h.l.T("audit.itself")
 		}

@@ -268,6 +268,7 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 	var impact community.Impact
 	var left community.Severances
 	var ties community.Ties
+	var agreed bool
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
 		host, err := p.hostOf(tx, r)
 		if err != nil {
@@ -287,6 +288,9 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 				return err
 			}
 		}
+		if agreed, err = peers.Agreed(tx, row.Host); err != nil {
+			return err
+		}
 		impact, err = community.ImpactOf(tx, host, deed == "block" || row.Standing == peers.Blocked)
 		return err
 	})
@@ -297,7 +301,7 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 	view := endPage{Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/peers")}
 	button := endDeed(l, deed, row.Host)
 	view.Confirm = ConfirmPanel{Action: at + "/" + deed, Cancel: at, Button: button.Words, Title: p.endTitle(l, deed, row.Host),
-		Effects: p.endEffects(h, deed, row, impact, left, ties), Inputs: endInputs(l, deed, r, row.Peer), Safe: deed == "pause" || deed == "resume" || deed == "unpurge" || deed == "restore"}
+		Effects: p.endEffects(h, deed, row, impact, left, ties, agreed), Inputs: endInputs(l, deed, r, row.Peer), Safe: deed == "pause" || deed == "resume" || deed == "unpurge" || deed == "restore"}
 	if deed != "resume" && deed != "unpurge" && deed != "restore" {
 		view.Impact = impactCounts(l, impact)
 		list := at + "/impact.csv"
@@ -336,7 +340,7 @@ func (p *Pages) endTitle(l *Locale, deed, host string) string {
 	return l.T("peers.block_title", "Host", host)
 }
 
-func (p *Pages) endEffects(h *here, deed string, row peers.Row, i community.Impact, left community.Severances, all community.Ties) []string {
+func (p *Pages) endEffects(h *here, deed string, row peers.Row, i community.Impact, left community.Severances, all community.Ties, agreed bool) []string {
 	l := h.l
 	host, days := row.Host, int(peers.KeepEnded/(24*time.Hour))
 	ties := func(key string) string {
@@ -381,7 +385,12 @@ func (p *Pages) endEffects(h *here, deed string, row peers.Row, i community.Impa
 		if i.People > 0 {
 			out = append(out, l.T("ends.told", "Count", i.People))
 		}
-		out = append(out, l.T("ends.retire_posts", "Used", i.Used, "Unused", i.Unused()), l.T("ends.retire_server"))
+		out = append(out, l.T("ends.retire_posts", "Used", i.Used, "Unused", i.Unused()))
+		if agreed {
+			out = append(out, l.T("ends.retire_server"))
+		} else {
+			out = append(out, l.T("ends.retire_server_follows"))
+		}
 	}
 	if deed == "purge" {
 		return append(out, l.T("ends.purge_when", "When", l.Date(p.Now().Add(peers.PurgeAfter).In(l.Zone))), l.T("ends.purge_what"))

@@ -399,7 +399,7 @@ func (p *Pages) decideEntry(h *here, w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	path, host, reason := mux.Vars(r)["path"], r.PostFormValue("host"), r.PostFormValue("reason")
-	said := "flash.peerlist_emergency"
+	said, next := "flash.peerlist_emergency", publishedPath(path)
 	err := p.DB.Write(r.Context(), func(tx *store.Tx) error {
 		switch mux.Vars(r)["deed"] {
 		case "retract":
@@ -407,6 +407,12 @@ func (p *Pages) decideEntry(h *here, w http.ResponseWriter, r *http.Request) err
 			return peers.Retract(tx, h.me.ID, path, host, reason)
 		case "over":
 			said = "flash.peerlist_over"
+			// Our own pause stays until somebody ends it: that is asked next.
+			if own, err := peers.Get(tx, host); err == nil && own.Standing == peers.Paused {
+				next = peerPath(own.Host) + "/resume"
+			} else if err != nil && !fault.Is(err, fault.NotFound) {
+				return err
+			}
 			return peers.EndEmergency(tx, h.me.ID, path, host, reason)
 		}
 		return peers.RaiseEmergency(tx, h.me.ID, path, host, reason)
@@ -417,5 +423,5 @@ func (p *Pages) decideEntry(h *here, w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	p.flash(w, said, "Host", host)
-	return seeOther(w, r, publishedPath(path))
+	return seeOther(w, r, next)
 }

@@ -130,7 +130,9 @@ func TestAdminPublishesAList(t *testing.T) {
 		}
 		return err
 	})
-	admin.posts(to+"/over", url.Values{"host": {"elm.example"}, "reason": {"all is well"}}, 303)
+	if next := admin.posts(to+"/over", url.Values{"host": {"elm.example"}, "reason": {"all is well"}}, 303); next != "/admin/peers/elm.example/resume" {
+		t.Errorf("after the emergency, with the server still paused here, %q is shown", next)
+	}
 	admin.shows(to, 200, "!Emergencies now")
 	admin.posts(to+"/retract", url.Values{"host": {"elm.example"}, "reason": {"closed"}}, 303)
 	admin.shows(to, 200, "Lately taken off", "closed")

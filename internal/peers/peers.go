@@ -277,7 +277,11 @@ func Allow(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return Peer{}, err
 	}
-	return put(tx, by, host, Allowed, e)
+	p, err := put(tx, by, host, Allowed, e)
+	if err != nil || e.Source == SourceHandshake || e.Source == SourceInvitation { // whose request is being answered
+		return p, err
+	}
+	return p, answerWaiting(tx, by, p)
 }
 
 // Block refuses a server and every name below it in both directions, and hides

@@ -343,6 +343,28 @@ func TestHandshakeAskingWhoHasAsked(t *testing.T) {
 	})
 }
 
+// Who is allowed by hand or by a list while its request waits has been answered.
+func TestHandshakeAllowedWhileItWaits(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		all := gates(t, net, "oak.test", "elm.test")
+		oak, elm := all[0], all[1]
+		oak.asks("elm.test")
+		net.Settle()
+		elm.wantState(peers.In, "oak.test", peers.RequestWaiting)
+		oak.wantPeer("elm.test", peers.Unknown, peers.ViewUnknown)
+		policy, _ := peers.Suggested(peers.PresetNetwork, "chalkring")
+		elm.must(func(tx *store.Tx) error {
+			_, err := peers.Allow(tx, 0, "oak.test", peers.Entry{Policy: &policy, Source: peers.SourceList})
+			return err
+		})
+		net.Settle()
+		elm.wantState(peers.In, "oak.test", peers.RequestAccepted)
+		oak.wantState(peers.Out, "elm.test", peers.RequestAccepted)
+		oak.wantPeer("elm.test", peers.Allowed, peers.ViewAllowed)
+		elm.wantPeer("oak.test", peers.Allowed, peers.ViewAllowed)
+	})
+}
+
 func TestHandshakeInvitation(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
 		all := gates(t, net, "oak.test", "elm.test", "ash.test")
