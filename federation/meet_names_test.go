@@ -145,7 +145,9 @@ func TestConfirmedNameIsTalkedTo(t *testing.T) {
 		if _, err := oak.Resolve(t.Context(), handle); !peers.Refused(err) {
 			t.Errorf("a name that nobody confirmed: %v", err)
 		}
-		oak.write(func(tx *store.Tx) error { return peers.AddName(tx, 0, "elm.localhost", "social-elm.localhost", peers.RoleActor) })
+		oak.write(func(tx *store.Tx) error {
+			return peers.AddName(tx, 0, "elm.localhost", "social-elm.localhost", peers.RoleActor)
+		})
 		got, err := oak.Resolve(t.Context(), handle)
 		if err != nil || !strings.EqualFold(got.Username, bo.Username) {
 			t.Errorf("found %+v, %v", got, err)

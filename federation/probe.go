@@ -38,8 +38,7 @@ func (f *Federation) Probe(ctx context.Context, host string) ([]peers.ProbeStep,
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
 	p := &probe{f: f, host: host}
-	var err error
-	err = f.db.Read(ctx, func(tx *store.Tx) (err error) {
+	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if host, err = peers.Normalise(tx, host); err != nil {
 			return err
 		}

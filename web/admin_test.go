@@ -510,7 +510,9 @@ func TestAdministerPolicy(t *testing.T) {
 	}
 
 	// software that widens: said with its reason, and overridable
-	o.write(func(tx *store.Tx) error { return peers.Met(tx, "elm.test", peers.Meeting{Software: "mobilizon", Version: "5"}) })
+	o.write(func(tx *store.Tx) error {
+		return peers.Met(tx, "elm.test", peers.Meeting{Software: "mobilizon", Version: "5"})
+	})
 	o.sees(by, at, "so only public posts are sent to it. You can decide otherwise")
 	policy.Set("per_day", "0")
 	o.leads(by, at, policy, at)

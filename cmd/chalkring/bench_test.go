@@ -196,6 +196,7 @@ func (b *bench) exchange() {
 
 	b.befriend()
 	b.opener = b.publish("Everybody answers this")
+	b.decideAbout(500, 20_000)
 	b.inbound(5000)
 	b.outbound(20, 50)
 }
@@ -212,6 +213,7 @@ func (b *bench) inbound(n int) {
 		requests <- req
 	}
 	close(requests)
+	asked := b.figure(decisions)
 	before, start := b.cpu(), time.Now()
 	var all sync.WaitGroup
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
@@ -241,8 +243,109 @@ func (b *bench) inbound(n int) {
 	visible := time.Since(start)
 	each := (b.cpu() - before) / time.Duration(n)
 	b.say("CPU per inbound Create(Note), visible in home", "%d µs = %.1f v", each.Microseconds(), float64(each)/float64(b.verify))
+	asked = b.figure(decisions) - asked
+	question := b.question()
+	b.say("asking the policy, of that", "%.2f questions an activity at %.1f µs among 20,500 entries = %.1f%%",
+		asked/float64(n), float64(question)/1e3, 100*asked*float64(question)/(float64(n)*float64(each)))
 	b.say(fmt.Sprintf("%d activities, 16 at once", n), "%.0f accepted/s, %.0f visible/s, peak memory %d MiB",
 		float64(n)/accepted.Seconds(), float64(n)/visible.Seconds(), b.memory("VmHWM"))
+}
+
+// decisions is the figure of how often the policy was asked.
+const decisions = "chalkring_federation_decisions_total"
+
+// figure reads one of the server's figures.
+func (b *bench) figure(name string) float64 {
+	b.t.Helper()
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.cfg.BaseURL()+"/metrics", nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+metricsToken)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return value
+		}
+	}
+	b.t.Fatalf("there is no figure %s: %s", name, res.Status)
+	return 0
+}
+
+// decideAbout fills the policy as that of a large region is: so many peers, and
+// so many servers refused.
+func (b *bench) decideAbout(allowed, blocked int) {
+	b.t.Helper()
+	b.write(func(tx *store.Tx) error {
+		for i := range allowed + blocked {
+			host, standing := fmt.Sprintf("s%d.schools.example", i), peers.Allowed
+			if i >= allowed {
+				host, standing = fmt.Sprintf("s%d.spam.example", i), peers.Blocked
+			}
+			err := tx.Exec("INSERT INTO peers (host, id, standing, created_at, changed_at) VALUES (?, ?, ?, ?, ?)", host, i+1, standing, tx.Now, tx.Now).Error
+			if err != nil {
+				return err
+			}
+			err = tx.Exec("INSERT INTO peer_hosts (host, peer_id, role, seen_at, confirmed_at) VALUES (?, ?, 'main', ?, ?)", host, i+1, tx.Now, tx.Now).Error
+			if err != nil {
+				return err
+			}
+		}
+		if b.db.Dialect() == store.Postgres { // as it does by itself within a minute
+			return tx.Exec("ANALYZE peers, peer_hosts").Error
+		}
+		return nil
+	})
+}
+
+// question measures what one question to the policy adds to a transaction that
+// is under way, in this process and its database.
+func (b *bench) question() time.Duration {
+	b.t.Helper()
+	const n = 4000
+	run := func(questions int) time.Duration {
+		best := time.Duration(math.MaxInt64)
+		for range 5 {
+			start := ownCPU(b.t) + b.backends()
+			for range n {
+				err := b.db.Ask(b.t.Context(), func(tx *store.Tx) error {
+					for range questions {
+						if _, err := peers.Decide(tx, []string{b.friend.Host}); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					b.t.Fatal(err)
+				}
+			}
+			best = min(best, ownCPU(b.t)+b.backends()-start)
+		}
+		return best
+	}
+	one := run(1)
+	return (run(5) - one) / (4 * n)
+}
+
+// backends is what Postgres has spent for this process and the server.
+func (b *bench) backends() time.Duration {
+	b.t.Helper()
+	var sum time.Duration
+	for name, spent := range b.spent() {
+		if !strings.HasPrefix(name, fmt.Sprintf("/proc/%d/", b.cmd.Process.Pid)) {
+			sum += spent
+		}
+	}
+	return sum
 }
 
 // outbound has many hosts follow ana and counts what it costs to tell them.

@@ -296,7 +296,9 @@ func TestAdminLimitsHosts(t *testing.T) {
 		}
 
 		// Harder and milder again: a block does not become a way in.
-		made = it.json(http.MethodPost, blocks, map[string]any{"domain": "elm.example", "severity": "noop", "reject_media": true})
+		if res := it.json(http.MethodPost, blocks, map[string]any{"domain": "elm.example", "severity": "noop", "reject_media": true}); res.Code != http.StatusOK {
+			t.Errorf("limited again: %d %s", res.Code, res.Body)
+		}
 		if res := it.json(http.MethodPut, one, map[string]any{"severity": "suspend"}); res.text("severity") != "suspend" || policy("elm.example").Standing != peers.Blocked {
 			t.Errorf("suspended: %d %s", res.Code, res.Body)
 		}
