@@ -270,6 +270,9 @@ func TestSoftwareNarrows(t *testing.T) {
 				}
 			}
 			lines, err := Audit(tx, "fresh.example", store.Page{})
+			if err != nil {
+				return err
+			}
 			if len(lines) != 2 || lines[0].Action != "peer.change" || !strings.Contains(lines[0].Reason, "Friendica") {
 				t.Errorf("%+v", lines)
 			}

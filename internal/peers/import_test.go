@@ -274,6 +274,9 @@ func (p policy) wantDetails(c ImportChoice, blocks bool) {
 			p.t.Errorf("%+v", made)
 		}
 		remarks, err := RemarksOn(tx, "stranger.example")
+		if err != nil {
+			return err
+		}
 		if blocks && (len(remarks) != 1 || remarks[0].Says.Note != "rude" || remarks[0].Says.Severity != SeveritySilence) {
 			p.t.Errorf("remarks: %+v", remarks)
 		}

@@ -334,8 +334,7 @@ func TestSubscriptionBadSignature(t *testing.T) {
 		n := newListNet(t, net)
 		n.put("f.test")
 		id := n.follow(peers.SubForm{})
-		var body []byte
-		body = ask(t, n.region, func(tx *store.Tx) ([]byte, error) {
+		body := ask(t, n.region, func(tx *store.Tx) ([]byte, error) {
 			l, err := peers.ListByPath(tx, "schools")
 			if err != nil {
 				return nil, err
