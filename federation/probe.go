@@ -11,6 +11,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/iri"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -214,18 +215,23 @@ func (p *probe) clock(res *egress.Response) {
 // signed asks, with our signature, for something that a closed server shows only
 // to servers that it admits.
 func (p *probe) signed(ctx context.Context) {
-	address := p.someone
-	if address == "" && p.known.ActorURI != "" {
-		actor, err := p.f.instanceActor(ctx, p.host, p.known.ActorURI)
-		if err == nil {
+	address, err := p.someone, error(nil)
+	switch {
+	case address != "":
+	case p.known.ActorURI != "":
+		if actor, failed := p.f.instanceActor(ctx, p.host, p.known.ActorURI); failed == nil {
 			address = actor.Outbox
 		}
+	default:
+		address, err = p.itself(ctx)
 	}
-	if address == "" {
+	if address == "" && err == nil {
 		p.say("signed", peers.ProbeWarn, "nothing")
 		return
 	}
-	_, err := p.f.get(ctx, address, acceptActivity)
+	if err == nil {
+		_, err = p.f.get(ctx, address, acceptActivity)
+	}
 	status := 0
 	var no *fault.Error
 	if errors.As(err, &no) {
@@ -245,6 +251,27 @@ func (p *probe) signed(ctx context.Context) {
 	default:
 		p.say("signed", peers.ProbeBad, "other", "Status", status)
 	}
+}
+
+// itself returns the outbox of the actor that a server's handle for itself,
+// host@host, leads to. It is empty where there is no such actor; an actor that is
+// shown to admitted servers only fails as its outbox would. GoToSocial 0.20 and
+// Mastodon have such a handle, and GoToSocial says nowhere else where its own
+// actor is.
+func (p *probe) itself(ctx context.Context) (outbox string, err error) {
+	res, err := p.f.get(ctx, p.f.site.Scheme+"://"+p.host+"/.well-known/webfinger?resource="+escapeQuery("acct:"+p.host+"@"+p.host), "application/jrd+json, application/json")
+	if err != nil {
+		return "", nil // most servers have none
+	}
+	address, err := readWebFinger(res.Body)
+	if err != nil {
+		return "", nil
+	}
+	if at, err := iri.HostOf(address); err != nil || at != p.host {
+		return "", nil
+	}
+	actor, err := p.f.actorAt(ctx, address)
+	return actor.Outbox, err
 }
 
 // back says what is known of the way from there to here, and of what waits.

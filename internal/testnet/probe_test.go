@@ -121,6 +121,46 @@ func TestProbeSaysWhereItEnds(t *testing.T) {
 	})
 }
 
+// TestProbeOfAServerWithoutAnActorItNames is about software that says nowhere but
+// in the handle host@host where its own actor is, as GoToSocial 0.20: whether it has let
+// us in is known before anybody there is.
+func TestProbeOfAServerWithoutAnActorItNames(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		oak, gts := net.Start("oak.test"), net.Stranger("gts.test")
+		gts.Serve("/.well-known/nodeinfo", map[string]any{"links": []any{}})
+		own := "/users/gts.test"
+		answer := func(status int) {
+			gts.Serve(own, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		}
+		answer(http.StatusForbidden)
+		oak.Admin().Allow("gts.test")
+		net.Settle()
+		const reached = "policy_allowed ok, dns_ok ok, connect_ok ok, tls_ok ok, clock_ok ok, server_ok ok, "
+		const back = "back_never warn, queue_empty ok"
+		try := func(when, want string) {
+			t.Helper()
+			if got := outcomes(t, oak, "gts.test"); got != reached+want+", "+back {
+				t.Errorf("%s: %s", when, got)
+			}
+		}
+		try("they have not allowed us", "signed_refused bad")
+		answer(http.StatusUnauthorized)
+		try("they do not believe our signature", "signed_signature bad")
+		actor := map[string]any{"@context": "https://www.w3.org/ns/activitystreams", "id": gts.URL(own), "type": "Application",
+			"preferredUsername": "gts.test", "inbox": gts.URL(own + "/inbox"), "outbox": gts.URL(own + "/outbox")}
+		gts.Serve(own, actor)
+		gts.Serve(own+"/outbox", map[string]any{"id": gts.URL(own + "/outbox"), "type": "OrderedCollection", "totalItems": 0})
+		try("they have allowed us", "signed_ok ok")
+		if gts.Fetched(own+"/outbox") == 0 {
+			t.Error("the outbox was not asked for")
+		}
+		answer(http.StatusNotFound)
+		try("their handle leads nowhere", "signed_nothing warn")
+		gts.Serve("/.well-known/webfinger", map[string]any{"links": []any{map[string]any{"rel": "self", "type": "application/activity+json", "href": "https://else.test/users/gts.test"}}})
+		try("their handle leads to another server", "signed_nothing warn")
+	})
+}
+
 // TestWhatWentWhere looks at the page of what passed between two servers, and
 // at the page that tests a connection, as an administrator does.
 func TestWhatWentWhere(t *testing.T) {
