@@ -119,9 +119,6 @@ type Locale struct {
 // named Count also picks the plural form. A key that is in no file comes back
 // as it is, which a test keeps from happening.
 func (l *Locale) T(key string, args ...any) string {
-	if s, ok := l.plain[key]; ok {
-		return s
-	}
 	if s, ok := l.lookup(key, args); ok {
 		return s
 	}
@@ -172,6 +169,9 @@ func (l *Locale) HTML(key string, args ...any) template.HTML {
 }
 
 func (l *Locale) lookup(key string, args []any) (string, bool) {
+	if s, ok := l.plain[key]; ok {
+		return s, true
+	}
 	data := make(map[string]any, len(args)/2)
 	cfg := &i18n.LocalizeConfig{MessageID: key, TemplateData: data}
 	for i := 0; i+1 < len(args); i += 2 {

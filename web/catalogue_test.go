@@ -213,6 +213,23 @@ func walkTemplates(t *testing.T, see func(name, text string)) {
 	}
 }
 
+// TestProbeSaysWhatToDo: what does not work comes with what to do about it.
+func TestProbeSaysWhatToDo(t *testing.T) {
+	words, err := LoadCatalogue(time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := peers.ProbeStep{Step: "signed", State: peers.ProbeBad, Key: "probe.signed_refused", Args: map[string]any{"Host": "elm.test"}}
+	const want = "Most likely this server is not on their list, or they have blocked it. Ask their administrators."
+	if name, says, do := ProbeWords(words.For("", ""), step); name != "What they show to us" || says != "They refuse us, and do not say why." || do != want {
+		t.Errorf("got %q, %q, %q", name, says, do)
+	}
+	step.State, step.Key = peers.ProbeOK, "probe.signed_ok"
+	if _, _, do := ProbeWords(words.For("", ""), step); do != "" {
+		t.Errorf("what works comes with %q", do)
+	}
+}
+
 func TestLocale(t *testing.T) {
 	cat, err := LoadCatalogue(time.UTC)
 	if err != nil {
