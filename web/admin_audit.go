@@ -13,6 +13,7 @@ import (
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // auditPage is the log of who decided what.
@@ -92,7 +93,7 @@ func (p *Pages) auditFile(h *here, w http.ResponseWriter, r *http.Request) error
 		if err := out.Write(peers.ExportHead()); err != nil {
 			return err
 		}
-		err := peers.EachChained(tx, "", func(l peers.Chained) error { return out.Write(plainCells(l.Export().Cells())) })
+		err := peers.EachChained(tx, "", func(l peers.Chained) error { return out.Write(text.SheetRow(l.Export().Cells())) })
 		out.Flush()
 		return err
 	})

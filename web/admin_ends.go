@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -15,6 +14,7 @@ import (
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // endPage asks before a connection is paused, ended or taken up again, with
@@ -518,7 +518,7 @@ func (p *Pages) impactList(h *here, w http.ResponseWriter, r *http.Request) erro
 		if err := out.Write(community.ImpactHead()); err != nil {
 			return err
 		}
-		err = community.EachImpact(tx, host, r.FormValue("below") != "", func(cells []string) error { return out.Write(plainCells(cells)) })
+		err = community.EachImpact(tx, host, r.FormValue("below") != "", func(cells []string) error { return out.Write(text.SheetRow(cells)) })
 		out.Flush()
 		return err
 	})
@@ -526,17 +526,6 @@ func (p *Pages) impactList(h *here, w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	return sendFile(w, "impact-"+host+".csv", "text/csv; charset=utf-8", file.Bytes())
-}
-
-// plainCells keeps a spreadsheet from taking what somebody wrote for a formula.
-func plainCells(cells []string) []string {
-	out := slices.Clone(cells)
-	for i, c := range out {
-		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-			out[i] = "'" + c
-		}
-	}
-	return out
 }
 
 // sendFile answers with a file to keep.

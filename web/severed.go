@@ -11,6 +11,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // severedPage tells somebody whom they lost when the connection with a server ended.
@@ -115,7 +116,7 @@ func (p *Pages) severedList(h *here, w http.ResponseWriter, r *http.Request) err
 		if t.State == community.FollowRequested {
 			kind += "_requested"
 		}
-		rows = append(rows, plainCells([]string{kind, strings.TrimPrefix(t.Handle(), "@"), t.DisplayName, t.Address, t.SeveredAt.UTC().Format(time.DateOnly), restored}))
+		rows = append(rows, text.SheetRow([]string{kind, strings.TrimPrefix(t.Handle(), "@"), t.DisplayName, t.Address, t.SeveredAt.UTC().Format(time.DateOnly), restored}))
 	}
 	if err := out.WriteAll(rows); err != nil {
 		return err

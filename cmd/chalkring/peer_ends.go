@@ -10,6 +10,7 @@ import (
 	"github.com/chalkring/chalkring/internal/config"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // endCommands are the ways in which connections end and go on.
@@ -131,7 +132,7 @@ func (a peerImpact) Run(ctx context.Context, c *config.Config, io streams) error
 			if err := out.Write(community.ImpactHead()); err != nil {
 				return err
 			}
-			err = community.EachImpact(tx, a.Host, a.Block, out.Write)
+			err = community.EachImpact(tx, a.Host, a.Block, func(cells []string) error { return out.Write(text.SheetRow(cells)) })
 			out.Flush()
 			return err
 		}

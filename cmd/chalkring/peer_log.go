@@ -10,6 +10,7 @@ import (
 	"github.com/chalkring/chalkring/internal/config"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 type peerLog struct {
@@ -74,7 +75,7 @@ func (l peerLog) export(ctx context.Context, c *config.Config, io streams) error
 		if err := out.Write(peers.ExportHead()); err != nil {
 			return err
 		}
-		err := peers.EachChained(tx, l.Host, func(line peers.Chained) error { return out.Write(line.Export().Cells()) })
+		err := peers.EachChained(tx, l.Host, func(line peers.Chained) error { return out.Write(text.SheetRow(line.Export().Cells())) })
 		out.Flush()
 		return err
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // ExportFormat is how the list of servers can be taken elsewhere.
@@ -136,7 +137,7 @@ func exportMastodonBlocks(tx *store.Tx, w io.Writer, _ ExportFormat) error {
 			}
 		}
 		comment := p.PublicNote
-		if guarded(comment) != comment {
+		if text.SheetCell(comment) != comment {
 			comment = " " + comment // which keeps a spreadsheet from it, and is not seen on a page
 		}
 		return c.Write([]string{p.Host, string(severity), strconv.FormatBool(media), strconv.FormatBool(reports), comment, "false"})
@@ -209,8 +210,8 @@ func exportChalkring(tx *store.Tx, w io.Writer, _ ExportFormat) error {
 		if p.ExpiresAt != nil {
 			expires = p.ExpiresAt.UTC().Format(time.RFC3339)
 		}
-		return c.Write([]string{p.Host, tier, match, guarded(p.Label), guarded(p.PublicNote), guarded(p.Note), string(p.Ceiling), string(p.Hold), string(p.Media),
-			string(p.ReportsIn), expires, guarded(p.Source)})
+		return c.Write([]string{p.Host, tier, match, text.SheetCell(p.Label), text.SheetCell(p.PublicNote), text.SheetCell(p.Note), string(p.Ceiling), string(p.Hold), string(p.Media),
+			string(p.ReportsIn), expires, text.SheetCell(p.Source)})
 	})
 	c.Flush()
 	return err

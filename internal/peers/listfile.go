@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/text"
 )
 
 // ListEntry is one server in a list, whatever format the list has. The JSON is
@@ -418,7 +419,7 @@ func (f *ListFile) readRecord(line int, record []string, at map[string]int) erro
 		if !ok || i >= len(record) {
 			return ""
 		}
-		return unguarded(strings.TrimSpace(record[i]))
+		return text.FromSheetCell(strings.TrimSpace(record[i]))
 	}
 	e := ListEntry{Line: line, Host: cell("domain"), Label: cell("label"), Note: cell("public_comment"), PrivateNote: cell("private_comment"),
 		RejectMedia: truth(cell("reject_media")), RejectReports: truth(cell("reject_reports"))}
@@ -624,25 +625,4 @@ func (f *ListFile) readChalkringList(list []byte) error {
 		}
 		return nil
 	})
-}
-
-// guarded keeps a spreadsheet from taking a text for a formula, which could
-// fetch addresses or run programs where somebody opens the file. Only columns
-// that people wrote are guarded, and only in formats of our own: Mastodon would
-// take the sign into its comment.
-//
-// OWASP, "CSV Injection".
-func guarded(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r'", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-// unguarded takes guarded back.
-func unguarded(s string) string {
-	if len(s) > 1 && s[0] == '\'' && strings.ContainsRune("=+-@\t\r'", rune(s[1])) {
-		return s[1:]
-	}
-	return s
 }
