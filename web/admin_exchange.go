@@ -332,7 +332,7 @@ func (p *Pages) probe(h *here, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.Prober == nil {
-		return fault.New(fault.Unavailable, "Connections cannot be tested here.")
+		return fault.Keyed(fault.Unavailable, "probe.none", "Connections cannot be tested here.", nil)
 	}
 	steps, err := p.Prober.Probe(r.Context(), host)
 	if err != nil {

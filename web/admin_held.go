@@ -88,7 +88,7 @@ func (p *Pages) held(h *here, w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		for _, name := range names {
-			if d := decided[name]; d.Admitted && d.Hold == peers.HoldNone {
+			if d := decided[name]; d.Admitted && !d.HoldsAny() {
 				offered = append(offered, name)
 			}
 		}

@@ -83,7 +83,7 @@ type peerHeldPass struct {
 // Run lets what waits pass. It is shown when the server that runs has taken it in.
 func (p peerHeldPass) Run(ctx context.Context, c *config.Config, io streams) error {
 	if len(p.IDs) == 0 && p.Host == "" {
-		return fmt.Errorf("name numbers, or a server with --host")
+		return fmt.Errorf("name numbers, or a server with --peer")
 	}
 	passed := 0
 	err := write(ctx, c, io, func(tx *store.Tx) error {
@@ -129,7 +129,7 @@ type peerHeldDrop struct {
 // Run drops what waits.
 func (d peerHeldDrop) Run(ctx context.Context, c *config.Config, io streams) error {
 	if len(d.IDs) == 0 && d.Host == "" {
-		return fmt.Errorf("name numbers, or a server with --host")
+		return fmt.Errorf("name numbers, or a server with --peer")
 	}
 	dropped := 0
 	err := write(ctx, c, io, func(tx *store.Tx) error {
