@@ -138,3 +138,28 @@ func TestHeldLook(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldOffers offers what waits of a server only once nothing of it is held
+// any more, whatever it is that holds.
+func TestHeldOffers(t *testing.T) {
+	o := openOffice(t)
+	bo, _, _, _ := o.heldOffice()
+	o.holds(bo, "3", community.HeldSaid{HTML: "<p>three</p>"})
+	for _, tt := range []struct {
+		hold  peers.Hold
+		media peers.MediaPolicy
+		offer bool
+	}{{peers.HoldAll, peers.MediaProxy, false}, {peers.HoldNone, peers.MediaHold, false}, {peers.HoldNone, peers.MediaProxy, true}} {
+		o.write(func(tx *store.Tx) error {
+			_, err := peers.Edit(tx, 0, "elm.test", "", func(e *peers.Entry) error {
+				e.Policy.Hold, e.Policy.Media = tt.hold, tt.media
+				return nil
+			})
+			return err
+		})
+		body := o.sees(community.Moderator, heldAt)
+		if got := strings.Contains(body, "elm.test is not looked at first any more"); got != tt.offer {
+			t.Errorf("hold %s, media %s: offered %v", tt.hold, tt.media, got)
+		}
+	}
+}
