@@ -1067,11 +1067,10 @@ func undoPiece(tx *store.Tx, im *Import, entries []ImportEntry) error {
 	return setState(tx, im.ID, undone, EntryUndone)
 }
 
-// restore makes an entry what it was. What was learned of the peer meanwhile
-// stays: how it deals with us, and its key.
+// restore makes an entry what it was. What was learned of the peer meanwhile stays.
 func restore(tx *store.Tx, by int64, now, was Peer, reason string) error {
 	p := was
-	p.TheirView, p.TheirHint, p.KeyHash = now.TheirView, now.TheirHint, now.KeyHash
+	p.keepLearned(now)
 	if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "host"}}, UpdateAll: true}).Create(&p).Error; err != nil {
 		return err
 	}

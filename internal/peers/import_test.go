@@ -364,6 +364,40 @@ func TestUndoLeavesWhatWasChangedByHand(t *testing.T) {
 	})
 }
 
+// What of a peer waits to be looked at waits still after a decision was taken
+// back, or what comes later would be shown before it.
+func TestUndoKeepsWhatWaits(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		waits := func(when string) {
+			p.write(func(tx *store.Tx) error {
+				d, err := DecideOne(tx, "loud.example")
+				if !d.Holding || !d.Narrow() {
+					t.Errorf("%s, nothing of it waits", when)
+				}
+				return err
+			})
+		}
+		p.allow("loud.example")
+		im := p.draft("#domain,#severity\nloud.example,silence\n", "")
+		p.apply(im.ID, ImportChoice{Conflicts: ConflictsFile})
+		p.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE peers SET holding = TRUE WHERE host = 'loud.example'").Error
+		})
+		p.undo(im.ID)
+		waits("the import undone")
+		p.write(func(tx *store.Tx) error {
+			now, err := Get(tx, "loud.example")
+			if err != nil {
+				return err
+			}
+			before := now
+			before.Holding = false
+			return putBack(tx, 0, now, before, "taken back")
+		})
+		waits("a list's change taken back")
+	})
+}
+
 func TestImportLeavesWhatWasDecidedSinceTheDryRun(t *testing.T) {
 	each(t, func(t *testing.T, p policy) {
 		p.allow("loud.example")

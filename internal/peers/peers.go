@@ -348,7 +348,8 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 		Reason: e.Reason, Source: e.Source, Policy: *e.Policy, TheirView: ViewUnknown, ReviewOn: e.ReviewOn, ExpiresAt: e.ExpiresAt,
 		ChangedBy: actor(by), CreatedAt: tx.Now, ChangedAt: tx.Now}
 	if before.Host != "" {
-		p.ID, p.CreatedAt, p.TheirView, p.TheirHint, p.KeyHash, p.Holding = before.ID, before.CreatedAt, before.TheirView, before.TheirHint, before.KeyHash, before.Holding
+		p.keepLearned(before)
+		p.CreatedAt = before.CreatedAt
 		if p.Source == SourceManual {
 			p.Source = before.Source
 		}
@@ -392,6 +393,12 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 	}
 	tx.AnnounceKey(Changed, host)
 	return p, Record(tx, Line{ActorID: actor(by), Action: action, Subject: host, Before: before.String(), After: p.String(), Reason: e.Reason})
+}
+
+// keepLearned takes over what was learned of a peer, or waits of it, whatever is
+// decided about it.
+func (p *Peer) keepLearned(now Peer) {
+	p.ID, p.TheirView, p.TheirHint, p.KeyHash, p.Holding = now.ID, now.TheirView, now.TheirHint, now.KeyHash, now.Holding
 }
 
 // blockAbove returns the blocked domain above a host, or "".

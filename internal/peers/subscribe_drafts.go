@@ -338,7 +338,7 @@ func UndoDraft(tx *store.Tx, by, id int64) (Draft, error) {
 // putBack puts an entry back as it was.
 func putBack(tx *store.Tx, by int64, now, before Peer, why string) error {
 	if now.Host != "" {
-		before.ID, before.TheirView, before.TheirHint, before.KeyHash = now.ID, now.TheirView, now.TheirHint, now.KeyHash
+		before.keepLearned(now)
 	}
 	before.ChangedBy, before.ChangedAt = actor(by), tx.Now
 	if err := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "host"}}, UpdateAll: true}).Create(&before).Error; err != nil {
