@@ -76,10 +76,11 @@ func listDiff(known map[string]SubEntry, says []SubEntry, again bool, now time.T
 		if pausing && old.PausedAt != nil && !e.PausedAt.After(*old.PausedAt) {
 			e.PausedAt = old.PausedAt
 		}
+		calm := !pausing && there && old.PausedAt != nil && old.GoneAt == nil
 		switch {
 		case pausing && (e.PauseTaken == nil || e.PausedAt.After(*e.PauseTaken)):
 			ops = append(ops, listOp{opPause, e})
-		case !pausing && there && old.PausedAt != nil && old.GoneAt == nil:
+		case calm:
 			ops = append(ops, listOp{opCalm, e})
 		}
 		switch {
@@ -87,7 +88,7 @@ func listDiff(known map[string]SubEntry, says []SubEntry, again bool, now time.T
 			ops = append(ops, listOp{opAdd, e})
 		case !e.same(old):
 			ops = append(ops, listOp{opChange, e})
-		case again:
+		case again, calm: // what was not proposed in an emergency is now
 			ops = append(ops, listOp{opAgain, e})
 		case e.Label != old.Label || e.Note != old.Note || e.PauseReason != old.PauseReason:
 			ops = append(ops, listOp{opTouch, e})
@@ -217,8 +218,8 @@ func ArriveList(tx *store.Tx, id int64, f Fetched) (*Change, error) {
 	}
 	c.through = f.Digest != "" && f.Digest == s.LetDigest
 	mass := changed+gone > 0 && isMass(len(did[DraftChange]), were)
-	massPaused := paused > 0 && isMass(len(did[DraftPause]), were)
-	if !c.through && live > 0 && (mass || massPaused) {
+	massPaused := paused > 0 && isMass(len(did[DraftPause]), were) // of a first version more than a few are: who has just followed it can be asked
+	if !c.through && (live > 0 && mass || massPaused) {
 		set["state"], set["why"], set["next_at"], set["held_digest"], set["held_changed"], set["held_gone"] = SubStopped, StopMass, nil, f.Digest, changed+paused, gone
 		c.partly = true
 		c.ops = slices.DeleteFunc(c.ops, func(op listOp) bool { return op.kind != opPause || massPaused })
@@ -596,6 +597,8 @@ func (g *ground) propose(tx *store.Tx, e SubEntry) *Draft {
 		return nil
 	case e.Deny:
 		return g.draft(tx, DraftBlock, e)
+	case e.PausedAt != nil: // nobody is connected with an emergency; it is proposed when that is over
+		return nil
 	}
 	for _, v := range g.others[e.Host] {
 		if v.Deny || v.Priority > g.s.Priority {
@@ -645,6 +648,10 @@ func (g *ground) gone(tx *store.Tx, e SubEntry) *Draft {
 // It does so once: who resumes it knows better.
 func (g *ground) pause(tx *store.Tx, e *SubEntry) (*Draft, error) {
 	e.PauseTaken, e.PausedPeer = e.PausedAt, nil
+	err := tx.Exec("DELETE FROM list_drafts WHERE sub_id = ? AND host = ? AND state IN ('open', 'failed') AND what = 'allow'", g.s.ID, e.Host).Error
+	if err != nil {
+		return nil, err
+	}
 	decision := g.decided[e.Host]
 	if !decision.Admitted || decision.Peer == "" || !g.s.Signed() {
 		return nil, nil

@@ -74,9 +74,9 @@ type BlockHost func(tx *store.Tx, by int64, host string, e Entry) (Peer, error)
 // the draft; others are returned.
 func (d *Draft) carryOut(tx *store.Tx, by int64, s Subscription, peer Peer, software string, block BlockHost) error {
 	d.State, d.Before, d.DecidedBy, d.DecidedAt, d.Error = DraftAccepted, asBefore(peer), actor(by), &tx.Now, ""
-	why := d.Reason
-	if why == "" {
-		why = s.Title()
+	why := s.Title()
+	if d.Reason != "" {
+		why = clipped(why+": "+d.Reason, maxNote)
 	}
 	var err error
 	switch d.What {

@@ -156,3 +156,103 @@ func TestSubscriptionOf20000Entries(t *testing.T) {
 		})
 	})
 }
+
+// followed is a list that is followed, its key compared.
+func followed(t *testing.T, db *store.DB, f peers.SubForm) (sub peers.Subscription) {
+	t.Helper()
+	write(t, db, func(tx *store.Tx) (err error) {
+		sub, err = peers.Subscribe(tx, 0, "https://region.example/peering/lists/schools", peers.KeyPrint(listKey), f)
+		return err
+	})
+	return sub
+}
+
+// A few emergencies take effect with the first version of a list, too; more of
+// them wait for a person.
+func TestFirstVersionWithEmergencies(t *testing.T) {
+	for n, want := range map[int]peers.Standing{2: peers.Paused, 3: peers.Allowed} {
+		storetest.Each(t, func(t *testing.T, db *store.DB) {
+			entries := manySchools(20)
+			write(t, db, func(tx *store.Tx) error {
+				for i := range n {
+					entries[i].Emergency, entries[i].Reason = true, "taken over"
+					if _, err := peers.Allow(tx, 0, entries[i].Host, peers.Entry{}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			sub, at := followed(t, db, peers.SubForm{}), time.Now().Add(-time.Hour)
+			arrive(t, db, sub.ID, at, entries)
+			is := func(when string, want peers.Standing) {
+				t.Helper()
+				write(t, db, func(tx *store.Tx) error {
+					for i := range n {
+						if s, err := peers.StandingOf(tx, entries[i].Host); err != nil || s != want {
+							t.Errorf("%d emergencies, %s: %s is %s (%v), want %s", n, when, entries[i].Host, s, err, want)
+						}
+					}
+					return nil
+				})
+			}
+			is("when they come", want)
+			if want == peers.Paused {
+				return
+			}
+			write(t, db, func(tx *store.Tx) error {
+				s, err := peers.LetThrough(tx, 0, sub.ID)
+				if err == nil && s.HeldChanged != int64(n) {
+					t.Errorf("%d changes are said to wait, want %d", s.HeldChanged, n)
+				}
+				return err
+			})
+			arrive(t, db, sub.ID, at, entries)
+			is("when a person let them", peers.Paused)
+		})
+	}
+}
+
+// With a server that is an emergency nobody is connected by its list; once that
+// is over it is proposed like the others.
+func TestEmergencyIsNotConnected(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		sub, at := followed(t, db, peers.SubForm{AutoAccept: true}), time.Now().Add(-time.Hour)
+		entries := manySchools(5)
+		entries[2].Emergency, entries[2].Reason = true, "taken over"
+		is := func(when string, want peers.Standing) {
+			t.Helper()
+			write(t, db, func(tx *store.Tx) error {
+				s, err := peers.StandingOf(tx, entries[2].Host)
+				if err == nil && s != want {
+					t.Errorf("%s it is %s, want %s", when, s, want)
+				}
+				return err
+			})
+		}
+		arrive(t, db, sub.ID, at, entries)
+		is("in the emergency", peers.Unknown)
+		entries[2].Emergency, entries[2].Reason = false, ""
+		arrive(t, db, sub.ID, at.Add(time.Minute), entries)
+		is("when that is over", peers.Allowed)
+	})
+}
+
+// What a list proposed goes when the server becomes an emergency, and is
+// proposed again when that is over.
+func TestEmergencyOfWhatIsProposed(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		sub, at := followed(t, db, peers.SubForm{}), time.Now().Add(-time.Hour)
+		entries := manySchools(5)
+		for i, want := range []int{5, 4, 5} {
+			entries[2].Emergency = i == 1
+			arrive(t, db, sub.ID, at.Add(time.Duration(i)*time.Minute), entries)
+			write(t, db, func(tx *store.Tx) error {
+				all, err := peers.Drafts(tx, peers.DraftFilter{}, store.Page{Limit: 40})
+				if err == nil && len(all) != want {
+					t.Errorf("version %d: %d servers are proposed, want %d", i, len(all), want)
+				}
+				return err
+			})
+		}
+	})
+}
