@@ -246,6 +246,15 @@ func TestNames(t *testing.T) {
 
 // A server whose software widens audiences starts with what is public, unless
 // an administrator chose otherwise.
+func TestSoftwareWithItsVersionNarrows(t *testing.T) {
+	for software, want := range map[string]Ceiling{"": CeilingGroup, "mastodon 4.5.1": CeilingGroup, "Friendica": CeilingPublic, "Friendica 2026.1": CeilingPublic,
+		"nodebb 4.6.0": CeilingPublic, "nodebbish 1": CeilingGroup} {
+		if p, _ := Suggested(PresetPartner, software); p.Ceiling != want {
+			t.Errorf("%q: up to %s", software, p.Ceiling)
+		}
+	}
+}
+
 func TestSoftwareNarrows(t *testing.T) {
 	each(t, func(t *testing.T, p policy) {
 		for host, set := range map[string][2]string{"fresh.example": {"preset", "partner"}, "own.example": {"hold", "all"}, "listen.example": {"preset", "listen"}} {

@@ -223,10 +223,11 @@ func Suggested(p Preset, software string) (policy Policy, why string) {
 	return policy, why
 }
 
-// Widens reports whether software of that NodeInfo name shows closed posts to
-// more people than they are for: see Suggested.
+// Widens reports whether software of that NodeInfo name, with or without its
+// version, shows closed posts to more people than they are for: see Suggested.
 func Widens(software string) bool {
-	switch strings.ToLower(software) {
+	name, _, _ := strings.Cut(software, " ")
+	switch strings.ToLower(name) {
 	case "mobilizon", "nodebb", "friendica", "kbin", "mbin":
 		return true
 	}
@@ -275,9 +276,9 @@ func (p Policy) Valid() (bad string, ok bool) {
 		return "inbound", false
 	case p.Outbound&^AllClasses != 0:
 		return "outbound", false
-	case !slices.Contains([]Hold{HoldNone, HoldFirst, HoldMedia, HoldLinks, HoldAll}, p.Hold):
+	case !slices.Contains(Holds(), p.Hold):
 		return "hold", false
-	case !slices.Contains([]MediaPolicy{MediaProxy, MediaClick, MediaStrip, MediaHold}, p.Media):
+	case !slices.Contains(MediaPolicies(), p.Media):
 		return "media", false
 	case p.Rights&^(RightJoin|RightModerate|RightVouch) != 0:
 		return "rights", false
@@ -287,7 +288,7 @@ func (p Policy) Valid() (bad string, ok bool) {
 		return "reports_out", false
 	case !slices.Contains([]SearchBy{SearchMembers, SearchFollowers, SearchNobody}, p.Search):
 		return "search", false
-	case !slices.Contains([]int64{0, 30, 90, 365}, p.Retention):
+	case !slices.Contains(Retentions(), p.Retention):
 		return "retention", false
 	case p.PerMinute < 0 || p.PerDay < 0 || p.MaxBytes < 0 || p.Backfill < 0:
 		return "limits", false

@@ -3,6 +3,7 @@ package peers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -116,17 +117,13 @@ type Hint struct {
 	Hold    Hold    // what it looks at first
 }
 
-// HintOf is what this server says of a policy of its own.
-func HintOf(p Policy) Hint { return Hint{Ceiling: p.Ceiling, Hold: p.Hold} }
-
 // String is a hint as it is kept: without what has no meaning here.
 func (h Hint) String() string {
 	var parts []string
 	if h.Ceiling.Valid() {
 		parts = append(parts, "ceiling="+string(h.Ceiling))
 	}
-	switch h.Hold {
-	case HoldNone, HoldFirst, HoldMedia, HoldLinks, HoldAll:
+	if slices.Contains(Holds(), h.Hold) {
 		parts = append(parts, "hold="+string(h.Hold))
 	}
 	return strings.Join(parts, " ")
@@ -408,7 +405,7 @@ func decidedBefore(tx *store.Tx, o Offered, d Decision, r *Request) (decided boo
 		}
 		if ok {
 			r.Preset = i.Preset
-			policy, _ = Suggested(i.Preset, softwareName(o.Software))
+			policy, _ = Suggested(i.Preset, o.Software)
 			return true, policy, SourceInvitation, nil
 		}
 		r.Trouble = "peers.code_unknown"
@@ -430,14 +427,8 @@ func decidedBefore(tx *store.Tx, o Offered, d Decision, r *Request) (decided boo
 		return false, policy, "", keyChanged(tx, ours)
 	}
 	r.Preset = ours.Preset
-	policy, _ = Suggested(ours.Preset, softwareName(o.Software))
+	policy, _ = Suggested(ours.Preset, o.Software)
 	return true, policy, SourceHandshake, nil
-}
-
-// softwareName is the name in "mastodon 4.5.1".
-func softwareName(s string) string {
-	name, _, _ := strings.Cut(s, " ")
-	return name
 }
 
 // Acceptance is how an administrator accepts.
@@ -471,7 +462,7 @@ func Accept(tx *store.Tx, by int64, id int64, a Acceptance) (Request, error) {
 		r.Name = a.Label
 	}
 	r.Preset = a.Preset
-	policy, _ := Suggested(a.Preset, softwareName(r.Software))
+	policy, _ := Suggested(a.Preset, r.Software)
 	if r, err = connect(tx, by, r, policy, SourceHandshake); err != nil {
 		return r, err
 	}
@@ -666,17 +657,13 @@ func TakeReply(tx *store.Tx, a Reply) (r Request, news bool, err error) {
 			return r, false, err
 		}
 	} else {
-		policy, _ := Suggested(r.Preset, softwareName(r.Software))
-		by := int64(0)
-		if r.CreatedBy != nil {
-			by = *r.CreatedBy
-		}
+		policy, _ := Suggested(r.Preset, r.Software)
 		d, err := DecideOne(tx, r.Host)
 		if err != nil {
 			return r, false, err
 		}
 		if d.Standing != Allowed || d.Peer != r.Host { // else it was decided meanwhile, as when both asked
-			if err := admit(tx, by, r, policy, SourceHandshake); err != nil {
+			if err := admit(tx, who(r.CreatedBy), r, policy, SourceHandshake); err != nil {
 				return r, false, err
 			}
 		}
