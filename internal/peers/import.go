@@ -964,6 +964,9 @@ func blockAll(tx *store.Tx, blocks []Peer) error {
 	if err := RecordAll(tx, lines); err != nil {
 		return err
 	}
+	if err := dropRequests(tx, hosts...); err != nil {
+		return err
+	}
 	return remark(tx, hosts, false)
 }
 
@@ -1051,6 +1054,9 @@ func undoPiece(tx *store.Tx, im *Import, entries []ImportEntry) error {
 	}
 	for part := range chunks(gone, 400) {
 		if err := tx.Exec("DELETE FROM peers WHERE host IN ?", part).Error; err != nil {
+			return err
+		}
+		if err := sayEnded(tx, part, ""); err != nil { // whom the import let in may have asked
 			return err
 		}
 	}

@@ -398,6 +398,49 @@ func TestUndoKeepsWhatWaits(t *testing.T) {
 	})
 }
 
+// A server that waits for an answer is answered by an import that decides about
+// it, and is told when that is taken back.
+func TestImportAnswersWhoAsks(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		asks := func(host string) (id int64) {
+			p.write(func(tx *store.Tx) error {
+				r, _, err := Receive(tx, Offered{Kind: ByOffer, Host: host, URI: "https://" + host + "/offers/1", ActorURI: "https://" + host + "/actor",
+					Inbox: "https://" + host + "/inbox", KeyHash: "their key"})
+				id = r.ID
+				return err
+			})
+			return id
+		}
+		want := func(id int64, state RequestState, said ...Saying) {
+			t.Helper()
+			p.write(func(tx *store.Tx) error {
+				r, err := RequestByID(tx, id)
+				if err != nil {
+					return err
+				}
+				var kinds []Saying
+				if err := tx.Raw("SELECT kind FROM peer_messages WHERE request_id = ? ORDER BY id", id).Scan(&kinds).Error; err != nil {
+					return err
+				}
+				if r.State != state || !slices.Equal(kinds, said) {
+					t.Errorf("the request of %s is %s, and it is told %v", r.Host, r.State, kinds)
+				}
+				return nil
+			})
+		}
+		elm, bad, ash := asks("elm.example"), asks("bad.example"), asks("ash.example")
+		p.apply(p.draft("bad.example\n", DirectionDeny).ID, ImportChoice{Conflicts: ConflictsKeep})
+		want(bad, RequestRejected)
+		im := p.draft("elm.example\n", DirectionAllow)
+		p.apply(im.ID, ImportChoice{Preset: string(PresetPartner), Conflicts: ConflictsKeep})
+		want(elm, RequestAccepted, SayAccept)
+		p.write(func(tx *store.Tx) error { return tx.Exec("DELETE FROM peer_messages").Error }) // they have it
+		p.undo(im.ID)
+		want(elm, RequestEnded, SayUndoAccept)
+		want(ash, RequestWaiting)
+	})
+}
+
 func TestImportLeavesWhatWasDecidedSinceTheDryRun(t *testing.T) {
 	each(t, func(t *testing.T, p policy) {
 		p.allow("loud.example")

@@ -740,8 +740,13 @@ func TakeUndo(tx *store.Tx, u Undo) (r Request, news bool, err error) {
 // SayEnded has a server told that this one has ended the connection that the
 // two agreed on, and why. It says nothing where they never did.
 func SayEnded(tx *store.Tx, host, why string) error {
+	return sayEnded(tx, []string{host}, why)
+}
+
+// sayEnded is SayEnded for many servers.
+func sayEnded(tx *store.Tx, hosts []string, why string) error {
 	var agreed []Request
-	if err := tx.Where("host = ? AND state IN ?", host, []RequestState{RequestAccepted, RequestTrial}).Order("id").Find(&agreed).Error; err != nil {
+	if err := tx.Where("host IN ? AND state IN ?", hosts, []RequestState{RequestAccepted, RequestTrial}).Order("id").Find(&agreed).Error; err != nil {
 		return err
 	}
 	for _, r := range agreed {
@@ -778,18 +783,17 @@ func cutReason(why string) string {
 	return strings.TrimSpace(why)
 }
 
-// dropRequests closes what waits between this server and one that was blocked,
-// without a word.
-func dropRequests(tx *store.Tx, host string) error {
-	const open = "host = ? AND state = 'waiting'"
-	if err := tx.Exec("DELETE FROM peer_messages WHERE request_id IN (SELECT id FROM peer_requests WHERE "+open+")", host).Error; err != nil {
+// dropRequests closes what waits between this server and others that were
+// blocked, without a word.
+func dropRequests(tx *store.Tx, hosts ...string) error {
+	const open = "host IN ? AND state = 'waiting'"
+	if err := tx.Exec("DELETE FROM peer_messages WHERE request_id IN (SELECT id FROM peer_requests WHERE "+open+")", hosts).Error; err != nil {
 		return err
 	}
-	if err := revokeInvitations(tx, host); err != nil {
+	if err := revokeInvitations(tx, hosts...); err != nil {
 		return err
 	}
-	tx.AnnounceKey(RequestsChanged, host)
-	return tx.Exec("UPDATE peer_requests SET state = CASE WHEN direction = 'in' THEN 'rejected' ELSE 'withdrawn' END, decided_at = ?, code = '' WHERE "+open, tx.Now, host).Error
+	return tx.Exec("UPDATE peer_requests SET state = CASE WHEN direction = 'in' THEN 'rejected' ELSE 'withdrawn' END, decided_at = ?, code = '' WHERE "+open, tx.Now, hosts).Error
 }
 
 // closeRequests takes back what this server asked of one with which it ends the
@@ -808,10 +812,10 @@ func closeRequests(tx *store.Tx, host string) error {
 	return revokeInvitations(tx, host)
 }
 
-// revokeInvitations ends what was offered to a server before somebody decided
-// otherwise about it.
-func revokeInvitations(tx *store.Tx, host string) error {
-	return tx.Exec("UPDATE peer_invitations SET revoked_at = ? WHERE host = ? AND used_at IS NULL AND revoked_at IS NULL", tx.Now, host).Error
+// revokeInvitations ends what was offered to servers before somebody decided
+// otherwise about them.
+func revokeInvitations(tx *store.Tx, hosts ...string) error {
+	return tx.Exec("UPDATE peer_invitations SET revoked_at = ? WHERE host IN ? AND used_at IS NULL AND revoked_at IS NULL", tx.Now, hosts).Error
 }
 
 // SweepRequests ends requests whose time is over, and returns those of which
