@@ -125,19 +125,24 @@ func (f Filter) hosts(tx *store.Tx) ([]string, error) {
 	return hosts, err
 }
 
+// literal is a text in a pattern of LIKE with ESCAPE '\', where it stands for itself.
+func literal(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s)
+}
+
+// containing is a pattern for what contains a text.
+func containing(s string) string { return "%" + literal(s) + "%" }
+
 // search is the condition for what somebody typed.
 func (f Filter) search(tx *store.Tx) (where string, args []any) {
 	typed := strings.TrimSpace(f.Query)
 	if typed == "" {
 		return "", nil
 	}
-	like := func(s string) string {
-		return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s) + "%"
-	}
-	low := like(strings.ToLower(typed))
+	low := containing(strings.ToLower(typed))
 	name := low
 	if host, err := iri.NormaliseHost(typed, iri.IsDev(tx.Site.Host)); err == nil { // a pasted address, or a name with umlauts
-		name = like(host)
+		name = containing(host)
 	}
 	return `(p.host LIKE ? ESCAPE '\' OR p.sort_name LIKE ? ESCAPE '\' OR LOWER(p.note) LIKE ? ESCAPE '\' OR LOWER(p.public_note) LIKE ? ESCAPE '\')`,
 		[]any{name, low, low, low}

@@ -300,23 +300,22 @@ func PublishedLists(tx *store.Tx) ([]PublishedList, error) {
 
 // ListCount is how many servers are on a list, how many of them are an
 // emergency, and who reads it.
-type ListCount struct{ Entries, Emergencies, Retracted, Readers int }
+type ListCount struct{ Entries, Emergencies, Readers int }
 
 // CountLists counts what is on lists of ours, by their numbers.
 func CountLists(tx *store.Tx) (map[int64]ListCount, error) {
 	counts := map[int64]ListCount{}
 	var rows []struct {
-		ListID                 int64
-		Entries, Paused, Taken int
+		ListID          int64
+		Entries, Paused int
 	}
-	err := tx.Raw(`SELECT list_id, SUM(CASE WHEN retracted_at IS NULL THEN 1 ELSE 0 END) AS entries,
-		SUM(CASE WHEN retracted_at IS NULL AND paused_at IS NOT NULL THEN 1 ELSE 0 END) AS paused,
-		SUM(CASE WHEN retracted_at IS NULL THEN 0 ELSE 1 END) AS taken FROM published_entries GROUP BY list_id`).Scan(&rows).Error
+	err := tx.Raw(`SELECT list_id, COUNT(*) AS entries, COUNT(paused_at) AS paused FROM published_entries
+		WHERE retracted_at IS NULL GROUP BY list_id`).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range rows {
-		counts[r.ListID] = ListCount{Entries: r.Entries, Emergencies: r.Paused, Retracted: r.Taken}
+		counts[r.ListID] = ListCount{Entries: r.Entries, Emergencies: r.Paused}
 	}
 	var readers []struct {
 		ListID int64
@@ -347,7 +346,7 @@ func PublishedEntries(tx *store.Tx, list int64, retracted bool, query, after str
 		q = q.Where("host > ?", after)
 	}
 	if query = strings.ToLower(strings.TrimSpace(query)); query != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(query) + "%"
+		like := containing(query)
 		q = q.Where(`(host LIKE ? ESCAPE '\' OR LOWER(label) LIKE ? ESCAPE '\')`, like, like)
 	}
 	var all []PublishedEntry

@@ -450,7 +450,7 @@ func Unsubscribe(tx *store.Tx, by, id int64) error {
 func ListNews(tx *store.Tx, publisher, address string) (bool, error) {
 	var ids []int64
 	err := tx.Raw(`SELECT id FROM list_subs WHERE publisher = ? AND state = ? AND (url = ? OR url LIKE ? ESCAPE '\')`, publisher, SubActive, address,
-		strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(address)+"?%").Scan(&ids).Error
+		literal(address)+"?%").Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return false, err
 	}

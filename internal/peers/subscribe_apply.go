@@ -28,7 +28,6 @@ type SubEntry struct {
 	PauseTaken  *time.Time // the emergency that had its effect here
 	PausedPeer  *time.Time // when that paused a peer, which then was not touched since
 	GoneAt      *time.Time // when it was on the list no more
-	GoneReason  string
 	SeenAt      time.Time
 }
 
@@ -124,14 +123,10 @@ type Change struct {
 	sub      Subscription
 	ops      []listOp
 	fetched  Fetched
-	entries  int
 	selfAdds bool // what is added takes effect by itself
 	partly   bool // the emergencies alone: the rest is stopped
 	through  bool // a person let it through
 }
-
-// Len is how many pieces of the change are left.
-func (c *Change) Len() int { return len(c.ops) }
 
 // ArriveList judges a list that was fetched: whether it is signed as it must be,
 // whether a person must look at it first, and what it changes. nil is nothing.
@@ -189,7 +184,7 @@ func ArriveList(tx *store.Tx, id int64, f Fetched) (*Change, error) {
 			live++
 		}
 	}
-	c := &Change{sub: s, fetched: f, entries: len(says), ops: listDiff(known, says, s.ETag == lookAgain, tx.Now), selfAdds: s.AutoAccept && f.KeyPEM != ""}
+	c := &Change{sub: s, fetched: f, ops: listDiff(known, says, s.ETag == lookAgain, tx.Now), selfAdds: s.AutoAccept && f.KeyPEM != ""}
 	count := map[opKind]int{}
 	for _, op := range c.ops {
 		count[op.kind]++
@@ -549,7 +544,7 @@ func (c *Change) apply(tx *store.Tx, s Subscription, ops []listOp) error {
 		rows[i] = *e
 	}
 	kind := ops[0].kind
-	update := clause.AssignmentColumns([]string{"label", "tier", "subtree", "deny", "note", "expires_at", "paused_at", "pause_reason", "gone_at", "gone_reason", "seen_at"})
+	update := clause.AssignmentColumns([]string{"label", "tier", "subtree", "deny", "note", "expires_at", "paused_at", "pause_reason", "gone_at", "seen_at"})
 	if kind == opPause || kind == opCalm { // which alone say what an emergency did here
 		update = append(update, clause.AssignmentColumns([]string{"pause_taken", "paused_peer"})...)
 	}

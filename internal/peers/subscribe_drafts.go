@@ -161,7 +161,7 @@ func (f DraftFilter) scope(q *gorm.DB) *gorm.DB {
 		q = q.Where("list_drafts.what = ?", f.What)
 	}
 	if s := strings.ToLower(strings.TrimSpace(f.Query)); s != "" {
-		q = q.Where(`list_drafts.host LIKE ? ESCAPE '\'`, "%"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s)+"%")
+		q = q.Where(`list_drafts.host LIKE ? ESCAPE '\'`, containing(s))
 	}
 	return q
 }

@@ -276,12 +276,10 @@ CREATE TABLE list_sub_entries (
 	pause_taken  TIMESTAMP(3),
 	paused_peer  TIMESTAMP(3),
 	gone_at      TIMESTAMP(3),
-	gone_reason  TEXT      NOT NULL DEFAULT '',
 	seen_at      TIMESTAMP(3) NOT NULL,
 	PRIMARY KEY (sub_id, host)
 );
 CREATE INDEX list_sub_entries_host ON list_sub_entries (host);
-CREATE INDEX list_sub_entries_expires ON list_sub_entries (expires_at) WHERE expires_at IS NOT NULL AND gone_at IS NULL;
 -- What follows from lists: proposed, decided, done and undone.
 CREATE TABLE list_drafts (
 	id         BIGINT  NOT NULL PRIMARY KEY,
