@@ -93,7 +93,7 @@ func (f *Federation) get(ctx context.Context, address, accept string) (*egress.R
 //
 // FEDERATION.md, "Pictures".
 func (f *Federation) Picture(ctx context.Context, of, address string, most int64) (body []byte, contentType string, err error) {
-	res, err := f.getWhere(ctx, address, "image/*", most, func(host string) error { return f.mayGiveFiles(of, host) })
+	res, err := f.getWhere(ctx, address, "image/*", most, func(host string) error { return f.mayGiveFiles(ctx, of, host) })
 	if err != nil {
 		if peers.Refused(err) {
 			f.proposeFiles(ctx, of, address)
@@ -106,8 +106,8 @@ func (f *Federation) Picture(ctx context.Context, of, address string, most int64
 // mayGiveFiles fails unless files of the posts of a server may be fetched from a
 // host: it is that server, another that is admitted, or on record as where the
 // server has its files.
-func (f *Federation) mayGiveFiles(of, host string) error {
-	return f.db.Read(context.Background(), func(tx *store.Tx) error {
+func (f *Federation) mayGiveFiles(ctx context.Context, of, host string) error {
+	return f.db.Read(ctx, func(tx *store.Tx) error {
 		decided, err := peers.Decide(tx, []string{of, host})
 		if err != nil {
 			return err

@@ -263,7 +263,7 @@ func (f *Federation) waitsForApproval(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.problem(w, r, problem{
-		Type:    "https://w3id.org/fep/c180#approval-required",
+		Type:    approvalRequired,
 		Title:   "Approval required",
 		Status:  http.StatusAccepted,
 		Detail:  "The request has arrived. The administrators of this server decide about it.",

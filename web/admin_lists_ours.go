@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -33,7 +34,7 @@ func listFields(l *Locale, f peers.ListForm) []formPart {
 		presets.Options = append(presets.Options, Option{Value: string(preset), Words: presetWords(l, preset), Selected: slices.Contains(f.Presets, string(preset))})
 	}
 	kinds := FormField{Name: "kinds", Kind: "checks", Label: l.T("peerlist.by_kinds")}
-	for _, kind := range []string{"school", "region", "university", "mastodon", "forum", "other"} {
+	for _, kind := range peers.Kinds() {
 		kinds.Options = append(kinds.Options, Option{Value: kind, Words: kindWords(l, kind), Selected: slices.Contains(f.Kinds, kind)})
 	}
 	return []formPart{
@@ -129,7 +130,7 @@ func (p *Pages) showPublished(h *here, w http.ResponseWriter, r *http.Request, t
 	var one peers.PublishedList
 	var entries, gone, emergencies []peers.PublishedEntry
 	var on map[int64]peers.ListCount
-	var key string
+	var site community.Site
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
 		if one, err = peers.ListByPath(tx, path); err != nil {
 			return err
@@ -146,7 +147,8 @@ func (p *Pages) showPublished(h *here, w http.ResponseWriter, r *http.Request, t
 		if on, err = peers.CountLists(tx); err != nil {
 			return err
 		}
-		return tx.Raw("SELECT ed25519_public_key FROM site WHERE id = 1").Scan(&key).Error
+		site, err = community.SiteOf(tx)
+		return err
 	})
 	if err != nil {
 		return err
@@ -186,7 +188,7 @@ func (p *Pages) showPublished(h *here, w http.ResponseWriter, r *http.Request, t
 			view.Facts = append(view.Facts, Fact{Name: form.name, Value: base + form.ext + secret})
 		}
 	}
-	if key != "" {
+	if key := site.Ed25519PublicKey; key != "" {
 		view.Facts = append(view.Facts, Fact{Name: l.T("peerlist.fact_our_key"), Value: peers.KeyPrint(key)})
 	}
 	view.Facts = append(view.Facts, Fact{Name: l.T("peerlist.fact_entries"), Value: l.Number(int64(c.Entries))}, Fact{Name: l.T("peerlist.fact_readers"), Value: l.Number(int64(c.Readers))},
