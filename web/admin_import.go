@@ -229,15 +229,7 @@ func (p *Pages) export(h *here, w http.ResponseWriter, r *http.Request) error {
 	if err := p.DB.Read(r.Context(), func(tx *store.Tx) error { out.Reset(); return peers.Export(tx, &out, f) }); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", f.Type)
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", f.File))
-	w.Header().Set("Cache-Control", "private, no-store")
-	w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
-	_, err = w.Write(out.Bytes())
-	if err != nil {
-		p.Log.DebugContext(r.Context(), "export not sent", "err", err)
-	}
-	return nil
+	return sendFile(w, f.File, f.Type, out.Bytes())
 }
 
 // importPage is one import: what each line of it would do, or has done.

@@ -74,24 +74,12 @@ func rowOf(tx *store.Tx, host string) (peers.Row, error) {
 		return row, err
 	}
 	row = peers.Row{Peer: peers.Peer{Host: host}}
-	if row.Standing, err = peers.StandingOf(tx, host); err != nil {
+	d, err := peers.DecideOne(tx, host)
+	if err != nil {
 		return row, err
 	}
-	if row.Standing == peers.Blocked { // by a domain above
-		for name := host; ; {
-			_, above, ok := strings.Cut(name, ".")
-			if !ok {
-				break
-			}
-			if e, err := peers.Get(tx, above); err == nil && e.Standing == peers.Blocked {
-				row.CoveredBy = above
-				break
-			} else if err != nil && !fault.Is(err, fault.NotFound) {
-				return row, err
-			}
-			name = above
-		}
-		row.Standing = peers.Unknown
+	if row.Standing = d.Standing; row.Standing == peers.Blocked { // by a domain above, or with the peer whose name it is
+		row.Standing, row.CoveredBy = peers.Unknown, d.Peer
 	}
 	row.Known, err = peers.HostByName(tx, host)
 	if fault.Is(err, fault.NotFound) {
@@ -457,11 +445,11 @@ func (p *Pages) changePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 		if host, err = p.hostOf(tx, r); err != nil {
 			return err
 		}
-		known, err := peers.HostByName(tx, host)
-		if err != nil && !fault.Is(err, fault.NotFound) {
+		_, software, err := peers.EntryFor(tx, host)
+		if err != nil {
 			return err
 		}
-		_, err = peers.Edit(tx, h.me.ID, host, typed.reason, func(e *peers.Entry) error { return e.SetAll(tx, typed.values, known.Software) })
+		_, err = peers.Edit(tx, h.me.ID, host, typed.reason, func(e *peers.Entry) error { return e.SetAll(tx, typed.values, software) })
 		return err
 	})
 	if problem := mended(err); problem != nil {
@@ -524,7 +512,7 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 			_, err = peers.Get(tx, host) // says that there is no entry
 			return err
 		}
-		if entry, _, err = entryBefore(tx, host); err != nil {
+		if entry, _, err = peers.EntryFor(tx, host); err != nil {
 			return err
 		}
 		if known.names, known.all, err = peers.KnownBelow(tx, host, knownBelow); err != nil {
@@ -661,7 +649,7 @@ func (p *Pages) decidePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 			err = allowWith(tx, h.me.ID, host, values, reason)
 		case "block":
 			var e peers.Entry
-			if e, _, err = entryBefore(tx, host); err != nil {
+			if e, _, err = peers.EntryFor(tx, host); err != nil {
 				return err
 			}
 			for _, key := range []string{"match", "expires", "preset"} { // a block covers every name below, has no end and no presets

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/chalkring/chalkring/internal/community"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -449,7 +448,7 @@ func (p *Pages) newPeer(h *here, w http.ResponseWriter, r *http.Request) error {
 // allowWith allows a server as a form says. What is on record and not in the
 // form stays as it is.
 func allowWith(tx *store.Tx, by int64, host string, values map[string]string, reason string) error {
-	e, software, err := entryBefore(tx, host)
+	e, software, err := peers.EntryFor(tx, host)
 	if err != nil {
 		return err
 	}
@@ -459,25 +458,6 @@ func allowWith(tx *store.Tx, by int64, host string, values map[string]string, re
 	e.Reason = reason
 	_, err = peers.Allow(tx, by, host, e)
 	return err
-}
-
-// entryBefore is what is on record of a server that is about to be allowed, and
-// what it is known to run.
-func entryBefore(tx *store.Tx, host string) (e peers.Entry, software string, err error) {
-	before, err := peers.Get(tx, host)
-	switch {
-	case err == nil && before.Standing != peers.Blocked:
-		e = before.Entry()
-	case err == nil:
-		e.Label, e.Kind, e.Note, e.PublicNote = before.Label, before.Kind, before.Note, before.PublicNote
-	case !fault.Is(err, fault.NotFound):
-		return e, "", err
-	}
-	known, err := peers.HostByName(tx, host)
-	if fault.Is(err, fault.NotFound) {
-		err = nil
-	}
-	return e, known.Software, err
 }
 
 func peersBack(l *Locale) *Link { return &Link{Words: l.T("peers.title"), URL: "/admin/peers"} }

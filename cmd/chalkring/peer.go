@@ -9,7 +9,6 @@ import (
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/config"
-	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -81,11 +80,11 @@ func (a peerAllow) Run(ctx context.Context, c *config.Config, io streams) error 
 	err := write(ctx, c, io, func(tx *store.Tx) error {
 		done = done[:0] // the transaction may run again
 		for _, host := range a.Hosts {
-			e, known, err := entryFor(tx, host)
+			e, software, err := entryFor(tx, host)
 			for _, s := range []struct{ key, value string }{{"preset", a.Preset}, {"ceiling", a.Ceiling}, {"label", a.Label}, {"kind", a.Kind},
 				{"public_note", a.PublicNote}, {"note", a.Note}, {"review_on", a.ReviewOn}, {"expires", a.Expires}} {
 				if err == nil && s.value != "" {
-					err = e.Set(tx, s.key, s.value, known.Software)
+					err = e.Set(tx, s.key, s.value, software)
 				}
 			}
 			if err == nil {
@@ -116,25 +115,13 @@ func (a peerAllow) Run(ctx context.Context, c *config.Config, io streams) error 
 	return nil
 }
 
-// entryFor is what is on record of a server that is about to be allowed, and
-// what is known of it.
-func entryFor(tx *store.Tx, host string) (e peers.Entry, known peers.Host, err error) {
-	if host, err = peers.Normalise(tx, host); err != nil {
-		return e, known, err
+// entryFor is peers.EntryFor for a name as it was typed.
+func entryFor(tx *store.Tx, typed string) (e peers.Entry, software string, err error) {
+	host, err := peers.Normalise(tx, typed)
+	if err != nil {
+		return e, "", err
 	}
-	p, err := peers.Get(tx, host)
-	switch {
-	case err == nil && p.Standing != peers.Blocked:
-		e = p.Entry()
-	case err == nil:
-		e.Label, e.Kind, e.Note = p.Label, p.Kind, p.Note
-	case !fault.Is(err, fault.NotFound):
-		return e, known, err
-	}
-	if known, err = peers.HostByName(tx, host); fault.Is(err, fault.NotFound) {
-		err = nil
-	}
-	return e, known, err
+	return peers.EntryFor(tx, host)
 }
 
 type peerSet struct {
@@ -147,7 +134,7 @@ type peerSet struct {
 func (s peerSet) Run(ctx context.Context, c *config.Config, io streams) error {
 	var p peers.Peer
 	err := write(ctx, c, io, func(tx *store.Tx) error {
-		_, known, err := entryFor(tx, s.Host)
+		_, software, err := entryFor(tx, s.Host)
 		if err != nil {
 			return err
 		}
@@ -160,7 +147,7 @@ func (s peerSet) Run(ctx context.Context, c *config.Config, io streams) error {
 				}
 				values[key] = value
 			}
-			return e.SetAll(tx, values, known.Software)
+			return e.SetAll(tx, values, software)
 		})
 		return err
 	})

@@ -27,6 +27,26 @@ func (p Peer) Entry() Entry {
 		Ceiling: p.Ceiling, Policy: &policy, ReviewOn: p.ReviewOn, ExpiresAt: p.ExpiresAt}
 }
 
+// EntryFor is what is on record of a server that is about to be decided about,
+// and what it is known to run. Of a block it is the words only: nothing else of
+// it holds for what comes after.
+func EntryFor(tx *store.Tx, host string) (e Entry, software string, err error) {
+	p, err := Get(tx, host)
+	switch {
+	case err == nil && p.Standing != Blocked:
+		e = p.Entry()
+	case err == nil:
+		e = Entry{Label: p.Label, Kind: p.Kind, PublicNote: p.PublicNote, Note: p.Note}
+	case !fault.Is(err, fault.NotFound):
+		return e, "", err
+	}
+	known, err := HostByName(tx, host)
+	if fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	return e, known.Software, err
+}
+
 // Edit changes what is written down about a server and how it is dealt with,
 // and leaves its standing as it is. Nothing changed leaves no line in the log.
 func Edit(tx *store.Tx, by int64, host, reason string, change func(*Entry) error) (Peer, error) {

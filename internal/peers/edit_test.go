@@ -255,6 +255,22 @@ func TestSoftwareWithItsVersionNarrows(t *testing.T) {
 	}
 }
 
+// Whoever is let in after a block keeps the words about it, and nothing else of it.
+func TestEntryForAfterABlock(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		p.write(func(tx *store.Tx) error {
+			if _, err := Block(tx, 0, "foe.example", Entry{Label: "Foe", PublicNote: "ads", Note: "ask Ana", Reason: "ads"}); err != nil {
+				return err
+			}
+			e, _, err := EntryFor(tx, "foe.example")
+			if e.Label != "Foe" || e.PublicNote != "ads" || e.Note != "ask Ana" || e.Policy != nil || e.Subtree || e.Reason != "" {
+				t.Errorf("%+v", e)
+			}
+			return err
+		})
+	})
+}
+
 func TestSoftwareNarrows(t *testing.T) {
 	each(t, func(t *testing.T, p policy) {
 		for host, set := range map[string][2]string{"fresh.example": {"preset", "partner"}, "own.example": {"hold", "all"}, "listen.example": {"preset", "listen"}} {

@@ -302,7 +302,7 @@ func Faded(tx *store.Tx, host string) error {
 func DueReviews(tx *store.Tx, most int) ([]Peer, error) {
 	var due []Peer
 	err := tx.Where(`review_on <= ? AND standing IN ? AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.subject = peers.host AND audit.action = 'peer.review'
-		AND audit.created_at >= peers.review_on)`, tx.Now, []Standing{Allowed, Paused, Expired}).Order("review_on").Limit(most).Find(&due).Error
+		AND audit.created_at >= peers.review_on)`, tx.Now, reviewable).Order("review_on").Limit(most).Find(&due).Error
 	if err != nil {
 		return nil, err
 	}

@@ -789,18 +789,6 @@ func who(id *int64) int64 {
 	return *id
 }
 
-// peerName is a row of peer_hosts.
-type peerName struct {
-	Host        string
-	PeerID      int64
-	Role        Role
-	SeenAt      time.Time
-	ConfirmedAt *time.Time
-}
-
-// TableName names the table.
-func (peerName) TableName() string { return "peer_hosts" }
-
 // peersByHost returns the entries of hosts, by name.
 func peersByHost(tx *store.Tx, hosts []string) (map[string]Peer, error) {
 	found := make(map[string]Peer, len(hosts))
@@ -947,11 +935,11 @@ func blockAll(tx *store.Tx, blocks []Peer) error {
 	if len(blocks) == 0 {
 		return nil
 	}
-	names := make([]peerName, len(blocks))
+	names := make([]Name, len(blocks))
 	lines := make([]Line, len(blocks))
 	hosts := make([]string, len(blocks))
 	for i, p := range blocks {
-		names[i] = peerName{p.Host, p.ID, RoleMain, tx.Now, &tx.Now}
+		names[i] = Name{Host: p.Host, PeerID: p.ID, Role: RoleMain, SeenAt: tx.Now, ConfirmedAt: &tx.Now}
 		lines[i] = Line{ActorID: p.ChangedBy, Action: "peer.block", Subject: p.Host, After: p.String(), Reason: p.Reason}
 		hosts[i] = p.Host
 	}

@@ -95,7 +95,7 @@ func (p policy) entries() map[string]string {
 			}
 			all[r.Host] = string(b)
 		}
-		var names []peerName
+		var names []Name
 		if err := tx.Order("host, peer_id").Find(&names).Error; err != nil {
 			return err
 		}

@@ -536,7 +536,7 @@ func admit(tx *store.Tx, by int64, r Request, policy Policy, source string) erro
 	}
 	e := Entry{Label: before.Label, Kind: before.Kind, PublicNote: before.PublicNote, Note: before.Note, Source: source, Policy: &policy, ReviewOn: before.ReviewOn}
 	if e.Label == "" {
-		e.Label = cutLabel(r.Name)
+		e.Label = clipped(r.Name, maxLabel)
 	}
 	if e.Note == "" {
 		e.Note = strings.TrimSpace(r.Purpose + "\n" + r.Contact)
@@ -546,14 +546,6 @@ func admit(tx *store.Tx, by int64, r Request, policy Policy, source string) erro
 	}
 	_, err = Allow(tx, by, r.Host, e)
 	return err
-}
-
-func cutLabel(s string) string {
-	for len(s) > maxLabel {
-		_, size := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-size]
-	}
-	return s
 }
 
 // decideRequest writes down what became of a request.
