@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/csv"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -268,6 +269,7 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 	var impact community.Impact
 	var left community.Severances
 	var ties community.Ties
+	var entry peers.Entry
 	var agreed bool
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
 		host, err := p.hostOf(tx, r)
@@ -283,10 +285,12 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 		if ties, err = community.TiesWith(tx, host, deed == "block"); err != nil {
 			return err
 		}
-		if deed != "block" {
-			if _, err = peers.Get(tx, host); err != nil { // says that there is no entry
+		if deed == "block" {
+			if entry, _, err = peers.EntryFor(tx, host); err != nil {
 				return err
 			}
+		} else if _, err = peers.Get(tx, host); err != nil { // says that there is no entry
+			return err
 		}
 		if agreed, err = peers.Agreed(tx, row.Host); err != nil {
 			return err
@@ -302,6 +306,11 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 	button := endDeed(l, deed, row.Host)
 	view.Confirm = ConfirmPanel{Action: at + "/" + deed, Cancel: at, Button: button.Words, Title: p.endTitle(l, deed, row.Host),
 		Effects: p.endEffects(h, deed, row, impact, left, ties, agreed), Inputs: endInputs(l, deed, r, row.Peer), Safe: deed == "pause" || deed == "resume" || deed == "unpurge" || deed == "restore"}
+	if deed == "block" {
+		values := entryValues(entry)
+		maps.Copy(values, postedEntry(r))
+		view.Confirm.Inputs = append(view.Confirm.Inputs, entryFormFields(l, row.Host, values, nil, below{}, true)...)
+	}
 	if deed != "resume" && deed != "unpurge" && deed != "restore" {
 		view.Impact = impactCounts(l, impact)
 		list := at + "/impact.csv"
@@ -472,11 +481,7 @@ func (p *Pages) decideEnd(h *here, w http.ResponseWriter, r *http.Request) error
 		case "unpurge":
 			_, err = peers.Unpurge(tx, h.me.ID, host, e)
 		case "block":
-			before, had := peers.Peer{}, error(nil)
-			if before, had = peers.Get(tx, host); had != nil && !fault.Is(had, fault.NotFound) {
-				return had
-			}
-			_, err = community.BlockHost(tx, h.me.ID, host, peers.Entry{Label: before.Label, Kind: before.Kind, Note: before.Note, PublicNote: before.PublicNote, Reason: e.Reason})
+			err = blockWith(tx, h.me.ID, host, postedEntry(r), e.Reason)
 		}
 		return err
 	})

@@ -518,7 +518,7 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 		if known.names, known.all, err = peers.KnownBelow(tx, host, knownBelow); err != nil {
 			return err
 		}
-		ties, err = community.TiesWith(tx, host, deed == "block" || row.Standing == peers.Blocked)
+		ties, err = community.TiesWith(tx, host, row.Standing == peers.Blocked)
 		return err
 	})
 	if err != nil {
@@ -551,10 +551,6 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 			}
 		}
 		panel.Inputs = append(append([]FormField{presetField(l, values["preset"], row.Known.Software)}, entryFormFields(l, row.Host, values, nil, known, false)...), reason)
-	case "block":
-		panel.Title, panel.Button = l.T("peers.block_title", "Host", row.Host), l.T("peers.block")
-		panel.Effects = p.blockEffects(h, row, ties)
-		panel.Inputs = append([]FormField{reason}, entryFormFields(l, row.Host, values, nil, known, true)...)
 	default:
 		panel.Title, panel.Button = l.T("peers.remove_title", "Host", row.Host), l.T("peers.remove")
 		panel.Effects = p.removeEffects(h, row, ties)
@@ -647,19 +643,6 @@ func (p *Pages) decidePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 		switch deed {
 		case "allow":
 			err = allowWith(tx, h.me.ID, host, values, reason)
-		case "block":
-			var e peers.Entry
-			if e, _, err = peers.EntryFor(tx, host); err != nil {
-				return err
-			}
-			for _, key := range []string{"match", "expires", "preset"} { // a block covers every name below, has no end and no presets
-				delete(values, key)
-			}
-			if err = e.SetAll(tx, values, ""); err != nil {
-				return err
-			}
-			e.Reason = reason
-			_, err = community.BlockHost(tx, h.me.ID, host, e)
 		default:
 			err = peers.Remove(tx, h.me.ID, host, reason)
 		}
@@ -673,8 +656,6 @@ func (p *Pages) decidePeer(h *here, w http.ResponseWriter, r *http.Request) erro
 	switch deed {
 	case "allow":
 		p.flash(w, "flash.peer_allowed", "Host", host)
-	case "block":
-		p.flash(w, "flash.peer_blocked", "Host", host)
 	default:
 		p.flash(w, "flash.peer_removed", "Host", host)
 		return seeOther(w, r, "/admin/peers")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -431,7 +432,7 @@ func (p *Pages) newPeer(h *here, w http.ResponseWriter, r *http.Request) error {
 	if asks {
 		to := url.Values{"reason": {reason}}
 		for key, value := range values {
-			if value != "" && (!block || key == "label" || key == "note" || key == "public_note") {
+			if value != "" && (!block || inBlocks(key)) {
 				to.Set(key, value)
 			}
 		}
@@ -459,5 +460,25 @@ func allowWith(tx *store.Tx, by int64, host string, values map[string]string, re
 	_, err = peers.Allow(tx, by, host, e)
 	return err
 }
+
+// blockWith blocks a server as a form says. What is on record and not in the
+// form stays as it is.
+func blockWith(tx *store.Tx, by int64, host string, values map[string]string, reason string) error {
+	e, _, err := peers.EntryFor(tx, host)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(values, func(key, _ string) bool { return !inBlocks(key) })
+	if err := e.SetAll(tx, values, ""); err != nil {
+		return err
+	}
+	e.Reason = reason
+	_, err = community.BlockHost(tx, by, host, e)
+	return err
+}
+
+// inBlocks reports whether a block has a setting: it covers every name below,
+// has no end and no preset.
+func inBlocks(key string) bool { return key != "match" && key != "expires" && key != "preset" }
 
 func peersBack(l *Locale) *Link { return &Link{Words: l.T("peers.title"), URL: "/admin/peers"} }

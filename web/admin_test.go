@@ -265,10 +265,14 @@ func TestAdministerPeers(t *testing.T) {
 	o.sees(by, "/admin/peers/birch.test/allow", "Allow birch.test?", "They have to allow this server as well")
 	o.leads(by, "/admin/peers/birch.test/allow", url.Values{"ceiling": {"group"}}, "/admin/peers/birch.test")
 	o.leads(by, "/admin/peers/new", url.Values{"host": {"spam.test"}, "standing": {"blocked"}, "reason": {"Spam"}}, "/admin/peers/spam.test/block?reason=Spam")
+	o.leads(by, "/admin/peers/new", url.Values{"host": {"spam.test"}, "standing": {"blocked"}, "reason": {"Spam"}, "label": {"Junk"}, "preset": {"network"}, "match": {"exact"}},
+		"/admin/peers/spam.test/block?label=Junk&reason=Spam")
 	if s, _ := o.standing("spam.test"); s != peers.Unknown {
 		t.Errorf("spam.test is %q before anybody confirmed", s)
 	}
-	o.sees(by, "/admin/peers/spam.test/block?reason=Spam", `value="Spam"`)
+	o.sees(by, "/admin/peers/spam.test/block?label=Junk&reason=Spam", `value="Spam"`, `value="Junk"`)
+	o.leads(by, "/admin/peers/spam.test/block", url.Values{"reason": {"Spam"}, "label": {"Junk"}, "note": {"Ask Ana"}}, "/admin/peers/spam.test")
+	o.sees(by, "/admin/peers/spam.test", "<h1>Junk</h1>", "Ask Ana")
 	o.sees(by, "/admin/peers/audit", "Allowed birch.test", "Ended the block of elm.test", "Why: Settled", "Blocked elm.test")
 }
 

@@ -254,8 +254,8 @@ func entryFormFields(l *Locale, host string, values, wrong map[string]string, kn
 		{Name: "review_on", Kind: "date", Label: l.T("peer.review"), Hint: l.T("peers.review_hint"), Value: values["review_on"], Optional: true, Small: true},
 		{Name: "expires", Kind: "date", Label: l.T("peers.expires"), Hint: l.T("peers.expires_hint"), Value: values["expires"], Optional: true, Small: true},
 	}
-	if blocked { // a block covers every name below and has no end
-		fields = slices.DeleteFunc(fields, func(f FormField) bool { return f.Name == "match" || f.Name == "expires" })
+	if blocked {
+		fields = slices.DeleteFunc(fields, func(f FormField) bool { return !inBlocks(f.Name) })
 	}
 	for i := range fields {
 		if e := wrong[fields[i].Name]; e != "" {
