@@ -1,8 +1,15 @@
 package main
 
 import (
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/chalkring/chalkring/internal/app"
+	"github.com/chalkring/chalkring/internal/config"
+	"github.com/chalkring/chalkring/internal/peers"
+	"github.com/chalkring/chalkring/internal/store"
 )
 
 func TestPeerLists(t *testing.T) {
@@ -25,6 +32,21 @@ func TestPeerLists(t *testing.T) {
 	c("", "peer", "subscribe", "https://region.example/peering/lists/schools", "--auto-accept", "--group", "regions", "--quorum", "2").want(t, 0)
 	c("", "peer", "subscribe", "https://region.example/peering/lists/schools").want(t, exitFailed, "already")
 	c("", "peer", "subscriptions").want(t, 0, "https://region.example/peering/lists/schools", "asked")
+	db, err := app.OpenDB(t.Context(), config.Config{Host: config.DefaultHost, Data: "data", Database: "data/chalkring.db"}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Write(t.Context(), func(tx *store.Tx) error {
+		sub, err := peers.SubscriptionByURL(tx, "https://region.example/peering/lists/schools")
+		if err != nil {
+			return err
+		}
+		return peers.ListFailed(tx, sub, "peerlist.not_there")
+	})
+	if err := errors.Join(err, db.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	c("", "peer", "subscriptions").want(t, 0, "asked (failing)", "There is no list at this address any more.")
 	c("", "peer", "subscriptions", "confirm", "https://region.example/peering/lists/schools", "00").want(t, exitFailed, "no key")
 	c("", "peer", "drafts").want(t, 0, "HOST")
 	c("", "peer", "drafts", "accept").want(t, exitFailed, "--all")
