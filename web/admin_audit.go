@@ -109,10 +109,15 @@ func (p *Pages) auditFile(h *here, w http.ResponseWriter, r *http.Request) error
 
 // deciders are the people who are named in lines of the log.
 func deciders(tx *store.Tx, lines []peers.Line) (map[int64]community.Account, error) {
+	return accountsOf(tx, lines, func(l peers.Line) *int64 { return l.ActorID })
+}
+
+// accountsOf are the people of things that have one each, or none.
+func accountsOf[T any](tx *store.Tx, all []T, of func(T) *int64) (map[int64]community.Account, error) {
 	var ids []int64
-	for _, line := range lines {
-		if line.ActorID != nil {
-			ids = append(ids, *line.ActorID)
+	for _, one := range all {
+		if id := of(one); id != nil {
+			ids = append(ids, *id)
 		}
 	}
 	return community.AccountsByID(tx, ids)

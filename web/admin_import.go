@@ -74,13 +74,7 @@ func (p *Pages) showImports(h *here, w http.ResponseWriter, r *http.Request, pro
 		if all, err = peers.Imports(tx, page); err != nil {
 			return err
 		}
-		var ids []int64
-		for _, im := range all {
-			if im.CreatedBy != nil {
-				ids = append(ids, *im.CreatedBy)
-			}
-		}
-		by, err = community.AccountsByID(tx, ids)
+		by, err = accountsOf(tx, all, func(im peers.Import) *int64 { return im.CreatedBy })
 		return err
 	})
 	if err != nil {

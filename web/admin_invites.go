@@ -52,13 +52,7 @@ func (p *Pages) showInvites(h *here, w http.ResponseWriter, r *http.Request, pro
 		if list, err = auth.Invites(tx, page); err != nil {
 			return err
 		}
-		var ids []int64
-		for _, i := range list {
-			if i.CreatedBy != nil {
-				ids = append(ids, *i.CreatedBy)
-			}
-		}
-		by, err = community.AccountsByID(tx, ids)
+		by, err = accountsOf(tx, list, func(i auth.Invite) *int64 { return i.CreatedBy })
 		return err
 	})
 	if err != nil {

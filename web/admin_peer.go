@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,7 +141,7 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		if refused, err = community.LatelyNotTaken(tx, host, mostRefused); err != nil {
 			return err
 		}
-		by, err = deciders(tx, lines)
+		by, err = deciders(tx, append(slices.Clip(lines), peers.Line{ActorID: row.ChangedBy})) // whose line may be on another page
 		return err
 	})
 	if err != nil {
@@ -302,11 +303,8 @@ func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.A
 		}
 	}
 	if row.Standing != peers.Blocked {
-		view := viewWords(l, row.TheirView)
-		if row.TheirHint != "" {
-			view += " (" + row.TheirHint + ")"
-		}
-		add(l.T("peers.their_view"), view)
+		add(l.T("peers.their_view"), viewWords(l, row.TheirView))
+		add(l.T("asking.hint"), hintWords(l, row.TheirHint))
 	}
 	add(l.T("peers.kind"), kindWords(l, row.Kind))
 	add(l.T("peers.source"), sourceWords(l, row.Source))
@@ -500,12 +498,16 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 	var ties community.Ties
 	var entry peers.Entry
 	var known below
+	var agreed bool
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
 		host, err := p.hostOf(tx, r)
 		if err != nil {
 			return err
 		}
 		if row, err = rowOf(tx, host); err != nil {
+			return err
+		}
+		if agreed, err = peers.Agreed(tx, host); err != nil {
 			return err
 		}
 		if deed == "remove" && row.Standing == peers.Unknown {
@@ -554,6 +556,9 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 	default:
 		panel.Title, panel.Button = l.T("peers.remove_title", "Host", row.Host), l.T("peers.remove")
 		panel.Effects = p.removeEffects(h, row, ties)
+		if agreed {
+			reason.Hint = l.T("peers.reason_told")
+		}
 		panel.Inputs = []FormField{reason}
 	}
 	return p.confirm(h, w, "/admin/peers", panel, problem)

@@ -125,13 +125,7 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 		if due, expired, err = peers.CountDue(tx); err != nil {
 			return err
 		}
-		var ids []int64
-		for _, row := range rows {
-			if row.ChangedBy != nil {
-				ids = append(ids, *row.ChangedBy)
-			}
-		}
-		by, err = community.AccountsByID(tx, ids)
+		by, err = accountsOf(tx, rows, func(r peers.Row) *int64 { return r.ChangedBy })
 		return err
 	})
 	if err != nil {

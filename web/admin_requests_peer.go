@@ -397,7 +397,7 @@ func (p *Pages) askPeerToConnect(h *here, w http.ResponseWriter, r *http.Request
 		return err
 	}
 	if p.Peering == nil {
-		return fault.New(fault.Unavailable, "This server cannot look at others.")
+		return fault.Keyed(fault.Unavailable, "asking.no_look", "This server cannot look at others.", nil)
 	}
 	seen, err := p.Peering.LookAt(r.Context(), r.PostFormValue("host"))
 	if problem := mended(err); problem != nil {
@@ -442,7 +442,7 @@ func (p *Pages) acceptPeer(h *here, w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	if p.Peering == nil {
-		return fault.New(fault.Unavailable, "This server cannot look at others.")
+		return fault.Keyed(fault.Unavailable, "asking.no_look", "This server cannot look at others.", nil)
 	}
 	id, err := idOf(r)
 	if err != nil {

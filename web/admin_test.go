@@ -549,6 +549,34 @@ func TestAdministerPolicy(t *testing.T) {
 	}
 }
 
+// A server's page says in words what the other side will do, who decided last,
+// however much the server did since, and what is told when it is taken off.
+func TestPeerPageNamesWhoDecided(t *testing.T) {
+	o := openOffice(t)
+	by := community.ITAdmin
+	const at = "/admin/peers/elm.test"
+	o.leads(by, "/admin/peers/new", url.Values{"host": {"elm.test"}, "standing": {"allowed"}, "preset": {"network"}}, at)
+	if body := o.sees(by, at+"/remove", "For the log"); strings.Contains(body, "their administrators read it") {
+		t.Error("a server that never asked is told why")
+	}
+	o.write(func(tx *store.Tx) error {
+		_, _, err := peers.Receive(tx, peers.Offered{Kind: peers.ByOffer, Host: "elm.test", URI: "https://elm.test/offers/1", ActorURI: "https://elm.test/actor",
+			Inbox: "https://elm.test/inbox", KeyHash: "abcd", Hint: peers.Hint{Ceiling: peers.CeilingPublic, Hold: peers.HoldAll}})
+		for range 100 {
+			if err == nil {
+				err = peers.Record(tx, peers.Line{Action: "peer.review", Subject: "elm.test"})
+			}
+		}
+		return err
+	})
+	admin := o.people[by]
+	body := o.sees(by, at, "What they will do", "They will send: Public posts only. They will look at each of your posts before it is shown.", "by "+admin.Name())
+	if strings.Contains(body, "ceiling=") {
+		t.Error("what they will do is shown as it is kept")
+	}
+	o.sees(by, at+"/remove", "their administrators read it, too")
+}
+
 // Names under which a server is met are proposed, and count once a person says so.
 func TestAdministerNames(t *testing.T) {
 	o := openOffice(t)

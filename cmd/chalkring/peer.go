@@ -346,7 +346,7 @@ func (b peerBlock) Run(ctx context.Context, c *config.Config, io streams) error 
 
 type peerRemove struct {
 	Hosts  []string `arg:"" name:"host" help:"Names of servers."`
-	Reason string   `help:"Why, for the log."`
+	Reason string   `help:"Why, for the log; the administrators of a server that asked, or was asked, to connect read it, too."`
 }
 
 // Run takes servers off the list, all or none of them.
