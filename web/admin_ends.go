@@ -319,15 +319,8 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 		}
 		view.List = &Action{Words: l.T("ends.list"), Icon: "list", URL: list}
 	}
-	status := http.StatusOK
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Confirm.Inputs {
-			view.Confirm.Inputs[i].Error = wrong[view.Confirm.Inputs[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	var status int
+	view.Errors, status = blameFields(l, view.Confirm.Inputs, problem)
 	return p.render(h, w, status, "admin_end", view.Confirm.Title, view)
 }
 

@@ -80,7 +80,7 @@ func (p *Pages) showImports(h *here, w http.ResponseWriter, r *http.Request, pro
 	if err != nil {
 		return err
 	}
-	l, status := h.l, http.StatusOK
+	l := h.l
 	view := importsPage{Head: PageHead{Title: l.T("import.title"), Lead: l.T("import.lead")}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, importsAt),
 		Empty: l.T("import.no_imports"), Fields: []FormField{
 			{Name: "file", Kind: "file", Label: l.T("import.file"), Hint: l.T("import.file_hint"), Accept: ".csv,.txt,.json,text/csv,text/plain,application/json"},
@@ -89,14 +89,8 @@ func (p *Pages) showImports(h *here, w http.ResponseWriter, r *http.Request, pro
 				{Value: "", Words: l.T("import.direction_file"), Detail: l.T("import.direction_file_detail"), Selected: r.PostFormValue("direction") == ""},
 				{Value: "allow", Words: l.T("import.direction_allow"), Selected: r.PostFormValue("direction") == "allow"},
 				{Value: "deny", Words: l.T("import.direction_deny"), Selected: r.PostFormValue("direction") == "deny"}}}}}
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Fields {
-			view.Fields[i].Error = wrong[view.Fields[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	var status int
+	view.Errors, status = blameFields(l, view.Fields, problem)
 	for _, im := range all {
 		row := importRow{Name: im.Name, URL: importPath(im.ID), State: importState(l, im), Import: im, By: l.T("peers.command_line"),
 			Counts: l.T("import.counts", "New", l.Number(im.Fresh), "Conflicts", l.Number(im.Conflicting), "There", l.Number(im.Present), "Refused", l.Number(im.Refused))}
@@ -353,15 +347,8 @@ func (p *Pages) showImport(h *here, w http.ResponseWriter, r *http.Request, prob
 			view.Until = l.T("import.undo_until", "Date", l.Date(*im.UndoUntil))
 		}
 	}
-	status := http.StatusOK
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Fields {
-			view.Fields[i].Error = wrong[view.Fields[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	var status int
+	view.Errors, status = blameFields(l, view.Fields, problem)
 	return p.render(h, w, status, "admin_import", view.Head.Title, view)
 }
 

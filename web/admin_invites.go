@@ -87,15 +87,8 @@ func (p *Pages) showInvites(h *here, w http.ResponseWriter, r *http.Request, pro
 	if n := len(list); n > 0 {
 		view.Pager = pager(r, page, n, list[0].ID, list[n-1].ID)
 	}
-	status := http.StatusOK
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Fields {
-			view.Fields[i].Error = wrong[view.Fields[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	var status int
+	view.Errors, status = blameFields(l, view.Fields, problem)
 	return p.render(h, w, status, "admin_invites", view.Head.Title, view)
 }
 

@@ -566,15 +566,9 @@ func (p *Pages) confirmPeer(h *here, w http.ResponseWriter, r *http.Request, pro
 
 // confirm shows a panel that asks, with what is wrong with the answer so far.
 func (p *Pages) confirm(h *here, w http.ResponseWriter, tab string, panel ConfirmPanel, problem *fault.Error) error {
-	view, status := adminConfirm{Tabs: p.adminTabs(h, tab), Confirm: panel}, http.StatusOK
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(h.l, problem)
-		for i := range view.Confirm.Inputs {
-			view.Confirm.Inputs[i].Error = wrong[view.Confirm.Inputs[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	view := adminConfirm{Tabs: p.adminTabs(h, tab), Confirm: panel}
+	var status int
+	view.Errors, status = blameFields(h.l, panel.Inputs, problem)
 	return p.render(h, w, status, "admin_confirm", panel.Title, view)
 }
 

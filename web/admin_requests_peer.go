@@ -163,15 +163,8 @@ func (p *Pages) showPeerRequests(h *here, w http.ResponseWriter, r *http.Request
 		http.SetCookie(w, p.codeCookie("", -1))
 		w.Header().Set("Cache-Control", "no-store")
 	}
-	status := http.StatusOK
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Fields {
-			view.Fields[i].Error = wrong[view.Fields[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	var status int
+	view.Errors, status = blameFields(l, view.Fields, problem)
 	return p.render(h, w, status, "admin_peer_requests", view.Head.Title, view)
 }
 
@@ -378,15 +371,8 @@ func (p *Pages) showAskPeer(h *here, w http.ResponseWriter, r *http.Request, see
 				{Name: "code", Label: l.T("asking.code"), Hint: l.T("asking.code_hint"), Value: r.PostFormValue("code"), Optional: true, Code: true, Max: 100, Autocomplete: "off"}}
 		}
 	}
-	status := http.StatusOK
-	if problem != nil {
-		var wrong map[string]string
-		view.Errors, wrong = ErrorsOf(l, problem)
-		for i := range view.Fields {
-			view.Fields[i].Error = wrong[view.Fields[i].Name]
-		}
-		status = problem.Kind.Status()
-	}
+	var status int
+	view.Errors, status = blameFields(l, view.Fields, problem)
 	return p.render(h, w, status, "admin_peer_ask", view.Head.Title, view)
 }
 

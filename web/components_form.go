@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"net/http"
 	"strings"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -70,6 +71,20 @@ type ErrorSummary struct {
 
 // ErrorItem is one line of an ErrorSummary; Field may be empty.
 type ErrorItem struct{ Field, Words string }
+
+// blameFields puts each field's message beside it, and returns the summary of what is
+// wrong with a form, and the status of the page that shows it again; problem nil
+// is a form shown for the first time.
+func blameFields(l *Locale, fields []FormField, problem *fault.Error) (ErrorSummary, int) {
+	if problem == nil {
+		return ErrorSummary{}, http.StatusOK
+	}
+	errors, wrong := ErrorsOf(l, problem)
+	for i := range fields {
+		fields[i].Error = wrong[fields[i].Name]
+	}
+	return errors, problem.Kind.Status()
+}
 
 // ErrorsOf turns a failure into the summary of a form and the message of each
 // field. It is the zero summary when f is nil.
