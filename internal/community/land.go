@@ -442,8 +442,13 @@ func askForOrphans(posts []*Post) (asking []store.Question, answered *[]*Post) {
 
 // adoptOrphans hangs replies that came before the post they answer under it,
 // with all that hangs on them. What would make the thread bite its own tail
-// stays an orphan.
+// stays an orphan: the thread's first post, which may be another one since p
+// came where several posts come at once.
 func adoptOrphans(tx *store.Tx, p *Post) error {
+	err := tx.Ask(store.Question{SQL: "SELECT thread_id FROM posts WHERE id = ?", Args: []any{p.ID}, Row: func(r *store.Row) { p.ThreadID = r.Int() }})
+	if err != nil {
+		return err
+	}
 	res := tx.Exec(`UPDATE posts SET in_reply_to_id = ?, in_reply_to_author = ?
 		WHERE in_reply_to_uri = ? AND in_reply_to_uri <> '' AND in_reply_to_id IS NULL AND id <> ? AND id <> ?`,
 		p.ID, p.AuthorID, *p.URI, p.ID, p.ThreadID)
@@ -454,7 +459,7 @@ func adoptOrphans(tx *store.Tx, p *Post) error {
 	if err := tx.Raw("SELECT DISTINCT thread_id FROM posts WHERE in_reply_to_id = ? AND thread_id <> ?", p.ID, p.ThreadID).Scan(&parts).Error; err != nil {
 		return err
 	}
-	err := tx.Exec("UPDATE posts SET thread_id = ? WHERE thread_id IN (SELECT id FROM posts WHERE in_reply_to_id = ?)", p.ThreadID, p.ID).Error
+	err = tx.Exec("UPDATE posts SET thread_id = ? WHERE thread_id IN (SELECT id FROM posts WHERE in_reply_to_id = ?)", p.ThreadID, p.ID).Error
 	if err != nil {
 		return err
 	}

@@ -111,10 +111,7 @@ func Thread(tx *store.Tx, v Viewer, p Post) (ThreadView, error) {
 // their replies hang on the nearest post above that is shown. Ghosts stand last
 // under the post they answer.
 func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest int64, ghosts []Ghost) []Node {
-	skeleton := make(map[int64]bone, len(bones))
-	for _, b := range bones {
-		skeleton[b.ID] = b
-	}
+	skeleton := unknot(root, bones)
 	parentOf := func(id int64) int64 {
 		for {
 			b := skeleton[id]
@@ -190,18 +187,56 @@ func weave(site iri.Site, root int64, shown map[int64]Post, bones []bone, oldest
 	return nodes
 }
 
+// unknot returns the bones of a thread by their IDs, such that the way up from
+// each has an end. Answers may go in a circle where two transactions joined
+// threads at the same time: the thread's first post answers nothing here, and
+// every other circle is cut where it closes.
+func unknot(root int64, bones []bone) map[int64]bone {
+	skeleton := make(map[int64]bone, len(bones))
+	for _, b := range bones {
+		if b.ID == root {
+			b.InReplyToID = nil
+		}
+		skeleton[b.ID] = b
+	}
+	walked := make(map[int64]int64, len(bones)) // on the way up from which
+	for _, from := range bones {
+		for at := from.ID; walked[at] == 0; {
+			walked[at] = from.ID
+			b := skeleton[at]
+			if b.InReplyToID == nil {
+				break
+			}
+			if walked[*b.InReplyToID] == from.ID {
+				b.InReplyToID = nil
+				skeleton[at] = b
+				break
+			}
+			at = *b.InReplyToID
+		}
+	}
+	return skeleton
+}
+
 // Above returns the posts above p, the first of the thread first, as far as v
 // may see them.
 func Above(tx *store.Tx, v Viewer, p Post) ([]Post, error) {
-	if p.InReplyToID == nil {
+	if p.InReplyToID == nil || p.ID == p.ThreadID { // see unknot
 		return nil, nil
 	}
 	var ids []int64
+	ended := false
 	err := tx.Ask(store.Question{SQL: `WITH RECURSIVE up (id, parent, height) AS (
 			SELECT id, in_reply_to_id, 0 FROM posts WHERE id = ?
 			UNION ALL SELECT posts.id, posts.in_reply_to_id, up.height + 1 FROM up JOIN posts ON posts.id = up.parent WHERE up.height < ?)
-		SELECT id FROM up WHERE height > 0 ORDER BY height DESC`, Args: []any{p.ID, mostAbove},
-		Row: func(r *store.Row) { ids = append(ids, r.Int()) }})
+		SELECT id FROM up WHERE height > 0 ORDER BY height`, Args: []any{p.ID, mostAbove},
+		Row: func(r *store.Row) {
+			id := r.Int()
+			if ended = ended || id == p.ID || slices.Contains(ids, id); !ended {
+				ids = append(ids, id)
+				ended = id == p.ThreadID
+			}
+		}})
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
@@ -209,7 +244,7 @@ func Above(tx *store.Tx, v Viewer, p Post) ([]Post, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	slices.SortFunc(found, func(a, b Post) int { return slices.Index(ids, b.ID) - slices.Index(ids, a.ID) })
 	return found, nil
 }
 

@@ -2,6 +2,7 @@ package community
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,129 @@ func TestThreadIsBounded(t *testing.T) {
 				if n.Missing != "" {
 					t.Errorf("a reply that is only too early is called %s", n.Missing)
 				}
+			}
+			return err
+		})
+	})
+}
+
+// Posts that come together and join two threads, each answered by the first post
+// of the other's thread, end up in one thread that has a first post.
+func TestNoThreadBitesItsTail(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bo := w.remote("bo", "elm.test")
+		a, b, c, d := w.note(bo), w.note(bo), w.note(bo), w.note(bo)
+		a.InReplyToURI, d.InReplyToURI = c.URI, b.URI
+		first, other := w.receive(a), w.receive(d)
+		b.Kind, b.InReplyToURI, b.Parent = Reply, a.URI, &first
+		c.Kind, c.InReplyToURI, c.Parent = Reply, d.URI, &other
+		w.write(func(tx *store.Tx) error { _, err := ReceiveAll(tx, []RemotePost{b, c}); return err })
+		w.read(func(tx *store.Tx) error {
+			var all []Post
+			err := tx.Order("id").Find(&all).Error
+			var orphans []int64
+			for _, p := range all {
+				if p.InReplyToID == nil {
+					orphans = append(orphans, p.ID)
+				}
+				if p.ThreadID != all[0].ThreadID {
+					t.Errorf("%d is in thread %d, %d in %d", p.ID, p.ThreadID, all[0].ID, all[0].ThreadID)
+				}
+			}
+			if len(all) != 4 || len(orphans) != 1 || orphans[0] != all[0].ThreadID {
+				t.Errorf("of %d posts %v answer nothing, in thread %d", len(all), orphans, all[0].ThreadID)
+			}
+			return err
+		})
+	})
+}
+
+func TestThreadInACircle(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.peer("elm.test", peers.CeilingNetwork, true)
+		bo, reader := w.remote("bo", "elm.test"), w.local("amira", Member)
+		start := time.Now().Add(-time.Hour)
+		opener := w.note(bo)
+		opener.Published = start.Add(-time.Hour)
+		root := w.receive(opener)
+		reply := func(tx *store.Tx, to Post, audience Audience, n int) (Post, error) {
+			r := w.note(bo)
+			r.Kind, r.Parent, r.Audience, r.Published = Reply, &to, audience, start.Add(time.Duration(n)*time.Second)
+			p, _, err := Receive(tx, r)
+			return p, err
+		}
+		var line []Post // each under the one before
+		add := func(n int, audience Audience) {
+			w.write(func(tx *store.Tx) error {
+				for range n {
+					to := root
+					if len(line) > 0 {
+						to = line[len(line)-1]
+					}
+					p, err := reply(tx, to, audience, len(line))
+					if err != nil {
+						return err
+					}
+					line = append(line, p)
+				}
+				return nil
+			})
+		}
+		answers := func(p, q Post) {
+			w.write(func(tx *store.Tx) error {
+				return tx.Exec("UPDATE posts SET in_reply_to_id = ? WHERE id = ?", q.ID, p.ID).Error
+			})
+		}
+		check := func(about Post, wantAbove, wantBelow []int64) {
+			t.Helper()
+			for name, v := range map[string]Viewer{"a guest": Guest, "a member": w.viewer(reader)} {
+				w.read(func(tx *store.Tx) error {
+					p, err := VisiblePost(tx, about.ID, v)
+					if err != nil {
+						return err
+					}
+					above, below, err := Around(tx, v, p)
+					if !slices.Equal(idsOf(above), wantAbove) || !slices.Equal(idsOf(below), wantBelow) {
+						t.Errorf("%s asks SQL: above %v, below %v, want %v, %v", name, idsOf(above), idsOf(below), wantAbove, wantBelow)
+					}
+					return err
+				})
+				w.read(func(tx *store.Tx) error {
+					_, above, below, err := AroundViews(tx, v, about.ID)
+					ids := func(views []View) (ids []int64) {
+						for _, view := range views {
+							ids = append(ids, view.ID)
+						}
+						return ids
+					}
+					if !slices.Equal(ids(above), wantAbove) || !slices.Equal(ids(below), wantBelow) {
+						t.Errorf("%s: above %v, below %v, want %v, %v", name, ids(above), ids(below), wantAbove, wantBelow)
+					}
+					return err
+				})
+			}
+		}
+		add(3, Public)
+		ids := idsOf(line)
+		answers(root, line[2]) // all of them
+		check(line[0], []int64{root.ID}, ids[1:])
+		check(root, nil, ids)
+		answers(line[0], line[2]) // and without the first one
+		check(line[2], ids[:2], nil)
+		check(root, nil, ids)
+
+		// Two that nobody else may see answer each other, too early to be shown.
+		w.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE posts SET in_reply_to_id = ? WHERE id = ?", root.ID, line[0].ID).Error
+		})
+		add(2, Followers)
+		add(ThreadSize+2, Public)
+		answers(line[3], line[4])
+		last := line[len(line)-1]
+		w.read(func(tx *store.Tx) error {
+			view, err := Thread(tx, Guest, last)
+			if len(view.Nodes) != ThreadSize+1 || view.Nodes[ThreadSize].Post.ID != last.ID {
+				t.Errorf("%d nodes", len(view.Nodes))
 			}
 			return err
 		})

@@ -118,17 +118,20 @@ func aroundJudged(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View
 	for _, s := range stubs {
 		seen[s.id] = l.sees(v, s.id)
 	}
-	walked := map[int64]bool{id: true} // a hostile server may let posts answer each other in a circle
-	for up := p.InReplyToID; up != nil && len(walked) <= mostAbove && !walked[*up]; {
+	bones := make([]bone, len(stubs))
+	for i, s := range stubs {
+		bones[i] = bone{ID: s.id, InReplyToID: l.views[s.id].InReplyToID}
+	}
+	skeleton := unknot(p.ThreadID, bones)
+	for n, up := 0, skeleton[id].InReplyToID; up != nil && n < mostAbove; n++ {
 		parent := l.views[*up]
 		if parent == nil {
 			return p, nil, nil, false, nil
 		}
-		walked[*up] = true
 		if seen[parent.ID] {
 			above = append(above, *parent)
 		}
-		up = parent.InReplyToID
+		up = skeleton[parent.ID].InReplyToID
 	}
 	slices.Reverse(above)
 	// Each post hangs on the one it answers, seen or not, the earlier first: the
@@ -137,7 +140,7 @@ func aroundJudged(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View
 	answers := make(map[int64][]int64, len(stubs))
 	for _, s := range stubs {
 		up := p.ThreadID // as weave has it
-		if to := l.views[s.id].InReplyToID; to != nil && l.views[*to] != nil {
+		if to := skeleton[s.id].InReplyToID; to != nil && l.views[*to] != nil {
 			up = *to
 		}
 		if s.id != p.ThreadID {
@@ -148,8 +151,7 @@ func aroundJudged(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View
 	for stack := slices.Clone(answers[id]); len(stack) > 0; {
 		next := stack[len(stack)-1]
 		stack = append(stack[:len(stack)-1], answers[next]...)
-		delete(answers, next) // once, see above
-		if next != id && seen[next] {
+		if seen[next] {
 			below = append(below, *l.views[next])
 		}
 	}
