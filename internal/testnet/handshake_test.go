@@ -38,6 +38,12 @@ func gates(t *testing.T, net *testnet.Net, hosts ...string) []gate {
 	return all
 }
 
+// pair is two schools that do not know each other yet.
+func pair(t *testing.T, net *testnet.Net) (oak, elm gate) {
+	all := gates(t, net, "oak.test", "elm.test")
+	return all[0], all[1]
+}
+
 func (d gate) do(deed func(tx *store.Tx) error) error { return d.DB().Write(d.t.Context(), deed) }
 
 func (d gate) must(deed func(tx *store.Tx) error) {
@@ -136,8 +142,7 @@ func (d gate) count(sql string, args ...any) int {
 // One school asks, the other accepts, and from then on posts travel.
 func TestHandshake(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		amira, bo := oak.Teacher("amira"), elm.Teacher("bo")
 		asked := oak.asks("elm.test", func(f *peers.Form) { f.Preset = peers.PresetPartner })
 		net.Settle()
@@ -186,8 +191,7 @@ func TestHandshake(t *testing.T) {
 
 func TestHandshakeRejected(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		oak.asks("elm.test")
 		net.Settle()
 		elm.must(func(tx *store.Tx) error {
@@ -214,8 +218,7 @@ func TestHandshakeRejected(t *testing.T) {
 
 func TestHandshakeWithdrawn(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		asked := oak.asks("elm.test")
 		net.Settle()
 		oak.must(func(tx *store.Tx) error {
@@ -234,8 +237,7 @@ func TestHandshakeWithdrawn(t *testing.T) {
 
 func TestHandshakeExpired(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		oak.asks("elm.test")
 		net.Settle()
 		told := func() int { return elm.count("SELECT COUNT(*) FROM peer_requests WHERE reminded_at IS NOT NULL") }
@@ -270,11 +272,12 @@ func TestHandshakeExpired(t *testing.T) {
 		oak.wantState(peers.Out, "elm.test", peers.RequestExpired)
 		oak.asks("elm.test")
 		net.Settle()
+		// an answer that comes after the time is over connects nobody
+		ago(oak, 31*24*time.Hour)
 		if err := elm.accepts("oak.test", peers.PresetNetwork); err != nil {
 			t.Fatal(err)
 		}
-		// an answer that comes after the time is over connects nobody
-		ago(oak, 31*24*time.Hour)
+		net.Settle()
 		oak.wantPeer("elm.test", peers.Unknown, "")
 	})
 }
@@ -332,8 +335,7 @@ func TestHandshakeCrossingOffers(t *testing.T) {
 // Whoever asks a server that has asked already accepts it by that.
 func TestHandshakeAskingWhoHasAsked(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		oak.asks("elm.test")
 		net.Settle()
 		elm.asks("oak.test")
@@ -346,8 +348,7 @@ func TestHandshakeAskingWhoHasAsked(t *testing.T) {
 // Who is allowed by hand or by a list while its request waits has been answered.
 func TestHandshakeAllowedWhileItWaits(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		oak.asks("elm.test")
 		net.Settle()
 		elm.wantState(peers.In, "oak.test", peers.RequestWaiting)
@@ -404,8 +405,7 @@ func TestHandshakeInvitation(t *testing.T) {
 
 func TestHandshakeExpiredInvitation(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		var code string
 		elm.must(func(tx *store.Tx) (err error) {
 			if code, _, err = peers.Invite(tx, 0, "oak.test", peers.PresetPartner, ""); err != nil {
@@ -424,8 +424,7 @@ func TestHandshakeExpiredInvitation(t *testing.T) {
 
 func TestHandshakeTrial(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		oak.asks("elm.test")
 		net.Settle()
 		if err := elm.accepts("oak.test", peers.PresetTrial); err != nil {
@@ -477,8 +476,7 @@ func TestHandshakeEnded(t *testing.T) {
 // the other time, after it was sent and before that was stored.
 func TestHandshakeKilledBetweenAcceptAndSend(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		oak.asks("elm.test")
 		net.Settle()
 		r := elm.with(peers.In, "oak.test")
@@ -800,8 +798,7 @@ func TestFollowOfTheInstanceIsARequest(t *testing.T) {
 // acceptance: on the accepting side it is shown, on the asking side refused.
 func TestHandshakeKeyChanged(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		all := gates(t, net, "oak.test", "elm.test")
-		oak, elm := all[0], all[1]
+		oak, elm := pair(t, net)
 		x := newAsker(net, "x.test")
 		if status, body := x.Send(elm.Server, x.offer(elm.Server)); status != 202 {
 			t.Fatalf("%d %s", status, body)

@@ -17,6 +17,15 @@ import (
 	"github.com/chalkring/chalkring/internal/testnet"
 )
 
+// connected is a school with a teacher, and a server that it is connected with.
+func connected(net *testnet.Net) (oak *testnet.Server, amira *testnet.Teacher, x *testnet.Stranger) {
+	oak = net.Start("oak.test")
+	amira, x = oak.Teacher("amira"), net.Stranger("x.test")
+	oak.Admin().Allow("x.test")
+	net.Settle()
+	return oak, amira, x
+}
+
 // deal changes how a server is dealt with.
 func deal(t *testing.T, s *testnet.Server, host string, change func(*peers.Policy)) {
 	t.Helper()
@@ -51,11 +60,7 @@ func reasons(t *testing.T, s *testnet.Server, post testnet.Post) (why []string) 
 // and for the same server when it does not.
 func TestOutboundClasses(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		oak := net.Start("oak.test")
-		amira := oak.Teacher("amira")
-		x := net.Stranger("x.test")
-		oak.Admin().Allow("x.test")
-		net.Settle()
+		oak, amira, x := connected(net)
 		x.Send(oak, x.Follows("pat", amira.Account.IRI(oak.DB().Site())))
 		x.Send(oak, x.Note("pat", "To be answered"))
 		net.Settle()
@@ -151,11 +156,7 @@ func TestOutboundClasses(t *testing.T) {
 // TestListenOnly has a server that is read and gets nothing.
 func TestListenOnly(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		oak := net.Start("oak.test")
-		amira := oak.Teacher("amira")
-		x := net.Stranger("x.test")
-		oak.Admin().Allow("x.test")
-		net.Settle()
+		oak, amira, x := connected(net)
 		x.Send(oak, x.Follows("pat", amira.Account.IRI(oak.DB().Site())))
 		net.Settle()
 		policy := peers.PresetListen.Policy()
@@ -222,11 +223,7 @@ func pictureOf(t *testing.T, s *testnet.Server, words string) string {
 // TestMediaPolicies looks at pictures of a server under each policy.
 func TestMediaPolicies(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		oak := net.Start("oak.test")
-		amira := oak.Teacher("amira")
-		x := net.Stranger("x.test")
-		oak.Admin().Allow("x.test")
-		net.Settle()
+		oak, amira, x := connected(net)
 		b := browse(t, net, oak, amira)
 		send := func(words string) string {
 			pictured(x, "/pictures/"+words)
@@ -335,11 +332,7 @@ func TestMediaHostNotListed(t *testing.T) {
 // TestRetention lets a server's posts that nobody used go after their time.
 func TestRetention(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		oak := net.Start("oak.test")
-		amira := oak.Teacher("amira")
-		x := net.Stranger("x.test")
-		oak.Admin().Allow("x.test")
-		net.Settle()
+		oak, amira, x := connected(net)
 		old := func(words string, days int) {
 			note := x.Note("pat", words)
 			note["object"].(map[string]any)["published"] = time.Now().AddDate(0, 0, -days).UTC().Format(time.RFC3339)
