@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
 	"maps"
 	"os"
@@ -80,6 +81,44 @@ func compare(t *testing.T, nameA string, a map[string]string, nameB string, b ma
 	}
 }
 
+// layout says all that migrations may do to a database's tables, in the words of
+// that database.
+func layout(t *testing.T, dialect store.Dialect, database string) map[string]string {
+	t.Helper()
+	driver, query := "sqlite", `SELECT m.name || '.' || c.name, c.type || c."notnull" || c.pk || COALESCE(c.dflt_value, '') FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'
+		UNION ALL SELECT type || ' ' || name, '' FROM sqlite_master WHERE type = 'table'
+		UNION ALL SELECT type || ' ' || name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL`
+	if dialect == store.Postgres {
+		driver, query = "pgx", `SELECT table_name || '.' || column_name, CONCAT_WS(' ', data_type, datetime_precision, is_nullable, column_default) FROM information_schema.columns WHERE table_schema = current_schema()
+			UNION ALL SELECT 'index ' || indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()
+			UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+			UNION ALL SELECT 'trigger ' || tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+			UNION ALL SELECT 'function ' || proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace`
+	}
+	conn, err := sql.Open(driver, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	rows, err := conn.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	out := map[string]string{}
+	for rows.Next() {
+		var name, what string
+		if err := rows.Scan(&name, &what); err != nil {
+			t.Fatal(err)
+		}
+		out[name] = what
+	}
+	if err := rows.Err(); err != nil || len(out) == 0 {
+		t.Fatalf("%d things, %v", len(out), err)
+	}
+	return out
+}
+
 func TestUpDownUp(t *testing.T) {
 	for _, dialect := range []store.Dialect{store.SQLite, store.Postgres} {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -88,21 +127,19 @@ func TestUpDownUp(t *testing.T) {
 			if err != nil || current != 0 || newest == 0 {
 				t.Fatalf("an empty database is of version %d of %d, %v", current, newest, err)
 			}
-			if err := store.MigrateTo(ctx, database, newest); err != nil {
-				t.Fatal(err)
-			}
-			look := func() map[string]string {
-				db, err := store.Open(ctx, store.Options{Database: database, KeepSchema: true})
-				if err != nil {
+			up := map[int64]map[string]string{}
+			for v := int64(1); v <= newest; v++ {
+				if err := store.MigrateTo(ctx, database, v); err != nil {
 					t.Fatal(err)
 				}
-				defer db.Close(ctx)
-				return schema(t, db)
+				up[v] = layout(t, dialect, database)
 			}
-			first := look()
 			for v := newest - 1; v >= 0; v-- {
 				if err := store.MigrateTo(ctx, database, v); err != nil {
 					t.Fatal(err)
+				}
+				if v >= 6 { // the earlier ones are closed, and leave other names of constraints behind
+					compare(t, fmt.Sprintf("%d, on the way up", v), up[v], "on the way down", layout(t, dialect, database))
 				}
 			}
 			_, err = store.Open(ctx, store.Options{Database: database, KeepSchema: true})
@@ -112,7 +149,7 @@ func TestUpDownUp(t *testing.T) {
 			if err := store.MigrateTo(ctx, database, newest); err != nil {
 				t.Fatal(err)
 			}
-			compare(t, "the first way up", first, "the second", look())
+			compare(t, "the first way up", up[newest], "the second", layout(t, dialect, database))
 		})
 	}
 }

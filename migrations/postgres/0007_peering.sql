@@ -2,7 +2,9 @@
 -- What an administrator decided about a server: one row a peer, with its whole
 -- policy. inbound and outbound are sets of kinds of messages, rights a set of
 -- what groups let it do, each a sum of bits.
-CREATE TABLE peers_new (
+CREATE TABLE peers_kept AS SELECT host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at FROM peers;
+DROP TABLE peers;
+CREATE TABLE peers (
 	host        TEXT      NOT NULL PRIMARY KEY,
 	id          BIGINT    NOT NULL,
 	standing    TEXT      NOT NULL CHECK (standing IN ('allowed', 'paused', 'retired', 'expired', 'blocked')),
@@ -32,18 +34,17 @@ CREATE TABLE peers_new (
 	their_view  TEXT      NOT NULL DEFAULT 'unknown' CHECK (their_view IN ('unknown', 'pending', 'allowed', 'refused')),
 	their_hint  TEXT      NOT NULL DEFAULT '',
 	key_hash    TEXT      NOT NULL DEFAULT '',
-	review_on   TIMESTAMP,
-	expires_at  TIMESTAMP,
-	ended_at    TIMESTAMP,
-	purge_at    TIMESTAMP,
+	review_on   TIMESTAMP(3),
+	expires_at  TIMESTAMP(3),
+	ended_at    TIMESTAMP(3),
+	purge_at    TIMESTAMP(3),
 	changed_by  BIGINT    REFERENCES accounts (id),
-	created_at  TIMESTAMP NOT NULL,
-	changed_at  TIMESTAMP NOT NULL
+	created_at  TIMESTAMP(3) NOT NULL,
+	changed_at  TIMESTAMP(3) NOT NULL
 );
-INSERT INTO peers_new (host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at)
-	SELECT host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at FROM peers;
-DROP TABLE peers;
-ALTER TABLE peers_new RENAME TO peers;
+INSERT INTO peers (host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at)
+	SELECT host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at FROM peers_kept;
+DROP TABLE peers_kept;
 CREATE UNIQUE INDEX peers_id ON peers (id);
 CREATE INDEX peers_standing ON peers (standing, host);
 CREATE INDEX peers_standing_id ON peers (standing, id);
@@ -58,8 +59,8 @@ CREATE TABLE peer_hosts (
 	host         TEXT      NOT NULL,
 	peer_id      BIGINT    NOT NULL REFERENCES peers (id) ON DELETE CASCADE,
 	role         TEXT      NOT NULL CHECK (role IN ('main', 'actor', 'handle', 'media', 'former')),
-	seen_at      TIMESTAMP NOT NULL,
-	confirmed_at TIMESTAMP,
+	seen_at      TIMESTAMP(3) NOT NULL,
+	confirmed_at TIMESTAMP(3),
 	PRIMARY KEY (host, peer_id)
 );
 CREATE INDEX peer_hosts_peer ON peer_hosts (peer_id);
@@ -67,7 +68,7 @@ INSERT INTO peer_hosts (host, peer_id, role, seen_at, confirmed_at) SELECT host,
 
 -- How a connection ended: until when what is left of it is kept, and which of
 -- this server's posts the other side is asked to delete.
-ALTER TABLE peers ADD COLUMN keep_until TIMESTAMP;
+ALTER TABLE peers ADD COLUMN keep_until TIMESTAMP(3);
 ALTER TABLE peers ADD COLUMN withdraw BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX peers_keep ON peers (keep_until) WHERE keep_until IS NOT NULL;
 
@@ -92,8 +93,8 @@ CREATE TABLE severed_ties (
 	state       TEXT      NOT NULL DEFAULT '',
 	uri         TEXT      NOT NULL DEFAULT '',
 	extra       TEXT      NOT NULL DEFAULT '',
-	severed_at  TIMESTAMP NOT NULL,
-	restored_at TIMESTAMP
+	severed_at  TIMESTAMP(3) NOT NULL,
+	restored_at TIMESTAMP(3)
 );
 CREATE INDEX severed_ties_peer ON severed_ties (peer, id);
 CREATE INDEX severed_ties_local ON severed_ties (local_id, peer, id);
@@ -104,7 +105,7 @@ CREATE TABLE severed_counts (
 	peer       TEXT      NOT NULL,
 	kind       TEXT      NOT NULL,
 	ties       BIGINT    NOT NULL,
-	counted_at TIMESTAMP NOT NULL,
+	counted_at TIMESTAMP(3) NOT NULL,
 	PRIMARY KEY (peer, kind)
 );
 ALTER TABLE severed ADD COLUMN act TEXT NOT NULL DEFAULT 'block' CHECK (act IN ('block', 'retire'));
@@ -339,12 +340,12 @@ CREATE TABLE held_items (
 	why         TEXT      NOT NULL CHECK (why IN ('first', 'media', 'links', 'all', 'about')),
 	body        BYTEA     NOT NULL,
 	said        TEXT      NOT NULL DEFAULT '{}',
-	edited_at   TIMESTAMP,
-	received_at TIMESTAMP NOT NULL,
+	edited_at   TIMESTAMP(3),
+	received_at TIMESTAMP(3) NOT NULL,
 	decision    TEXT      NOT NULL DEFAULT '' CHECK (decision IN ('', 'passed', 'dropped', 'expired', 'withdrawn')),
 	reason      TEXT      NOT NULL DEFAULT '',
 	decided_by  BIGINT    REFERENCES accounts (id),
-	decided_at  TIMESTAMP
+	decided_at  TIMESTAMP(3)
 );
 CREATE UNIQUE INDEX held_items_once ON held_items (object_uri) WHERE decision = '' AND kind <> 'boost';
 CREATE UNIQUE INDEX held_items_boost ON held_items (activity_id) WHERE decision = '' AND kind = 'boost';
@@ -358,7 +359,7 @@ CREATE INDEX held_items_decided ON held_items (decided_at) WHERE decided_at IS N
 CREATE TABLE held_authors (
 	account_id BIGINT    NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
 	decided_by BIGINT    REFERENCES accounts (id),
-	decided_at TIMESTAMP NOT NULL
+	decided_at TIMESTAMP(3) NOT NULL
 );
 -- How many posts of a peer were taken on its last day, UTC, where that is limited.
 CREATE TABLE peer_days (
@@ -401,14 +402,14 @@ CREATE TABLE peer_requests (
 	code           TEXT      NOT NULL DEFAULT '',
 	answer         TEXT      NOT NULL DEFAULT '',
 	trouble        TEXT      NOT NULL DEFAULT '',
-	delivered_at   TIMESTAMP,
-	key_changed_at TIMESTAMP,
-	reminded_at    TIMESTAMP,
-	decided_at     TIMESTAMP,
+	delivered_at   TIMESTAMP(3),
+	key_changed_at TIMESTAMP(3),
+	reminded_at    TIMESTAMP(3),
+	decided_at     TIMESTAMP(3),
 	decided_by     BIGINT    REFERENCES accounts (id),
 	created_by     BIGINT    REFERENCES accounts (id),
-	created_at     TIMESTAMP NOT NULL,
-	expires_at     TIMESTAMP NOT NULL
+	created_at     TIMESTAMP(3) NOT NULL,
+	expires_at     TIMESTAMP(3) NOT NULL
 );
 CREATE UNIQUE INDEX peer_requests_open ON peer_requests (direction, host) WHERE state = 'waiting';
 CREATE UNIQUE INDEX peer_requests_uri ON peer_requests (direction, uri);
@@ -424,8 +425,8 @@ CREATE TABLE peer_messages (
 	kind       TEXT      NOT NULL CHECK (kind IN ('offer', 'accept', 'trial', 'reject', 'undo_offer', 'undo_accept')),
 	summary    TEXT      NOT NULL DEFAULT '',
 	tries      BIGINT    NOT NULL DEFAULT 0,
-	next_at    TIMESTAMP NOT NULL,
-	created_at TIMESTAMP NOT NULL
+	next_at    TIMESTAMP(3) NOT NULL,
+	created_at TIMESTAMP(3) NOT NULL
 );
 CREATE INDEX peer_messages_request ON peer_messages (request_id);
 CREATE INDEX peer_messages_host ON peer_messages (host, id);
@@ -435,7 +436,7 @@ CREATE INDEX peer_messages_next ON peer_messages (next_at);
 CREATE TABLE peer_offers (
 	id         BIGINT    NOT NULL PRIMARY KEY,
 	host       TEXT      NOT NULL,
-	created_at TIMESTAMP NOT NULL
+	created_at TIMESTAMP(3) NOT NULL
 );
 CREATE INDEX peer_offers_host ON peer_offers (host, created_at);
 CREATE INDEX peer_offers_created ON peer_offers (created_at);
@@ -448,10 +449,10 @@ CREATE TABLE peer_invitations (
 	preset     TEXT      NOT NULL DEFAULT '',
 	note       TEXT      NOT NULL DEFAULT '',
 	created_by BIGINT    REFERENCES accounts (id),
-	created_at TIMESTAMP NOT NULL,
-	expires_at TIMESTAMP NOT NULL,
-	used_at    TIMESTAMP,
-	revoked_at TIMESTAMP
+	created_at TIMESTAMP(3) NOT NULL,
+	expires_at TIMESTAMP(3) NOT NULL,
+	used_at    TIMESTAMP(3),
+	revoked_at TIMESTAMP(3)
 );
 CREATE INDEX peer_invitations_host ON peer_invitations (host, id);
 
@@ -485,11 +486,11 @@ CREATE TABLE peer_imports (
 	applied     BIGINT    NOT NULL DEFAULT 0,
 	changed     BIGINT    NOT NULL DEFAULT 0,
 	created_by  BIGINT    REFERENCES accounts (id),
-	created_at  TIMESTAMP NOT NULL,
-	applied_at  TIMESTAMP,
-	undo_until  TIMESTAMP,
-	undone_at   TIMESTAMP,
-	closed_at   TIMESTAMP
+	created_at  TIMESTAMP(3) NOT NULL,
+	applied_at  TIMESTAMP(3),
+	undo_until  TIMESTAMP(3),
+	undone_at   TIMESTAMP(3),
+	closed_at   TIMESTAMP(3)
 );
 CREATE INDEX peer_imports_close ON peer_imports (undo_until) WHERE undo_until IS NOT NULL AND closed_at IS NULL;
 CREATE TABLE peer_import_entries (
@@ -504,7 +505,7 @@ CREATE TABLE peer_import_entries (
 	says      TEXT      NOT NULL DEFAULT '',
 	ties      BOOLEAN   NOT NULL DEFAULT FALSE,
 	state     TEXT      NOT NULL DEFAULT '' CHECK (state IN ('', 'todo', 'done', 'changed', 'undone', 'hand')),
-	was       TIMESTAMP,
+	was       TIMESTAMP(3),
 	before    TEXT      NOT NULL DEFAULT '',
 	after_id  BIGINT    NOT NULL DEFAULT 0,
 	PRIMARY KEY (import_id, seq)
@@ -519,7 +520,7 @@ CREATE INDEX deliveries_host ON deliveries (host, id);
 CREATE INDEX outgoing_actor ON outgoing (actor_id, id);
 
 -- When it was last seen to that a peer's posts are kept for a time only.
-ALTER TABLE peers ADD COLUMN retained_at TIMESTAMP;
+ALTER TABLE peers ADD COLUMN retained_at TIMESTAMP(3);
 CREATE INDEX peers_retention ON peers (retained_at) WHERE retention > 0;
 
 -- +goose Down
@@ -600,7 +601,10 @@ DROP INDEX peers_keep;
 ALTER TABLE peers DROP COLUMN withdraw;
 ALTER TABLE peers DROP COLUMN keep_until;
 DROP TABLE peer_hosts;
-CREATE TABLE peers_old (
+CREATE TABLE peers_kept AS SELECT host, standing, ceiling, label, note, reason, changed_by, created_at, changed_at, id FROM peers
+	WHERE standing IN ('allowed', 'blocked');
+DROP TABLE peers;
+CREATE TABLE peers (
 	host       TEXT      NOT NULL PRIMARY KEY,
 	standing   TEXT      NOT NULL CHECK (standing IN ('allowed', 'blocked')),
 	ceiling    TEXT      NOT NULL DEFAULT 'network' CHECK (ceiling IN ('none', 'public', 'network', 'group')),
@@ -608,14 +612,12 @@ CREATE TABLE peers_old (
 	note       TEXT      NOT NULL DEFAULT '',
 	reason     TEXT      NOT NULL DEFAULT '',
 	changed_by BIGINT    REFERENCES accounts (id),
-	created_at TIMESTAMP NOT NULL,
-	changed_at TIMESTAMP NOT NULL,
+	created_at TIMESTAMP(3) NOT NULL,
+	changed_at TIMESTAMP(3) NOT NULL,
 	id         BIGINT    NOT NULL DEFAULT 0
 );
-INSERT INTO peers_old SELECT host, standing, ceiling, label, note, reason, changed_by, created_at, changed_at, id FROM peers
-	WHERE standing IN ('allowed', 'blocked');
-DROP TABLE peers;
-ALTER TABLE peers_old RENAME TO peers;
+INSERT INTO peers SELECT host, standing, ceiling, label, note, reason, changed_by, created_at, changed_at, id FROM peers_kept;
+DROP TABLE peers_kept;
 CREATE INDEX peers_standing ON peers (standing, host);
 CREATE UNIQUE INDEX peers_id ON peers (id);
 CREATE INDEX peers_standing_id ON peers (standing, id);

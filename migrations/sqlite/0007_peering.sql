@@ -2,7 +2,9 @@
 -- What an administrator decided about a server: one row a peer, with its whole
 -- policy. inbound and outbound are sets of kinds of messages, rights a set of
 -- what groups let it do, each a sum of bits.
-CREATE TABLE peers_new (
+CREATE TABLE peers_kept AS SELECT host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at FROM peers;
+DROP TABLE peers;
+CREATE TABLE peers (
 	host        TEXT      NOT NULL PRIMARY KEY,
 	id          BIGINT    NOT NULL,
 	standing    TEXT      NOT NULL CHECK (standing IN ('allowed', 'paused', 'retired', 'expired', 'blocked')),
@@ -40,10 +42,9 @@ CREATE TABLE peers_new (
 	created_at  TIMESTAMP NOT NULL,
 	changed_at  TIMESTAMP NOT NULL
 );
-INSERT INTO peers_new (host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at)
-	SELECT host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at FROM peers;
-DROP TABLE peers;
-ALTER TABLE peers_new RENAME TO peers;
+INSERT INTO peers (host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at)
+	SELECT host, id, standing, label, note, reason, ceiling, changed_by, created_at, changed_at FROM peers_kept;
+DROP TABLE peers_kept;
 CREATE UNIQUE INDEX peers_id ON peers (id);
 CREATE INDEX peers_standing ON peers (standing, host);
 CREATE INDEX peers_standing_id ON peers (standing, id);
@@ -744,7 +745,10 @@ DROP INDEX peers_keep;
 ALTER TABLE peers DROP COLUMN withdraw;
 ALTER TABLE peers DROP COLUMN keep_until;
 DROP TABLE peer_hosts;
-CREATE TABLE peers_old (
+CREATE TABLE peers_kept AS SELECT host, standing, ceiling, label, note, reason, changed_by, created_at, changed_at, id FROM peers
+	WHERE standing IN ('allowed', 'blocked');
+DROP TABLE peers;
+CREATE TABLE peers (
 	host       TEXT      NOT NULL PRIMARY KEY,
 	standing   TEXT      NOT NULL CHECK (standing IN ('allowed', 'blocked')),
 	ceiling    TEXT      NOT NULL DEFAULT 'network' CHECK (ceiling IN ('none', 'public', 'network', 'group')),
@@ -756,10 +760,8 @@ CREATE TABLE peers_old (
 	changed_at TIMESTAMP NOT NULL,
 	id         BIGINT    NOT NULL DEFAULT 0
 );
-INSERT INTO peers_old SELECT host, standing, ceiling, label, note, reason, changed_by, created_at, changed_at, id FROM peers
-	WHERE standing IN ('allowed', 'blocked');
-DROP TABLE peers;
-ALTER TABLE peers_old RENAME TO peers;
+INSERT INTO peers SELECT host, standing, ceiling, label, note, reason, changed_by, created_at, changed_at, id FROM peers_kept;
+DROP TABLE peers_kept;
 CREATE INDEX peers_standing ON peers (standing, host);
 CREATE UNIQUE INDEX peers_id ON peers (id);
 CREATE INDEX peers_standing_id ON peers (standing, id);
