@@ -45,17 +45,15 @@ func Came(tx *store.Tx, f ExchangeFilter) ([]Exchanged, error) {
 	if f.Host == "" {
 		return nil, nil
 	}
-	from := "SELECT * FROM incoming WHERE host = ? AND id < ?"
-	args := []any{f.Host, beforeOrNewest(f.Before)}
-	if f.Trouble {
-		from += " AND error <> ''"
-	}
-	from += " ORDER BY id DESC LIMIT ?"
 	limit := f.Limit
 	if f.ActorURI != "" {
 		limit = mostLooked
 	}
-	args = append(args, limit)
+	from, args := newestOf("incoming", f.Host, f.Before, limit)
+	if f.Trouble {
+		from = "SELECT * FROM incoming WHERE host = ? AND id < ? AND error <> '' ORDER BY id DESC LIMIT ?"
+		args = []any{f.Host, beforeOrNewest(f.Before), limit}
+	}
 	sql := `SELECT i.id, i.host, i.type, i.actor_uri, CASE WHEN i.held <> 0 THEN 'held' ELSE i.state END AS state, i.attempts, i.error AS reason, i.received_at AS at
 		FROM (` + from + `) i`
 	if f.ActorURI != "" {
@@ -71,14 +69,21 @@ func Came(tx *store.Tx, f ExchangeFilter) ([]Exchanged, error) {
 // Sent lists what was sent to a server, or what an account here did and where
 // that went, the newest first. Rows of what arrived are kept for some days.
 func Sent(tx *store.Tx, f ExchangeFilter) ([]Exchanged, error) {
-	where, args := "d.host = ?", []any{f.Host}
+	from, where, args := "deliveries", "", []any(nil)
 	switch {
-	case f.Account != 0 && f.Host != "":
-		where, args = "d.outgoing_id IN (SELECT id FROM outgoing WHERE actor_id = ? ORDER BY id DESC LIMIT ?) AND d.host = ?", []any{f.Account, mostLooked, f.Host}
 	case f.Account != 0:
-		where, args = "d.outgoing_id IN (SELECT id FROM outgoing WHERE actor_id = ? ORDER BY id DESC LIMIT ?)", []any{f.Account, mostLooked / 10}
+		most := mostLooked / 10
+		if where = "d.outgoing_id IN (SELECT id FROM outgoing WHERE actor_id = ? ORDER BY id DESC LIMIT ?)"; f.Host != "" {
+			where, args, most = where+" AND d.host = ?", []any{f.Host}, mostLooked
+		}
+		args = append([]any{f.Account, most}, args...)
 	case f.Host == "":
 		return nil, nil
+	case f.Trouble:
+		where, args = "d.state <> 'waiting' AND d.host = ?", []any{f.Host}
+	default:
+		from, args = newestOf("deliveries", f.Host, f.Before, f.Limit)
+		from, where = "("+from+")", "d.host <> ''"
 	}
 	if f.Trouble {
 		where += " AND d.state IN ('refused', 'withheld', 'expired')"
@@ -87,9 +92,19 @@ func Sent(tx *store.Tx, f ExchangeFilter) ([]Exchanged, error) {
 	var list []Exchanged
 	err := tx.Raw(`SELECT d.id, d.host, COALESCE(NULLIF(peers.label, ''), hosts.name, '') AS name, o.verb, o.actor_id, d.post_id, d.state, d.status, d.attempts, d.reason,
 			d.created_at AS at, d.done_at
-		FROM deliveries d JOIN outgoing o ON o.id = d.outgoing_id LEFT JOIN peers ON peers.host = d.host LEFT JOIN hosts ON hosts.host = d.host
+		FROM `+from+` d JOIN outgoing o ON o.id = d.outgoing_id LEFT JOIN peers ON peers.host = d.host LEFT JOIN hosts ON hosts.host = d.host
 		WHERE `+where+" AND d.id < ? ORDER BY d.id DESC LIMIT ?", args...).Scan(&list).Error
 	return list, err
+}
+
+// newestOf asks for the newest rows of a queue that went to a host or came from
+// it. What waits and what is past have an index each.
+func newestOf(queue, host string, before int64, limit int) (sql string, args []any) {
+	arm := func(state string) string {
+		return "SELECT * FROM (SELECT * FROM " + queue + " WHERE host = ? AND state " + state + " 'waiting' AND id < ? ORDER BY id DESC LIMIT ?) newest"
+	}
+	args = []any{host, beforeOrNewest(before), limit}
+	return arm("=") + " UNION ALL " + arm("<>"), append(args, args...)
 }
 
 func beforeOrNewest(id int64) int64 {
