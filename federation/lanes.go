@@ -283,6 +283,12 @@ func (q *lanes) gave(lanes ...*lane) {
 	}
 }
 
+// leaveSQL gives lanes back in which nothing waits.
+func leaveSQL(queue string) string {
+	return `UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
+			WHERE queue = ? AND host IN ? AND (SELECT w.id FROM ` + queue + ` w WHERE w.host = lanes.host AND w.state = 'waiting' ORDER BY w.id LIMIT 1) IS NULL RETURNING host`
+}
+
 // leave gives those of the lanes back in which nothing waits, in the
 // transaction that records the last of their work, and returns them; the
 // others it keeps. The transaction must have asked holds: whoever adds a row
@@ -295,8 +301,7 @@ func (q *lanes) leave(tx *store.Tx, lanes ...*lane) (left []*lane, err error) {
 	}
 	var empty []string
 	err = tx.Ask(store.Question{
-		SQL: `UPDATE lanes SET waiting = FALSE, node = '', node_until = ?, failures = 0, failing_since = NULL, parked_at = NULL, error = ''
-			WHERE queue = ? AND host IN ? AND (SELECT w.id FROM ` + q.queue + ` w WHERE w.host = lanes.host AND w.state = 'waiting' ORDER BY w.id LIMIT 1) IS NULL RETURNING host`,
+		SQL:  leaveSQL(q.queue),
 		Args: []any{noLease, q.queue, hosts},
 		Row:  func(r *store.Row) { empty = append(empty, r.Text()) },
 	})

@@ -140,6 +140,32 @@ func part(group []*lane) (together, slow []*lane) {
 	return together, slow
 }
 
+// nextArrived asks for what hosts sent and is to be worked next.
+func nextArrived(dialect store.Dialect, hosts []string) (sql string, args []any) {
+	each := max(mostRound/len(hosts), 4)
+	var b strings.Builder
+	received := "received_at"
+	if dialect == store.SQLite {
+		received = "+" + received // or its driver would try one format of times after the other
+	}
+	args = make([]any, 0, 3*len(hosts))
+	for i := range store.Even(hosts) {
+		host := "" // to fill up: nothing waits for it
+		if i < len(hosts) {
+			host = hosts[i]
+		}
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		b.WriteString(`SELECT id, host, actor_uri, type, body, attempts, ` + received + `, unproven, held FROM (
+			SELECT i.*, SUM(length(body)) OVER (ORDER BY id) - length(body) AS ahead FROM (
+				SELECT id, host, actor_uri, type, body, attempts, received_at, unproven, held FROM incoming
+				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
+		args = append(args, host, each, mostRoundBytes/len(hosts))
+	}
+	return b.String(), args
+}
+
 // round reads the next activities of each host, and the policy about it. Of
 // hosts whose connection is paused nothing is worked: paused are their lanes.
 func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived, paused []*lane, err error) {
@@ -148,34 +174,14 @@ func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived,
 	for i, l := range group {
 		hosts[i] = l.Host
 	}
-	each := max(mostRound/len(group), 4)
-	var sql strings.Builder
-	received := "received_at"
-	if f.db.Dialect() == store.SQLite {
-		received = "+" + received // or its driver would try one format of times after the other
-	}
-	args := make([]any, 0, 3*len(group))
-	for i := range store.Even(hosts) {
-		host := "" // to fill up: nothing waits for it
-		if i < len(hosts) {
-			host = hosts[i]
-		}
-		if i > 0 {
-			sql.WriteString(" UNION ALL ")
-		}
-		sql.WriteString(`SELECT id, host, actor_uri, type, body, attempts, ` + received + `, unproven, held FROM (
-			SELECT i.*, SUM(length(body)) OVER (ORDER BY id) - length(body) AS ahead FROM (
-				SELECT id, host, actor_uri, type, body, attempts, received_at, unproven, held FROM incoming
-				WHERE host = ? AND state = 'waiting' ORDER BY id LIMIT ?) i) r WHERE ahead < ?`)
-		args = append(args, host, each, mostRoundBytes/len(group))
-	}
+	sql, args := nextArrived(f.db.Dialect(), hosts)
 	f.metrics.decisions.With().Inc()
 	err = f.db.Ask(ctx, func(tx *store.Tx) (err error) {
 		rows = rows[:0]
 		if decided, err = peers.Decide(tx, hosts); err != nil {
 			return err
 		}
-		err = tx.Ask(store.Question{SQL: sql.String(), Args: args, Row: func(r *store.Row) {
+		err = tx.Ask(store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
 			rows = append(rows, &arrived{ID: r.Int(), Host: r.Text(), ActorURI: r.Text(), Type: r.Text(), Body: r.Bytes(),
 				Attempts: r.Int(), ReceivedAt: r.Time(), Unproven: r.Bool(), held: r.Int()})
 		}})
