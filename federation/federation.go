@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,8 @@ type Deps struct {
 	Hosts int
 	// Receiving is how many servers' activities are worked at once; 64 if zero.
 	Receiving int
+	// Address says where a request came from; nil: RemoteAddr.
+	Address func(*http.Request) string
 }
 
 // Federation is the door. Routes mounts its addresses, Run does its work.
@@ -58,6 +61,7 @@ type Federation struct {
 	version  string
 	retryFor time.Duration
 	forget   func(addresses ...string) error
+	address  func(*http.Request) string
 	metrics  *metrics
 
 	looks      gatherer[*sender]
@@ -78,7 +82,7 @@ type Federation struct {
 	listsStale atomic.Bool // peers have changed, of which lists of ours may consist
 	refused    refusals
 	doorsteps  doorsteps
-	doorCalls  quota
+	knocks     knocks
 	refetched  limiter
 	badKeys    quota
 	forwards   quota
@@ -110,12 +114,12 @@ func New(d Deps) *Federation {
 	if d.Version == "" {
 		d.Version = "dev"
 	}
-	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor, forget: d.Forget,
+	f := &Federation{db: d.DB, egress: d.Egress, log: d.Log, site: d.DB.Site(), version: d.Version, retryFor: d.RetryFor, forget: d.Forget, address: d.Address,
 		metrics: newMetrics(d.Metrics), spreadNow: make(chan struct{}, 1), meetNow: make(chan struct{}, 1), choreNow: make(chan struct{}, 1), quoteNow: make(chan struct{}, 1), listNow: make(chan struct{}, 1),
 		threads: make(chan int64, mostThreadsWaiting), asideRoom: make(chan struct{}, mostAside)}
 	f.rooms = newRooms()
 	f.forwards.most = mostForwarded
-	f.doorCalls.most, f.pleas = mostDoorsteps, make(chan struct{}, 1)
+	f.pleas = make(chan struct{}, 1)
 	f.looks.do, f.intake.do, f.policies.do = f.lookAll, f.takeDown, f.decideAll
 	f.loads.do, f.receipts.do = f.loadAll, f.recordAll
 	f.incoming = newLanes(d.DB, d.Log, incomingQueue, d.Receiving, f.receiveLanes)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -37,8 +39,12 @@ const (
 	doorstepFailed = time.Minute
 	doorstepWithin = 10 * time.Second
 	// mostDoorsteps is how many servers that nobody knows are asked in a minute
-	// who they are.
-	mostDoorsteps = 30
+	// who they are. Of these one client's address may cause mostDoorstepsFrom, with
+	// mostDoorstepsOf in the name of one server: whoever makes up names must not
+	// use up what others need, and cannot speak for a server from elsewhere.
+	mostDoorsteps     = 30
+	mostDoorstepsFrom = 10
+	mostDoorstepsOf   = 5
 )
 
 // handshake is a message about connecting, as it was read: one of the three.
@@ -197,8 +203,10 @@ func (f *Federation) takeHandshake(r *http.Request, in *sender, h handshake, bod
 		}
 		return "", err
 	}
-	who, err := f.atDoorstep(r.Context(), in.host, h.actor, true)
-	if err != nil {
+	who, err := f.strangerAtDoorstep(r, in.host, h.actor)
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		return "", no
+	} else if err != nil {
 		return "", refuse(http.StatusUnauthorized, "key", "The server's own actor %s could not be read: %v", h.actor, err)
 	}
 	if who.keyID != in.claim.KeyID {
@@ -361,20 +369,26 @@ func (d *doorsteps) keep(actor string, one doorstep) {
 	d.known[actor] = one
 }
 
-// atDoorstep reads a server's own actor, unsigned and without following a
-// redirect. With remembered, what it said a moment ago is enough, and strangers
-// are asked so often only.
-func (f *Federation) atDoorstep(ctx context.Context, host, actor string, remembered bool) (doorstep, error) {
+// strangerAtDoorstep is atDoorstep for a request of somebody who is not known
+// yet: what the server said a moment ago is enough, and it is asked so often only.
+//
+// RFC 6585, section 4 (429); RFC 9110, section 10.2.3 (Retry-After).
+func (f *Federation) strangerAtDoorstep(r *http.Request, host, actor string) (doorstep, error) {
 	now := f.db.Now()
-	if one, ok := f.doorsteps.of(actor, now); ok && remembered {
+	if one, ok := f.doorsteps.of(actor, now); ok {
 		return one, one.err
 	}
-	if remembered {
-		if f.doorCalls.spent("", now) {
-			return doorstep{}, fault.New(fault.TooMany, "too many servers ask just now; try again later")
-		}
-		f.doorCalls.spend("", now)
+	if left, ok := f.knocks.take(f.from(r), host, now); !ok {
+		return doorstep{}, &refusal{status: http.StatusTooManyRequests, outcome: "busy", later: left + time.Second,
+			text: "Too many servers that are not known here ask just now. Send it again in a minute."}
 	}
+	return f.atDoorstep(r.Context(), host, actor)
+}
+
+// atDoorstep reads a server's own actor, unsigned and without following a
+// redirect, and remembers what it said.
+func (f *Federation) atDoorstep(ctx context.Context, host, actor string) (doorstep, error) {
+	now := f.db.Now()
 	one, err := f.readDoorstep(ctx, host, actor)
 	if ctx.Err() != nil {
 		return one, ctx.Err()
@@ -382,6 +396,40 @@ func (f *Federation) atDoorstep(ctx context.Context, host, actor string, remembe
 	one.err, one.at = err, now
 	f.doorsteps.keep(actor, one)
 	return one, err
+}
+
+// knocks bounds how often strangers make us ask a server who it is: first what
+// one client causes, so that it uses up no more of what all have together.
+type knocks struct{ paces }
+
+func (k *knocks) take(from, host string, now time.Time) (left time.Duration, ok bool) {
+	if left, ok = k.paces.take("from "+from, mostDoorstepsFrom, now); !ok {
+		return left, false
+	}
+	if left, ok = k.paces.take("from "+from+" of "+host, mostDoorstepsOf, now); !ok {
+		return left, false
+	}
+	return k.paces.take("all", mostDoorsteps, now)
+}
+
+// from is the address that a request came from; of IPv6 the network that one
+// customer has.
+//
+// RFC 6177 (a customer has a /64 or more).
+func (f *Federation) from(r *http.Request) string {
+	said := r.RemoteAddr
+	if host, _, err := net.SplitHostPort(said); err == nil {
+		said = host
+	}
+	if f.address != nil {
+		said = f.address(r)
+	}
+	addr, err := netip.ParseAddr(said)
+	if err != nil || !addr.Unmap().Is6() {
+		return said
+	}
+	network, _ := addr.WithZone("").Prefix(64) // 64 fits an IPv6 address
+	return network.String()
 }
 
 // readDoorstep fetches a server's own actor and believes it of its own origin.
@@ -498,7 +546,7 @@ func (f *Federation) LookAt(ctx context.Context, typed string) (peers.Candidate,
 	if actor == "" {
 		return c, nil
 	}
-	who, err := f.atDoorstep(ctx, c.Host, actor, false)
+	who, err := f.atDoorstep(ctx, c.Host, actor)
 	if err != nil {
 		f.log.InfoContext(ctx, "server has no actor of its own", "host", c.Host, "err", err)
 		c.Understood = false
@@ -523,7 +571,7 @@ func (f *Federation) Recheck(ctx context.Context, id int64) error {
 	}); err != nil || r.Direction != peers.In || r.State != peers.RequestWaiting {
 		return err
 	}
-	who, err := f.atDoorstep(ctx, r.Host, r.ActorURI, false)
+	who, err := f.atDoorstep(ctx, r.Host, r.ActorURI)
 	if err != nil {
 		f.log.InfoContext(ctx, "key not read anew", "host", r.Host, "err", err)
 		return fault.Keyed(fault.Conflict, "peers.recheck_silent",

@@ -100,7 +100,8 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 	}
 	s.metrics = newMetrics()
 	s.federation = federation.New(federation.Deps{DB: s.db, Egress: s.egress, Log: s.log, Metrics: s.metrics.meter,
-		Version: Version(), Forget: s.library.Forget, RetryFor: cfg.RetryFor, Hosts: cfg.DeliveryWorkers, Receiving: cfg.ReceiveWorkers})
+		Version: Version(), Forget: s.library.Forget, RetryFor: cfg.RetryFor, Hosts: cfg.DeliveryWorkers, Receiving: cfg.ReceiveWorkers,
+		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
 	s.auth = auth.New(s.db)
 	s.pages, err = web.New(web.Deps{DB: s.db, Auth: s.auth, Library: s.library, Remote: s.remotePicture, Peer: s.federation.Peer, Lookup: s.federation, Lists: s.federation, Peering: s.federation, Prober: s.federation,
 		Log: s.log, Now: opts.Now, Version: Version(),
