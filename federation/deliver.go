@@ -393,6 +393,9 @@ func (f *Federation) noteOut(tx *store.Tx, hosts []string) error {
 		if err := peers.NoteOut(tx, host); err != nil {
 			return err
 		}
+		if err := peers.NoteTaken(tx, host); err != nil {
+			return err
+		}
 		tx.AfterCommit(func() { f.refetched.allow("out "+host, tx.Now, signsEvery) })
 	}
 	return nil
@@ -420,8 +423,8 @@ func (f *Federation) acknowledgeRefusal(tx *store.Tx, l *lane, d answered) error
 		return err
 	}
 	if d.status == http.StatusUnauthorized || d.status == http.StatusForbidden {
-		f.refetched.forget("view " + l.Host)
-		return peers.NoteView(tx, l.Host, peers.ViewRefused)
+		tx.AfterCommit(func() { f.looksAnew(l.Host) })
+		return peers.NoteRefusal(tx, l.Host)
 	}
 	if err := f.deliveries.recovered(tx, l); err != nil || d.status != http.StatusGone {
 		return err

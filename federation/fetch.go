@@ -196,7 +196,7 @@ func (f *Federation) getWhere(ctx context.Context, address, accept string, most 
 	case res.Status != http.StatusOK:
 		f.metrics.fetched.With("refused").Inc()
 		if res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden {
-			f.refusedBy(ctx, host)
+			f.refusedBy(ctx, host, res.Status == http.StatusForbidden && wantsPeering(res))
 		}
 		return nil, statusFault(host, res)
 	}

@@ -187,7 +187,8 @@ func (f *Federation) renderHandshake(tx *store.Tx, m peers.Message, r peers.Requ
 }
 
 // heardFrom notes that a server which is allowed here sent or asked something
-// that was let in: it talks with this one, so it allows it.
+// that was let in: it talks with this one, so it allows it. One that refuses what
+// is sent to it is asked whether it still does.
 func (f *Federation) heardFrom(ctx context.Context, host string) {
 	if !f.refetched.allow("view "+host, f.db.Now(), viewEvery) {
 		return
@@ -197,8 +198,15 @@ func (f *Federation) heardFrom(ctx context.Context, host string) {
 		view, err = peers.ViewOf(tx, host)
 		return err
 	})
-	if err == nil && view != "" && view != peers.ViewAllowed {
-		err = f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return peers.NoteView(tx, host, peers.ViewAllowed) })
+	switch {
+	case err == nil && (view == peers.ViewUnknown || view == peers.ViewPending):
+		err = f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return peers.NoteHeard(tx, host) })
+	case err == nil && view == peers.ViewRefused && f.refetched.allow("still refused by "+host, f.db.Now(), viewEvery):
+		f.aside(context.WithoutCancel(ctx), func(ctx context.Context) {
+			if _, err := f.Probe(ctx, host); err != nil { // which notes what comes of it
+				f.log.Error("server that refused this one not asked again", "host", host, "err", err)
+			}
+		})
 	}
 	if err != nil {
 		f.refetched.forget("view " + host)
@@ -212,11 +220,34 @@ func (f *Federation) heardFrom(ctx context.Context, host string) {
 // tell something new.
 const viewEvery = 10 * time.Minute
 
-// refusedBy notes that a server which is allowed here refused a request of ours.
-func (f *Federation) refusedBy(ctx context.Context, host string) {
-	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return peers.NoteView(tx, host, peers.ViewRefused) })
-	if err != nil && ctx.Err() == nil {
+// refusedBy notes that a server which is allowed here refused a request of ours:
+// because the two are not connected, or for a reason that it does not say.
+func (f *Federation) refusedBy(ctx context.Context, host string, connect bool) {
+	note := peers.NoteUnread
+	if connect {
+		note = peers.NoteRefusal
+	}
+	if err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return note(tx, host) }); err != nil && ctx.Err() == nil {
 		f.log.Error("view of a server not noted", "host", host, "err", err)
 	}
+	f.looksAnew(host)
+}
+
+// looksAnew has it looked at again at once what the next exchange with a host tells.
+func (f *Federation) looksAnew(host string) {
 	f.refetched.forget("view " + host)
+	f.refetched.forget("out " + host)
+}
+
+// letInBy notes that a server showed something which it shows only to servers
+// that it allows. Of software that promises to keep closed what is not public
+// that is so of what is sent to it, too; of other software only a delivery tells.
+func (f *Federation) letInBy(ctx context.Context, known peers.Host) {
+	if !known.ClosedAudiences {
+		return
+	}
+	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return peers.NoteTaken(tx, known.Host) })
+	if err != nil && ctx.Err() == nil {
+		f.log.Error("view of a server not noted", "host", known.Host, "err", err)
+	}
 }

@@ -240,6 +240,7 @@ func (p *probe) signed(ctx context.Context) {
 	switch {
 	case err == nil:
 		p.say("signed", peers.ProbeOK, "ok")
+		p.f.letInBy(ctx, p.known)
 	case no != nil && no.Key == "federation.not_connected":
 		p.say("signed", peers.ProbeBad, "not_connected")
 	case status == http.StatusUnauthorized:

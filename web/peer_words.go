@@ -128,15 +128,22 @@ func kindWords(l *Locale, kind string) string {
 	return ""
 }
 
-// viewWords says what a server decided about this one.
-func viewWords(l *Locale, v peers.View) string {
-	switch v {
+// viewWords says what a server decided about this one, and what it does all the same.
+func viewWords(l *Locale, row peers.Row) string {
+	switch row.TheirView {
 	case peers.ViewPending:
 		return l.T("peers.view_pending")
 	case peers.ViewAllowed:
 		return l.T("peers.view_allowed")
 	case peers.ViewRefused:
-		return l.T("peers.view_refused")
+		since, last := row.TheirViewAt, row.Known.LastInAt
+		switch {
+		case since == nil:
+			return l.T("peers.view_refused")
+		case last != nil && last.After(*since):
+			return l.T("peers.view_refused_sends", "When", l.Moment(*since), "Last", l.Moment(*last))
+		}
+		return l.T("peers.view_refused_since", "When", l.Moment(*since))
 	}
 	return l.T("peers.view_unknown")
 }

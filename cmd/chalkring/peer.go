@@ -178,6 +178,7 @@ type shown struct {
 	Reason     string            `json:"reason"`
 	Source     string            `json:"source"`
 	TheirView  peers.View        `json:"their_view"`
+	ViewSince  *time.Time        `json:"their_view_at,omitempty"`
 	ReviewOn   string            `json:"review_on"`
 	Expires    string            `json:"expires"`
 	Software   string            `json:"software"`
@@ -200,7 +201,7 @@ type shownName struct {
 
 func shownOf(r peers.Row, now time.Time) shown {
 	s := shown{Host: r.Host, State: r.State(now), Standing: r.Standing, Match: "exact", Preset: r.Preset, Ceiling: r.Ceiling, Label: r.Label, Kind: r.Kind,
-		PublicNote: r.PublicNote, Note: r.Note, Reason: r.Reason, Source: r.Source, TheirView: r.TheirView, ReviewOn: peers.DayOf(r.ReviewOn),
+		PublicNote: r.PublicNote, Note: r.Note, Reason: r.Reason, Source: r.Source, TheirView: r.TheirView, ViewSince: r.TheirViewAt, ReviewOn: peers.DayOf(r.ReviewOn),
 		Expires: peers.DayOf(r.ExpiresAt), Software: strings.TrimSpace(r.Known.Software + " " + r.Known.Version), LastIn: r.Known.LastInAt, LastOut: r.Known.LastOutAt,
 		Waiting: r.Waiting, Created: r.CreatedAt, Changed: r.ChangedAt}
 	if r.Subtree || r.Standing == peers.Blocked {

@@ -14,7 +14,7 @@ func backupTables() []string {
 	return []string{
 		"site", "accounts", "account_keys", "account_counts", "users", "follows", "blocks", "mutes",
 		"invites", "sessions", "attempts", "oauth_apps", "oauth_codes", "oauth_tokens", "kept",
-		"scheduled_posts", "posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
+		"scheduled_posts", "posts", "fetched_posts", "post_mentions", "post_tags", "post_revisions", "attachments", "likes", "bookmarks",
 		"home_entries", "thread_mutes", "conversations", "conversation_posts", "tombstones",
 		"polls", "poll_options", "poll_votes", "pins", "ghosts", "featured_tags", "quote_approvals", "quote_lookups", "reports", "chores",
 		"lists", "list_members", "list_entries", "tag_follows", "filters", "filter_keywords", "filter_posts", "markers",

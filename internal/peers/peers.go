@@ -87,32 +87,33 @@ func (have Ceiling) rank() int {
 
 // Peer is what an administrator decided about a server.
 type Peer struct {
-	Host       string `gorm:"primaryKey"`
-	ID         int64  // for clients, which name everything by a number
-	Standing   Standing
-	Subtree    bool   // with every name below; a block always is
-	Label      string // what people call it: "Hillview Primary"
-	SortName   string // where it stands in a list by name: see sortName
-	Kind       string // school, region, university, mastodon, forum, other, or ""
-	PublicNote string // why, for everybody here
-	Note       string // for administrators
-	Reason     string // why, where the decision needs one
-	Source     string // how it came here: see Source…
-	Policy     `gorm:"embedded"`
-	TheirView  View
-	TheirHint  string // what they say of how they deal with us; words, decides nothing
-	KeyHash    string // fingerprint of their own actor's key when the connection was made
-	ReviewOn   *time.Time
-	ExpiresAt  *time.Time
-	EndedAt    *time.Time // since when it is paused, retired or expired
-	KeepUntil  *time.Time // of a retired one: until when its posts and ties are kept
-	PurgeAt    *time.Time // when what is known of it will be deleted
-	RetainedAt *time.Time // when what is older than Retention was last dropped
-	Holding    bool       // something of it waits to be looked at: see Decision
-	Withdraw   Withdrawal // of a retired one: what of ours it is asked to delete
-	ChangedBy  *int64     // nil: from the command line, or the server itself
-	CreatedAt  time.Time
-	ChangedAt  time.Time
+	Host        string `gorm:"primaryKey"`
+	ID          int64  // for clients, which name everything by a number
+	Standing    Standing
+	Subtree     bool   // with every name below; a block always is
+	Label       string // what people call it: "Hillview Primary"
+	SortName    string // where it stands in a list by name: see sortName
+	Kind        string // school, region, university, mastodon, forum, other, or ""
+	PublicNote  string // why, for everybody here
+	Note        string // for administrators
+	Reason      string // why, where the decision needs one
+	Source      string // how it came here: see Source…
+	Policy      `gorm:"embedded"`
+	TheirView   View
+	TheirViewAt *time.Time // since when; nil: not known
+	TheirHint   string     // what they say of how they deal with us; words, decides nothing
+	KeyHash     string     // fingerprint of their own actor's key when the connection was made
+	ReviewOn    *time.Time
+	ExpiresAt   *time.Time
+	EndedAt     *time.Time // since when it is paused, retired or expired
+	KeepUntil   *time.Time // of a retired one: until when its posts and ties are kept
+	PurgeAt     *time.Time // when what is known of it will be deleted
+	RetainedAt  *time.Time // when what is older than Retention was last dropped
+	Holding     bool       // something of it waits to be looked at: see Decision
+	Withdraw    Withdrawal // of a retired one: what of ours it is asked to delete
+	ChangedBy   *int64     // nil: from the command line, or the server itself
+	CreatedAt   time.Time
+	ChangedAt   time.Time
 }
 
 // View is what a peer decided about us, as far as is known.
@@ -398,7 +399,7 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 // keepLearned takes over what was learned of a peer, or waits of it, whatever is
 // decided about it.
 func (p *Peer) keepLearned(now Peer) {
-	p.ID, p.TheirView, p.TheirHint, p.KeyHash, p.Holding = now.ID, now.TheirView, now.TheirHint, now.KeyHash, now.Holding
+	p.ID, p.TheirView, p.TheirViewAt, p.TheirHint, p.KeyHash, p.Holding = now.ID, now.TheirView, now.TheirViewAt, now.TheirHint, now.KeyHash, now.Holding
 }
 
 // blockAbove returns the blocked domain above a host, or "".
