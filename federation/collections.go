@@ -229,14 +229,24 @@ func (f *Federation) outboxDocument(tx *store.Tx, q asked) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return listing{
+	var told []int64
+	a, err := listing{
 		id: f.site.Outbox(account.ID), owner: f.site.Actor(account.ID), typ: "OrderedCollection",
 		page: func(page store.Page) (community.Told, error) {
 			return community.OutboxOf(tx, q.viewer, account.ID, page)
 		},
 		count: func() (int, error) { return community.CountOutbox(tx, q.viewer, account.ID) },
-		items: func(posts []community.Post) ([]as2.Item, error) { return f.published(tx, q.viewer, posts) },
+		items: func(posts []community.Post) ([]as2.Item, error) {
+			for _, p := range posts {
+				if p.BoostOfID == nil {
+					told = append(told, p.ID)
+				}
+			}
+			return f.published(tx, q.viewer, posts)
+		},
 	}.answer(q, false)
+	a.posts = told
+	return a, err
 }
 
 // published tells posts as an outbox does: what was done.

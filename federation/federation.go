@@ -84,6 +84,7 @@ type Federation struct {
 	doorsteps  doorsteps
 	knocks     knocks
 	refetched  limiter
+	fetched    limiter // which server got which post of ours, lately
 	badKeys    quota
 	forwards   quota
 	pleas      chan struct{}

@@ -5,7 +5,10 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -114,6 +117,7 @@ type asked struct {
 type answer struct {
 	body   []byte
 	status int
+	posts  []int64 // of this server that are in it
 }
 
 // document200 makes a handler of a question for a document: it finds out who
@@ -144,6 +148,9 @@ func (f *Federation) document200(ask func(tx *store.Tx, q asked) (answer, error)
 			a, err = ask(tx, q)
 			return err
 		})
+		if err == nil {
+			f.notesFetched(r.Context(), q.viewer.Host, a.posts)
+		}
 		if gone := f.tombstone(r, q); gone.ID != "" && fault.Is(err, fault.Gone) {
 			a.body, err = as2.EncodeObject(gone)
 			a.status = http.StatusGone
@@ -155,6 +162,27 @@ func (f *Federation) document200(ask func(tx *store.Tx, q asked) (answer, error)
 		f.write(w, a)
 	}
 }
+
+// notesFetched remembers which posts a server got by asking for them.
+func (f *Federation) notesFetched(ctx context.Context, host string, posts []int64) {
+	key := func(id int64) string { return "fetched " + strconv.FormatInt(id, 10) + " " + host }
+	posts = slices.DeleteFunc(posts, func(id int64) bool { return host == "" || f.fetched.recent(key(id), f.db.Now(), fetchedEvery) })
+	if len(posts) == 0 {
+		return
+	}
+	if err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return community.Fetched(tx, host, posts) }); err != nil {
+		if ctx.Err() == nil {
+			f.log.Error("posts that a server fetched not noted", "host", host, "err", err)
+		}
+		return
+	}
+	for _, id := range posts {
+		f.fetched.allow(key(id), f.db.Now(), fetchedEvery)
+	}
+}
+
+// fetchedEvery is for how long it is not noted again that a server got a post.
+const fetchedEvery = time.Hour
 
 // tombstone is what is left at an address of something that was deleted: that
 // it was there. An account's key is not part of it. Whoever knew the account
@@ -381,7 +409,7 @@ func (f *Federation) postDocument(tx *store.Tx, q asked) (answer, error) {
 		o.Replies = &replies
 	}
 	body, err := as2.EncodeObject(o)
-	return answer{body: body}, err
+	return answer{body: body, posts: []int64{p.ID}}, err
 }
 
 // activityDocument answers with what happened here: to those who were told.
@@ -410,7 +438,11 @@ func (f *Federation) activityDocument(tx *store.Tx, q asked) (answer, error) {
 			return answer{}, err
 		}
 	}
-	return answer{body: o.Body}, nil
+	a := answer{body: o.Body}
+	if told == 0 {
+		a.posts = []int64{*o.PostID}
+	}
+	return a, nil
 }
 
 // boostDocument answers with the Announce that a boost is, as the outbox names

@@ -217,7 +217,7 @@ func (p *Pages) endFacts(l *Locale, peer peers.Peer, left community.Severances) 
 		facts = append(facts, Fact{Name: l.T("ends.why"), Value: peer.Reason})
 	}
 	if left.Follows > 0 {
-		facts = append(facts, Fact{Name: l.T("ends.put_aside"), Value: l.T("peer.n_follow", "Count", int(left.Follows))})
+		facts = append(facts, Fact{Name: l.T("ends.put_aside"), Value: l.T("ends.say_following", "Count", int(left.Follows))})
 	}
 	if left.Followers > 0 {
 		facts = append(facts, Fact{Name: l.T("ends.theirs"), Value: l.T("ends.theirs_say", "Count", int(left.Followers))})
@@ -346,7 +346,7 @@ func (p *Pages) endEffects(h *here, deed string, row peers.Row, i community.Impa
 	l := h.l
 	host, days := row.Host, int(peers.KeepEnded/(24*time.Hour))
 	ties := func(key string) string {
-		return l.T(key, "Following", l.T("peer.n_follow", "Count", i.Following), "Followed", l.T("peer.n_followed", "Count", i.Followers))
+		return l.T(key, "Following", l.T("ends.say_following", "Count", i.Following+i.Groups), "Followed", l.T("ends.say_followers", "Count", i.Followers))
 	}
 	var out []string
 	switch deed {

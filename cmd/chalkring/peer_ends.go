@@ -160,8 +160,8 @@ func (a peerImpact) Run(ctx context.Context, c *config.Config, io streams) error
 		row("posts here that quote theirs\t%d", i.Quotes)
 		row("posts from there, used here\t%d", i.Used)
 		row("posts from there, not used\t%d", i.Unused())
-		row("posts of ours there, not public\t%d", i.OursClosed)
-		row("public posts of ours there\t%d", i.OursPublic)
+		row("posts of ours it may have, not public\t%d", i.OursClosed)
+		row("public posts of ours it may have\t%d", i.OursPublic)
 		row("messages that wait for it\t%d", i.Waiting)
 	})
 	for _, w := range work {

@@ -206,6 +206,7 @@ func dropped(tx *store.Tx, c Chore, p peers.Peer, d Dropping) error {
 			`INSERT INTO severed_counts (peer, kind, ties, counted_at) SELECT peer, kind, COUNT(*), @now FROM severed_ties WHERE peer = @host GROUP BY peer, kind
 				ON CONFLICT (peer, kind) DO UPDATE SET ties = severed_counts.ties + excluded.ties, counted_at = excluded.counted_at`,
 			`DELETE FROM severed_ties WHERE peer = @host`,
+			`DELETE FROM fetched_posts WHERE host = @host`,
 			`UPDATE deliveries SET state = 'expired', reason = 'delivery.ended', done_at = @now WHERE host = @host AND state = 'waiting'`,
 			`UPDATE hosts SET name = '', software = '', version = '', actor_uri = '', shared_inbox = '', met_at = NULL, signatures = '', signatures_at = NULL,
 				last_in_at = NULL, last_out_at = NULL WHERE host = @host`,

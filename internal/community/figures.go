@@ -94,25 +94,38 @@ type Ties struct {
 	Waiting   int // messages for it that have not gone out
 }
 
-// TiesWith counts what binds this server to a host, and to what lies below its
-// name if below is set, as a block does.
+// TiesWith counts what binds this server to a host, under all the names of the
+// peer that it is, and to what lies below its name if below is set, as a block does.
 func TiesWith(tx *store.Tx, host string, below bool) (Ties, error) {
-	under := host
-	if below {
-		under = "%." + host
-	}
 	var t Ties
+	p, err := peers.Get(tx, host)
+	if fault.Is(err, fault.NotFound) {
+		p, err = peers.Peer{Host: host}, nil
+	}
+	if err != nil {
+		return t, err
+	}
+	r := reach{names: []string{host}}
+	if p.ID != 0 {
+		if r, err = reachOf(tx, p); err != nil {
+			return t, err
+		}
+	}
+	if below {
+		r.below, r.block = "%."+p.Host, true
+	}
+	of, args := r.on("a.host")
 	for _, c := range []struct {
 		into *int
 		sql  string
 	}{
-		{&t.Accounts, "SELECT COUNT(*) FROM accounts a WHERE (a.host = ? OR a.host LIKE ?) AND a.deleted_at IS NULL"},
-		{&t.Posts, "SELECT COUNT(*) FROM posts JOIN accounts a ON a.id = posts.author_id WHERE (a.host = ? OR a.host LIKE ?) AND posts.deleted_at IS NULL"},
-		{&t.Following, "SELECT COUNT(DISTINCT f.follower_id) FROM follows f JOIN accounts a ON a.id = f.target_id WHERE (a.host = ? OR a.host LIKE ?) AND f.state = 'accepted' AND f.follower_local"},
-		{&t.Followed, "SELECT COUNT(DISTINCT f.target_id) FROM follows f JOIN accounts a ON a.id = f.follower_id WHERE (a.host = ? OR a.host LIKE ?) AND f.state = 'accepted'"},
-		{&t.Waiting, "SELECT COUNT(*) FROM deliveries a WHERE (a.host = ? OR a.host LIKE ?) AND a.state = 'waiting'"},
+		{&t.Accounts, "SELECT COUNT(*) FROM accounts a WHERE a.deleted_at IS NULL AND "},
+		{&t.Posts, "SELECT COUNT(*) FROM posts JOIN accounts a ON a.id = posts.author_id WHERE posts.deleted_at IS NULL AND posts.boost_of_id IS NULL AND "},
+		{&t.Following, "SELECT COUNT(DISTINCT f.follower_id) FROM follows f JOIN accounts a ON a.id = f.target_id WHERE f.state = 'accepted' AND f.follower_local AND "},
+		{&t.Followed, "SELECT COUNT(DISTINCT f.target_id) FROM follows f JOIN accounts a ON a.id = f.follower_id WHERE f.state = 'accepted' AND "},
+		{&t.Waiting, "SELECT COUNT(*) FROM deliveries a WHERE a.state = 'waiting' AND "},
 	} {
-		if err := tx.Raw(c.sql, host, under).Scan(c.into).Error; err != nil {
+		if err := tx.Raw(c.sql+of, args...).Scan(c.into).Error; err != nil {
 			return t, err
 		}
 	}

@@ -15,17 +15,17 @@ const impactThreads = 30 * 24 * time.Hour
 // Impact is what the end of a connection changes, counted before it is decided.
 type Impact struct {
 	Host       string
-	People     int // here, with ties of any kind that end
+	People     int // here, with ties of any kind that end: each is told
 	Following  int // follows of somebody there
 	Followers  int // follows of somebody here, from there
 	Requests   int // follows either way that wait for an answer
 	Groups     int // memberships in groups there
 	Threads    int // conversations of the last 30 days between people here and there
 	Quotes     int // posts here that quote one from there
-	Posts      int // from there, here
+	Posts      int // from there, here; what they passed on is none
 	Used       int // of these, used by somebody here: a retirement keeps them for a while
 	Waiting    int // messages for it that have not gone out
-	OursClosed int // posts from here that it may have, for the network, followers, groups or people
+	OursClosed int // posts from here that it may have, for the network, followers, groups or people: as many as it is asked to delete
 	OursPublic int // and public ones
 	Blocked    bool
 }
@@ -55,7 +55,8 @@ func ImpactOf(tx *store.Tx, host string, block bool) (Impact, error) {
 		args []any
 	}{
 		{&i.People, `SELECT COUNT(*) FROM (SELECT f.follower_id FROM accounts a JOIN follows f ON f.target_id = a.id WHERE f.state = 'accepted' AND f.follower_local AND ` + of +
-			` UNION SELECT f.target_id FROM accounts a JOIN follows f ON f.follower_id = a.id WHERE f.state = 'accepted' AND ` + of + `) people`, twice},
+			` UNION SELECT f.target_id FROM accounts a JOIN follows f ON f.follower_id = a.id WHERE f.state = 'accepted' AND ` + of + `) people
+			JOIN users ON users.account_id = people.follower_id WHERE users.state = 'active'`, twice},
 		{&i.Following, `SELECT COUNT(*) FROM accounts a JOIN follows f ON f.target_id = a.id WHERE f.state = 'accepted' AND a.actor_type <> 'Group' AND ` + of, args},
 		{&i.Groups, `SELECT COUNT(*) FROM accounts a JOIN follows f ON f.target_id = a.id WHERE f.state = 'accepted' AND a.actor_type = 'Group' AND ` + of, args},
 		{&i.Followers, `SELECT COUNT(*) FROM accounts a JOIN follows f ON f.follower_id = a.id WHERE f.state = 'accepted' AND ` + of, args},
@@ -64,8 +65,8 @@ func ImpactOf(tx *store.Tx, host string, block bool) (Impact, error) {
 		{&i.Threads, "SELECT COUNT(*) FROM (" + sharedThreads(of) + ") threads", append([]any{store.FirstIDAt(tx.Now.Add(-impactThreads))}, args...)},
 		{&i.Quotes, `SELECT COUNT(*) FROM accounts a JOIN posts ON posts.author_id = a.id JOIN posts quoting ON quoting.quote_id = posts.id
 			WHERE quoting.author_host = '' AND quoting.deleted_at IS NULL AND ` + of, args},
-		{&i.Posts, "SELECT COUNT(*) FROM accounts a JOIN posts ON posts.author_id = a.id WHERE posts.deleted_at IS NULL AND " + of, args},
-		{&i.Used, "SELECT COUNT(*) FROM accounts a JOIN posts ON posts.author_id = a.id WHERE posts.deleted_at IS NULL AND " + of + " AND " + usedHere, args},
+		{&i.Posts, "SELECT COUNT(*) FROM accounts a JOIN posts ON posts.author_id = a.id WHERE posts.deleted_at IS NULL AND posts.boost_of_id IS NULL AND " + of, args},
+		{&i.Used, "SELECT COUNT(*) FROM accounts a JOIN posts ON posts.author_id = a.id WHERE posts.deleted_at IS NULL AND posts.boost_of_id IS NULL AND " + of + " AND " + usedHere, args},
 		{&i.Waiting, "SELECT COUNT(*) FROM deliveries d WHERE d.state = 'waiting' AND " + lanes, laneArgs},
 		{&i.OursClosed, "SELECT COUNT(*) FROM posts WHERE " + ours, oursArgs},
 		{&i.OursPublic, "SELECT COUNT(*) FROM posts WHERE " + oursPublic, publicArgs},

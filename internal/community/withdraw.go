@@ -13,8 +13,9 @@ const withdrawPiece = 20
 
 // withdrawable is the condition that a post from here, a row of posts, may be
 // at a server whose connection ends, and is among what is taken back: it was
-// delivered there, names somebody there, is of somebody whom people there
-// followed, or went to the whole network.
+// delivered or shown there, names or answers somebody there, is of somebody whom
+// people there followed, went to the whole network, or was passed on with the
+// conversation of another server, which does not say to whom.
 func withdrawable(p peers.Peer, r reach) (string, []any) {
 	var audiences []Audience
 	if p.Withdraw.Has(peers.WithdrawClosed) {
@@ -31,18 +32,28 @@ func withdrawable(p peers.Peer, r reach) (string, []any) {
 	all := append([]any{audiences}, args...)
 	where := `posts.author_host = '' AND posts.deleted_at IS NULL AND posts.boost_of_id IS NULL AND posts.audience IN ? AND (
 		EXISTS (SELECT 1 FROM deliveries d WHERE d.post_id = posts.id AND d.state IN ('delivered', 'waiting') AND ` + at("d.host") + `)
+		OR EXISTS (SELECT 1 FROM fetched_posts s WHERE s.post_id = posts.id AND ` + at("s.host") + `)
+		OR EXISTS (SELECT 1 FROM accounts a WHERE a.id = posts.in_reply_to_author AND a.host <> '' AND ` + at("a.host") + `)
 		OR EXISTS (SELECT 1 FROM post_mentions m JOIN accounts a ON a.id = m.account_id WHERE m.post_id = posts.id AND a.host <> '' AND ` + at("a.host") + `)
 		OR posts.audience IN ('public', 'followers', 'network') AND (
 			EXISTS (SELECT 1 FROM severed_ties t WHERE t.local_id = posts.author_id AND t.kind = 'follower' AND t.state = 'accepted' AND ` + at("t.host") + `)
 			OR EXISTS (SELECT 1 FROM follows f JOIN accounts a ON a.id = f.follower_id WHERE f.target_id = posts.author_id AND f.state = 'accepted'
 				AND NOT f.follower_local AND ` + at("a.host") + `))`
-	for range 3 {
+	for range 5 {
 		all = append(all, args...)
 	}
+	// a public answer is passed on by the server whose conversation it is in
+	where += ` OR posts.audience = 'public' AND EXISTS (SELECT 1 FROM posts root WHERE root.id = posts.thread_id AND root.author_host <> '')`
 	if p.Ceiling.Reaches(peers.CeilingNetwork) {
 		where += ` OR posts.audience = 'network'`
 	}
 	return where + ")", all
+}
+
+// Fetched writes down that a server got posts of this one by asking for them: it
+// is asked to delete them, too, should that be wanted.
+func Fetched(tx *store.Tx, host string, posts []int64) error {
+	return tx.Exec("INSERT INTO fetched_posts (post_id, host) SELECT id, ? FROM posts WHERE id IN ? ON CONFLICT DO NOTHING", host, posts).Error
 }
 
 // WithdrawMore returns the next posts from here that a server, whose connection

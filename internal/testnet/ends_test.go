@@ -374,3 +374,95 @@ func TestPurge(t *testing.T) {
 		}
 	})
 }
+
+// Of every kind of post and tie the card says what then happens, on both sides:
+// also of posts that the other server got by asking for them, of those that were
+// passed on, deleted or wait to be looked at, and of who follows two people.
+func TestImpactCardCountsEveryKind(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		oak, elm, ash := at{t, net.Start("oak.test")}, at{t, net.Start("elm.test")}, at{t, net.Start("ash.test")}
+		net.Befriend(oak.Server, elm.Server, ash.Server)
+		amira, cy, dan := oak.Teacher("amira"), oak.Teacher("cy"), oak.Teacher("dan")
+		bo, eve, ann := elm.Teacher("bo"), elm.Teacher("eve"), ash.Teacher("ann")
+		amira.Follow(bo.Handle())
+		amira.Follow(eve.Handle()) // two follows, one person
+		cy.Follow(bo.Handle())
+		bo.Follow(amira.Handle())
+		bo.Follow(ann.Handle())
+		ann.Follow(amira.Handle())
+		dan.Follow(ann.Handle())
+		net.Settle()
+
+		// ours: delivered to followers, boosted, answering, fetched, deleted
+		mine := amira.Publish("Number talks")
+		amira.PublishTo(community.Network, "Only for connected schools")
+		gone := amira.Publish("Written by mistake")
+		amira.PublishTo(community.School, "The staff room")
+		passed := cy.Publish("Passed on to followers")
+		cy.Publish("Nobody at elm has this")
+		theirs := ann.Publish("By a third school")
+		net.Settle()
+		amira.Boost(passed)
+		dan.Reply(theirs, "Fetched by elm with its conversation")
+		amira.Delete(gone)
+		first, second := bo.Publish("Exit tickets"), bo.Publish("Retrieval grids")
+		oops := bo.Publish("Taken back")
+		net.Settle()
+		cy.Reply(first, "We use them too")
+		bo.Reply(mine, "How long?")
+		bo.Boost(mine)
+		eve.Boost(first)
+		bo.Delete(oops)
+		net.Settle()
+		elm.write(func(tx *store.Tx) error {
+			p, err := community.PostByURI(tx, theirs.IRI)
+			if err == nil {
+				elm.Federation().FillThread(p)
+			}
+			return err
+		})
+		net.Settle()
+		oak.write(func(tx *store.Tx) error { // and one of elm's waits to be looked at
+			return tx.Exec("UPDATE peers SET hold = 'all' WHERE host = 'elm.test'").Error
+		})
+		bo.Publish("Waits")
+		net.Settle()
+
+		const had = "SELECT COUNT(*) FROM posts WHERE author_host = 'oak.test' AND boost_of_id IS NULL AND deleted_at IS NULL AND audience "
+		public, closed := elm.count(had+"= 'public'"), elm.count(had+"<> 'public'")
+		if public != 4 || closed != 1 {
+			t.Fatalf("elm has %d public and %d other posts of oak's", public, closed)
+		}
+		const taken = "SELECT COUNT(*) FROM posts WHERE author_host = 'oak.test' AND boost_of_id IS NULL AND deleted_at IS NOT NULL AND audience "
+		public0, closed0 := elm.count(taken+"= 'public'"), elm.count(taken+"<> 'public'")
+		card := oak.impact("elm.test")
+		posts := oak.count("SELECT COUNT(*) FROM posts WHERE author_host = 'elm.test' AND boost_of_id IS NULL AND deleted_at IS NULL")
+		people := oak.count("SELECT COUNT(DISTINCT f.follower_id) FROM follows f JOIN accounts a ON a.id = f.target_id WHERE f.follower_local AND a.host = 'elm.test'")
+		var ties community.Ties
+		oak.write(func(tx *store.Tx) (err error) { ties, err = community.TiesWith(tx, "elm.test", false); return err })
+		if ties.Following != people || ties.Posts != posts || card.Posts != posts {
+			t.Errorf("the page says that %d people follow and %d posts are here (the card: %d); it is %d and %d", ties.Following, ties.Posts, card.Posts, people, posts)
+		}
+		oak.end(peers.Retire, "elm.test", peers.Ending{Reason: "The project is over", Withdraw: peers.WithdrawClosed | peers.WithdrawPublic})
+		net.Settle()
+		for what, three := range map[string][3]int{
+			"follows":            {card.Following, 3, oak.count("SELECT COUNT(*) FROM severed_ties WHERE kind = 'follow'")},
+			"followers":          {card.Followers, 1, oak.count("SELECT COUNT(*) FROM severed_ties WHERE kind = 'follower'")},
+			"people told":        {card.People, 2, oak.count("SELECT COUNT(*) FROM notifications WHERE kind = 'severed'")},
+			"posts kept":         {card.Used, 2, oak.count("SELECT COUNT(*) FROM posts WHERE author_host = 'elm.test' AND boost_of_id IS NULL AND deleted_at IS NULL")},
+			"posts dropped":      {card.Unused(), 1, posts - oak.count("SELECT COUNT(*) FROM posts WHERE author_host = 'elm.test' AND boost_of_id IS NULL AND deleted_at IS NULL")},
+			"public posts back":  {card.OursPublic, public, elm.count(taken+"= 'public'") - public0},
+			"other posts back":   {card.OursClosed, closed, elm.count(taken+"<> 'public'") - closed0},
+			"public posts there": {0, elm.count(had + "= 'public'"), 0},
+			"other posts there":  {0, elm.count(had + "<> 'public'"), 0},
+			"posts that wait":    {1, 1, oak.count("SELECT COUNT(*) FROM held_items WHERE host = 'elm.test' AND decision = ''")},
+		} {
+			if three[0] != three[1] || three[1] != three[2] {
+				t.Errorf("%s: the card says %d, it should be %d, and then it is %d", what, three[0], three[1], three[2])
+			}
+		}
+		if !amira.Sees(first) || amira.Sees(second) {
+			t.Error("what somebody answered is gone, or what nobody used is kept")
+		}
+	})
+}
