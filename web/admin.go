@@ -71,9 +71,16 @@ func (p *Pages) adminRoutes(r *mux.Router) {
 func (p *Pages) admin(may func(community.Role) bool, fn handler) http.HandlerFunc {
 	return p.allowed(may, func(h *here, w http.ResponseWriter, r *http.Request) error {
 		h.frame.Here, h.frame.Shape, h.frame.Robots = Administer, Wide, "noindex"
-		if h.user.Role.MayModerate() && r.Method != http.MethodPost {
+		if r.Method != http.MethodPost {
 			err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
-				h.held, err = community.CountHeld(tx)
+				if h.user.Role.MayModerate() {
+					if h.held, err = community.CountHeld(tx); err != nil {
+						return err
+					}
+				}
+				if h.user.Role.MayManagePeers() {
+					h.asking, err = peers.CountAsking(tx)
+				}
 				return err
 			})
 			if err != nil {
@@ -145,7 +152,6 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 	var lanes []community.Lane
 	var knocking []peers.Host
 	var lists []Action
-	var asking int
 	var admitted map[string]bool
 	var reports, reviews, expired int
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
@@ -164,9 +170,6 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 			}
 		}
 		if lanes, err = community.Lanes(tx); err != nil {
-			return err
-		}
-		if asking, err = peers.CountAsking(tx); err != nil {
 			return err
 		}
 		if reviews, expired, err = peers.CountDue(tx); err != nil {
@@ -202,8 +205,8 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})
 	}
 	if h.user.Role.MayManagePeers() {
-		if asking > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_peers", "Count", asking), Icon: "waypoints", URL: peerRequestsPath})
+		if h.asking > 0 {
+			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_peers", "Count", h.asking), Icon: "waypoints", URL: peerRequestsPath})
 		}
 		if len(knocking) > 0 {
 			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})

@@ -22,10 +22,7 @@ type peerPage struct {
 	Tabs       Tabs
 	Parts      Tabs
 	School     SchoolView
-	State      State
-	Means      string // what the state means
-	Trouble    *State
-	Reason     string // why messages do not arrive there
+	Standing   peerStanding
 	Connection []Fact // what was decided, and what they decided
 	Facts      []Fact // what was learned by talking with it
 	Ties       []Count
@@ -42,6 +39,35 @@ type peerPage struct {
 	History    []logLine
 	More       string
 	Empty      EmptyState
+}
+
+// peerStanding is how it stands between a server and this one.
+type peerStanding struct {
+	Told    string // what is said of it when it changes while the page is open
+	State   State
+	Means   string // what the state means
+	Trouble *State
+	Reason  string // why messages do not arrive there
+}
+
+func (p *Pages) peerStanding(h *here, row peers.Row) peerStanding {
+	name := row.Label
+	if name == "" {
+		name = row.Known.Name
+	}
+	if name == "" {
+		name = row.Host
+	}
+	s := peerStanding{State: p.peerState(h, row), Trouble: p.peerTrouble(h, row), Means: stateMeans(h.l, row.State(p.Now()))}
+	said := s.State.Words
+	if s.Trouble != nil {
+		said += ", " + s.Trouble.Words
+	}
+	s.Told = h.l.T("live.peer_state", "Name", name, "State", said)
+	if row.Error != "" && row.FailingSince != nil {
+		s.Reason = laneReason(h.l, row.Error)
+	}
+	return s
 }
 
 // nameRow is a name under which a server is met.
@@ -150,13 +176,13 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 	l, at := h.l, peerPath(row.Host)
 	entry := row.ID != 0
 	card := p.peerCard(h, row, by)
+	h.frame.Live = livePeer + row.Host
 	name := card.School.Name
 	if name == "" {
 		name = row.Host
 	}
 	view := peerPage{
-		Head: PageHead{Title: name, Back: peersBack(l)}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, ""), School: card.School, State: card.State,
-		Means: stateMeans(l, row.State(p.Now())), Trouble: card.Trouble, Action: at,
+		Head: PageHead{Title: name, Back: peersBack(l)}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, ""), School: card.School, Standing: p.peerStanding(h, row), Action: at,
 		Ties: []Count{
 			{N: ties.Following, Words: l.T("peer.following", "Count", ties.Following)},
 			{N: ties.Followed, Words: l.T("peer.followed", "Count", ties.Followed)},
@@ -175,9 +201,6 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 	}
 	if n := len(lines); n > 0 {
 		view.More = pager(r, page, n, lines[0].ID, lines[n-1].ID).Older
-	}
-	if row.Error != "" && row.FailingSince != nil {
-		view.Reason = laneReason(l, row.Error)
 	}
 	view.Head.Actions, view.Head.Menu = peerActions(l, row, p.Now())
 	wrong := map[string]string{}
@@ -303,7 +326,7 @@ func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.A
 		}
 	}
 	if row.Standing != peers.Blocked {
-		add(l.T("peers.their_view"), viewWords(l, row))
+		add(l.T("peers.their_view"), viewWords(l, row.TheirView))
 		add(l.T("asking.hint"), hintWords(l, row.TheirHint))
 	}
 	add(l.T("peers.kind"), kindWords(l, row.Kind))

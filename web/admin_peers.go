@@ -48,15 +48,14 @@ func (p *Pages) peerTabs(h *here, current string) Tabs {
 	l := h.l
 	tabs := Tabs{Label: l.T("peers.parts"), Items: []Tab{
 		{Words: l.T("peers.part_servers"), URL: "/admin/peers", Count: -1},
-		{Words: l.T("peers.part_requests"), URL: "/admin/peers/requests", Count: -1},
-		{Words: l.T("peers.part_held"), URL: "/admin/peers/held", Count: -1},
+		{Words: l.T("peers.part_requests"), URL: peerRequestsPath, Count: h.asking, Live: askingCount},
 		{Words: l.T("peers.part_lists"), URL: "/admin/peers/lists", Count: -1},
 		{Words: l.T("peers.part_import"), URL: "/admin/peers/import", Count: -1},
 		{Words: l.T("peers.part_delivery"), URL: "/admin/delivery", Count: -1},
 		{Words: l.T("peers.part_log"), URL: "/admin/peers/audit", Count: -1},
 	}}
-	if !h.user.Role.MayModerate() { // what people wrote is not for whoever looks after the machines
-		tabs.Items = slices.DeleteFunc(tabs.Items, func(t Tab) bool { return t.URL == heldAt })
+	if h.frame.Live == "" {
+		h.frame.Live = liveAsking
 	}
 	for i := range tabs.Items {
 		tabs.Items[i].Current = tabs.Items[i].URL == current

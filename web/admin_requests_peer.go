@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -46,17 +47,24 @@ func (p *Pages) peerRequestRoutes(get, post func(path string, may func(community
 // peerRequestsPage is who asks to connect, whom this server has asked, who is
 // invited, and what became of it all.
 type peerRequestsPage struct {
-	Head    PageHead
-	Tabs    Tabs
-	Parts   Tabs
-	Asking  []askingCard
-	Asked   []peerRequestRow
-	Past    []peerRequestRow
-	Pager   Pager
+	Head  PageHead
+	Tabs  Tabs
+	Parts Tabs
+	requestParts
 	Code    string // of the invitation just made
 	CodeFor string
 	Errors  ErrorSummary
 	Fields  []FormField
+}
+
+// requestParts are the parts of the page that follow what happens while it is
+// open.
+type requestParts struct {
+	Asking  []askingCard
+	Asked   []peerRequestRow
+	Past    []peerRequestRow
+	Later   bool // Past is not the newest of them: it stays as it is
+	Pager   Pager
 	Invites []peerInviteRow
 	Empty   EmptyState
 }
@@ -64,6 +72,7 @@ type peerRequestsPage struct {
 // askingCard is a server that waits for an answer of this one.
 type askingCard struct {
 	ID      string
+	Told    string // what is said of it when it appears on a page that is open
 	School  SchoolView
 	Purpose string
 	Phrase  string
@@ -79,6 +88,7 @@ type askingCard struct {
 // peerRequestRow is another request in a list.
 type peerRequestRow struct {
 	ID     string
+	Told   string // as of an askingCard
 	School SchoolView
 	Words  string
 	Detail string
@@ -90,6 +100,8 @@ type peerRequestRow struct {
 
 // peerInviteRow is an invitation in a list.
 type peerInviteRow struct {
+	ID     string
+	Told   string // as of an askingCard
 	School SchoolView
 	Words  string
 	State  State
@@ -102,10 +114,35 @@ func (p *Pages) peerRequests(h *here, w http.ResponseWriter, r *http.Request) er
 }
 
 func (p *Pages) showPeerRequests(h *here, w http.ResponseWriter, r *http.Request, problem *fault.Error) error {
+	parts, err := p.requestParts(r.Context(), h, pageOf(r))
+	if err != nil {
+		return err
+	}
+	l := h.l
+	h.frame.Live = liveRequests
+	view := peerRequestsPage{requestParts: parts,
+		Head: PageHead{Title: l.T("asking.title"), Lead: l.T("asking.lead"), Actions: []Action{{Words: l.T("asking.ask"), Icon: "send", URL: askPeerPath, Main: true}}},
+		Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, peerRequestsPath),
+		Fields: []FormField{
+			{Name: "host", Label: l.T("asking.invite_host"), Hint: l.T("asking.invite_host_hint"), Value: r.PostFormValue("host"), Required: true, Code: true, Max: 300, Autocomplete: "off"},
+			askedPresetField(l, r.PostFormValue("preset"), ""),
+			{Name: "note", Label: l.T("asking.invite_note"), Value: r.PostFormValue("note"), Optional: true, Max: peers.MaxPurpose}},
+	}
+	if c, err := r.Cookie(codeCookie); err == nil && r.Method == http.MethodGet && c.Value != "" {
+		view.CodeFor, view.Code, _ = strings.Cut(c.Value, "/")
+		http.SetCookie(w, p.codeCookie("", -1))
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	var status int
+	view.Errors, status = blameFields(l, view.Fields, problem)
+	return p.render(h, w, status, "admin_peer_requests", view.Head.Title, view)
+}
+
+// requestParts reads what there is of requests and invitations.
+func (p *Pages) requestParts(ctx context.Context, h *here, page store.Page) (requestParts, error) {
 	var asking, asked, past []peers.Request
 	var invites []peers.Invitation
-	page := pageOf(r)
-	err := p.DB.Read(r.Context(), func(tx *store.Tx) (err error) {
+	err := p.DB.Read(ctx, func(tx *store.Tx) (err error) {
 		if asking, err = peers.WaitingRequests(tx, peers.In); err != nil {
 			return err
 		}
@@ -119,18 +156,11 @@ func (p *Pages) showPeerRequests(h *here, w http.ResponseWriter, r *http.Request
 		return err
 	})
 	if err != nil {
-		return err
+		return requestParts{}, err
 	}
 	l := h.l
-	view := peerRequestsPage{
-		Head: PageHead{Title: l.T("asking.title"), Lead: l.T("asking.lead"), Actions: []Action{{Words: l.T("asking.ask"), Icon: "send", URL: askPeerPath, Main: true}}},
-		Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, peerRequestsPath),
-		Empty: EmptyState{Icon: "waypoints", Title: l.T("asking.none"), Words: l.T("asking.none_words")},
-		Fields: []FormField{
-			{Name: "host", Label: l.T("asking.invite_host"), Hint: l.T("asking.invite_host_hint"), Value: r.PostFormValue("host"), Required: true, Code: true, Max: 300, Autocomplete: "off"},
-			askedPresetField(l, r.PostFormValue("preset"), ""),
-			{Name: "note", Label: l.T("asking.invite_note"), Value: r.PostFormValue("note"), Optional: true, Max: peers.MaxPurpose}},
-	}
+	view := requestParts{Later: page.MaxID > 0 || page.MinID > 0,
+		Empty: EmptyState{Icon: "waypoints", Title: l.T("asking.none"), Words: l.T("asking.none_words")}}
 	for _, one := range asking {
 		view.Asking = append(view.Asking, p.askingCard(h, one))
 	}
@@ -141,10 +171,10 @@ func (p *Pages) showPeerRequests(h *here, w http.ResponseWriter, r *http.Request
 		view.Past = append(view.Past, p.peerRequestRow(h, one))
 	}
 	if n := len(past); n > 0 {
-		view.Pager = pager(r, page, n, past[0].ID, past[n-1].ID)
+		view.Pager = pager(&http.Request{URL: &url.URL{Path: peerRequestsPath}}, page, n, past[0].ID, past[n-1].ID)
 	}
 	for _, i := range invites {
-		row := peerInviteRow{School: p.school(h, i.Host, ""), Words: l.T("asking.invite_words", "Preset", presetWords(l, i.Preset), "Date", l.Moment(i.ExpiresAt)), At: i.CreatedAt}
+		row := peerInviteRow{ID: "invite-" + digits(i.ID), School: p.school(h, i.Host, ""), Words: l.T("asking.invite_words", "Preset", presetWords(l, i.Preset), "Date", l.Moment(i.ExpiresAt)), At: i.CreatedAt}
 		switch {
 		case i.UsedAt != nil:
 			row.State = State{Tone: "good", Icon: "circle-check", Words: l.T("asking.invite_used")}
@@ -156,16 +186,10 @@ func (p *Pages) showPeerRequests(h *here, w http.ResponseWriter, r *http.Request
 			row.State = State{Tone: "wait", Icon: "clock", Words: l.T("asking.invite_open")}
 			row.Revoke = &Action{Words: l.T("asking.invite_revoke"), Icon: "x", URL: "/admin/peers/invitations/" + digits(i.ID) + "/revoke", Post: true, Danger: true}
 		}
+		row.Told = l.T("live.invite_state", "Host", i.Host, "State", row.State.Words)
 		view.Invites = append(view.Invites, row)
 	}
-	if c, err := r.Cookie(codeCookie); err == nil && r.Method == http.MethodGet && c.Value != "" {
-		view.CodeFor, view.Code, _ = strings.Cut(c.Value, "/")
-		http.SetCookie(w, p.codeCookie("", -1))
-		w.Header().Set("Cache-Control", "no-store")
-	}
-	var status int
-	view.Errors, status = blameFields(l, view.Fields, problem)
-	return p.render(h, w, status, "admin_peer_requests", view.Head.Title, view)
+	return view, nil
 }
 
 // askedPresetField asks what will hold for a server.
@@ -196,10 +220,11 @@ func likelyPreset(r peers.Request) string {
 
 func (p *Pages) askingCard(h *here, r peers.Request) askingCard {
 	l, id := h.l, digits(r.ID)
-	c := askingCard{ID: "request-" + id, School: p.school(h, r.Host, r.Name), Purpose: r.Purpose, Phrase: r.Phrase, At: r.CreatedAt, Key: r.KeyHash,
+	c := askingCard{ID: "request-" + id, Told: l.T("live.peer_asks", "Name", nameOf(r)), School: p.school(h, r.Host, r.Name), Purpose: r.Purpose, Phrase: r.Phrase, At: r.CreatedAt, Key: r.KeyHash,
 		Accept: peerRequestsPath + "/" + id + "/accept", Preset: askedPresetField(l, likelyPreset(r), r.Software),
 		Reject: Action{Words: l.T("asking.reject"), Icon: "x", URL: peerRequestsPath + "/" + id + "/reject", Danger: true}}
 	if r.KeyChangedAt != nil {
+		c.Told = l.T("live.peer_key", "Name", nameOf(r))
 		c.Notes = append(c.Notes, l.T("asking.key_changed", "When", l.Ago(*r.KeyChangedAt, p.Now())))
 	} else if r.Trouble == "peers.key_changed" {
 		c.Notes = append(c.Notes, l.T("asking.key_other"))
@@ -270,7 +295,34 @@ func (p *Pages) peerRequestRow(h *here, r peers.Request) peerRequestRow {
 	if r.State == peers.RequestFailed {
 		row.Detail = troubleWords(l, r.Trouble)
 	}
+	if words := answerWords(l, r); words != "" {
+		row.Detail = strings.TrimSpace(row.Detail + " " + words)
+	}
+	row.Told = strings.TrimSpace(l.T("live.peer_state", "Name", nameOf(r), "State", row.State.Words) + " " + row.Detail)
 	return row
+}
+
+// nameOf is what a server that asks, or was asked, is called here.
+func nameOf(r peers.Request) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.Host
+}
+
+// answerWords say whether the other side has this one's answer.
+func answerWords(l *Locale, r peers.Request) string {
+	switch {
+	case r.Direction != peers.In || !r.Connected() && r.State != peers.RequestRejected:
+		return ""
+	case strings.HasPrefix(r.Trouble, "delivery."):
+		return l.T("asking.answer_missing", "Reason", troubleWords(l, r.Trouble))
+	case r.DeliveredAt != nil:
+		return l.T("asking.answer_there")
+	case r.Connected():
+		return l.T("asking.answer_leaves")
+	}
+	return "" // rejected because it was blocked: nothing is said
 }
 
 // troubleWords says why a request is not taken.
@@ -465,7 +517,13 @@ func (p *Pages) confirmEndRequest(h *here, w http.ResponseWriter, r *http.Reques
 		return err
 	}
 	l, deed := h.l, mux.Vars(r)["deed"]
-	panel := ConfirmPanel{Action: peerRequestsPath + "/" + digits(request.ID) + "/" + deed, Cancel: peerRequestsPath,
+	h.frame.Live = liveRequest + digits(request.ID)
+	if problem == nil && !request.MayEnd(p.Now()) {
+		panel := p.overPanel(h, request)
+		panel.Told = "" // the page says it
+		return p.confirm(h, w, "/admin/peers", panel, nil)
+	}
+	panel := ConfirmPanel{ID: overID, Action: peerRequestsPath + "/" + digits(request.ID) + "/" + deed, Cancel: peerRequestsPath,
 		Inputs: []FormField{{Name: "reason", Kind: "textarea", Label: l.T("asking.why"), Hint: l.T("asking.why_hint"), Value: r.PostFormValue("reason"), Optional: true, Rows: 2, Max: peers.MaxPurpose}}}
 	if deed == "reject" {
 		panel.Title, panel.Button = l.T("asking.reject_title", "Host", request.Host), l.T("asking.reject")
@@ -546,11 +604,7 @@ func (p *Pages) uninvitePeer(h *here, w http.ResponseWriter, r *http.Request) er
 
 // peeringNotice says what a notification about a request to connect tells.
 func (p *Pages) peeringNotice(l *Locale, r peers.Request) (icon, words string) {
-	name := r.Name
-	if name == "" {
-		name = r.Host
-	}
-	args := []any{"Name", name, "Host", r.Host}
+	args := []any{"Name", nameOf(r), "Host", r.Host}
 	switch {
 	case r.Direction == peers.In && r.Waits(p.Now()) && r.RemindedAt != nil:
 		return "clock", l.T("notification.peering_soon", args...)

@@ -182,11 +182,13 @@ type Tabs struct {
 	Items []Tab
 }
 
-// Tab is one of Tabs. A negative Count is not shown.
+// Tab is one of Tabs. A negative Count is not shown; one that changes while the
+// page is open has an ID, Live, and is not shown when it is 0.
 type Tab struct {
 	Words, URL string
 	Current    bool
 	Count      int
+	Live       string
 }
 
 // Menu is a button that opens a list of actions. It works without a script.

@@ -169,6 +169,9 @@ type PictureSlot struct {
 // ConfirmPanel asks before something that cannot be taken back, and says its
 // effects in numbers first.
 type ConfirmPanel struct {
+	ID      string // where it may be over while it is shown
+	Told    string // what is said then
+	Over    string // there is nothing to confirm any more: leads on with these words
 	Title   string
 	Effects []string
 	Action  string

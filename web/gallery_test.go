@@ -186,14 +186,14 @@ func gallerySpecimens(l *Locale) []struct {
 		Name string
 		View any
 	}{
-		{"tabs", Tabs{"Kinds", []Tab{{"Everything", "#", true, -1}, {"Questions", "#", false, 3}, {"Practice", "#", false, 12}}}},
+		{"tabs", Tabs{"Kinds", []Tab{{"Everything", "#", true, -1, ""}, {"Questions", "#", false, 3, ""}, {"Practice", "#", false, 12, ""}}}},
 		{"flash", Flash{"done", "Your post is on its way to 4 schools.", &Action{Words: "Undo", URL: "/undo", Post: true}}},
 		{"flash", Flash{"problem", "The picture was too large. Nothing else was lost.", nil}},
 		{"feed", Feed{Posts: posts, Pager: Pager{"/home?min=9", "/home?max=5"}}},
 		{"empty", EmptyState{"waypoints", "Here you read what connected schools share", "No school is connected yet. An administrator decides which servers take part.", &Action{Words: "See how connecting works", Icon: "arrow-right", URL: "/peering", Main: true}}},
 		{"thread", galleryThread(l)},
 		{"composer", galleryComposer(l, "practice")},
-		{"profile-head", ProfileHead{Person: amira, Bio: "<p>Year 3 at Oak Primary. Maths, talk, and the wet playground.</p>", Facts: []FactHTML{{"Teaches", "Year 3"}, {"Ask me about", "Exit tickets"}}, Counts: []Tab{{"followers", "#", false, 34}, {"following", "#", false, 21}}, Note: "Follows you", Actions: []Action{{Words: "Follow", Icon: "user-plus", URL: "/f", Post: true, Main: true}}, Menu: []Action{{Words: "Mute", Icon: "volume-x", URL: "/m", Post: true}, {Words: "Block", Icon: "user-x", URL: "/b", Post: true, Danger: true}}}},
+		{"profile-head", ProfileHead{Person: amira, Bio: "<p>Year 3 at Oak Primary. Maths, talk, and the wet playground.</p>", Facts: []FactHTML{{"Teaches", "Year 3"}, {"Ask me about", "Exit tickets"}}, Counts: []Tab{{"followers", "#", false, 34, ""}, {"following", "#", false, 21, ""}}, Note: "Follows you", Actions: []Action{{Words: "Follow", Icon: "user-plus", URL: "/f", Post: true, Main: true}}, Menu: []Action{{Words: "Mute", Icon: "volume-x", URL: "/m", Post: true}, {Words: "Block", Icon: "user-x", URL: "/b", Post: true, Danger: true}}}},
 		{"person-card", PersonCard{Person: bo, Bio: "English at Elm Secondary. Reading ages, drama, patience.", Actions: []Action{{Words: "Following", Icon: "check", URL: "/f", Post: true, Pressed: true}}, Menu: more}},
 		{"notifications", []NotificationItem{
 			{ID: "1", Icon: "message-circle", Person: bo, Words: "<strong>Bo Lindqvist</strong> replied to your post", At: galleryNow.Add(-4 * time.Minute), URL: "/posts/11", Excerpt: "We do the same with whiteboards. The nearly pile is the one worth talking about.", Unread: true},

@@ -13,6 +13,7 @@ import (
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -32,7 +33,7 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	news := p.DB.Subscribe(community.PostLanded, community.PostEdited, community.PostReacted, community.PostDeleted, community.NotificationArrived)
+	news := p.DB.Subscribe(s.topics()...)
 	defer news.Close()
 	out := http.NewResponseController(w)
 	_ = out.SetReadDeadline(time.Time{}) // a stream outlives the time that a request has; not every writer has deadlines
@@ -50,7 +51,15 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 		}
 		return out.Flush()
 	}
-	if send("retry: 3000\n: listening\n\n") != nil {
+	hello := "retry: 3000\n: listening\n\n"
+	if s.desk != nil { // what happened since the page was made, or while the line was broken
+		now, err := s.parts(r.Context(), true)
+		if err != nil {
+			p.Log.WarnContext(r.Context(), "live event not made", "stream", s.name, "err", err)
+		}
+		hello += now
+	}
+	if send(hello) != nil {
 		return nil // the reader left; there is nobody to tell
 	}
 	tick := time.NewTicker(beat)
@@ -61,12 +70,15 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 		case <-r.Context().Done():
 			return nil
 		case <-tick.C:
-			if _, _, err := p.Auth.Signed(r.Context(), p.Auth.CookieToken(r)); err != nil {
+			if !s.still(r) {
 				return nil
 			}
 			event = ": still here\n\n"
 		case n, ok := <-news.C:
 			if !ok {
+				return nil
+			}
+			if s.desk != nil && !s.still(r) {
 				return nil
 			}
 			if event, err = s.event(r.Context(), n); err != nil {
@@ -87,10 +99,27 @@ type stream struct {
 	name   string
 	thread int64 // the first post, for a thread
 	list   int64 // the reader's own, for a list
+	desk   *desk
+}
+
+// topics are what a stream has to hear of.
+func (s stream) topics() []store.Topic {
+	if s.desk != nil {
+		return []store.Topic{peers.RequestsChanged, peers.Changed, community.AccountChanged, community.NotificationArrived}
+	}
+	return []store.Topic{community.PostLanded, community.PostEdited, community.PostReacted, community.PostDeleted, community.NotificationArrived}
 }
 
 func (p *Pages) stream(ctx context.Context, h *here, name string) (stream, error) {
 	s := stream{p: p, h: h, name: name}
+	if o, ok := deskOf(name); ok {
+		if !h.user.Role.MayManagePeers() {
+			return s, notYourRole()
+		}
+		s.name, _, _ = strings.Cut(name, ":")
+		s.desk = &o
+		return s, nil
+	}
 	if rest, ok := strings.CutPrefix(name, "list:"); ok {
 		if s.list, ok = iri.ParseID(rest); ok {
 			s.name, h.place = "list", community.FilterHome
@@ -119,6 +148,9 @@ func (p *Pages) stream(ctx context.Context, h *here, name string) (stream, error
 
 // event is what a piece of news means to this stream, or "".
 func (s stream) event(ctx context.Context, n store.News) (string, error) {
+	if s.desk != nil {
+		return s.deskEvent(ctx, n)
+	}
 	switch n.Topic {
 	case community.NotificationArrived:
 		if n.ID != s.h.me.ID {
@@ -341,6 +373,10 @@ func (s stream) fragment(template, id string, view any) (string, error) {
 	if err := s.p.templates.Fragment(&b, s.h.l, template, view); err != nil {
 		return "", err
 	}
-	lines := strings.ReplaceAll(strings.ReplaceAll(b.String(), "\r", ""), "\n", "\ndata: ")
-	return "event: post\nid: " + id + "\ndata: " + lines + "\n\n", nil
+	return "event: post\nid: " + id + "\n" + data(b.String()) + "\n", nil
+}
+
+// data writes what an event brings, a field a line.
+func data(html string) string {
+	return "data: " + strings.ReplaceAll(strings.ReplaceAll(html, "\r", ""), "\n", "\ndata: ") + "\n"
 }

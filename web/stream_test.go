@@ -14,9 +14,8 @@ import (
 	"github.com/chalkring/chalkring/internal/store"
 )
 
-// listen opens a live stream as the browser's person, and returns what reads it
-// up to the first event with the words.
-func (b *browser) listen(stream string) func(words string) string {
+// tune opens a live stream as the browser's person.
+func (b *browser) tune(stream string) *bufio.Scanner {
 	t := b.c.t
 	t.Helper()
 	s := httptest.NewServer(b.c.pages)
@@ -38,6 +37,15 @@ func (b *browser) listen(stream string) func(words string) string {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() && lines.Text() != ": listening" {
 	}
+	return lines
+}
+
+// listen opens a live stream as the browser's person, and returns what reads it
+// up to the first event with the words.
+func (b *browser) listen(stream string) func(words string) string {
+	t := b.c.t
+	t.Helper()
+	lines := b.tune(stream)
 	return func(words string) string {
 		t.Helper()
 		var heard strings.Builder

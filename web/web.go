@@ -117,6 +117,7 @@ type here struct {
 	frame   Frame
 	schools int                        // connected schools that a network post reaches
 	held    int                        // what waits for review, on a moderator's pages of the administration
+	asking  int                        // servers that ask to connect, on the pages of those who decide about it
 	place   community.FilterContext    // which of the reader's filters count on this page
 	quiet   map[string]community.Quiet // servers on this page with which nothing is exchanged now
 }
@@ -159,10 +160,14 @@ func (p *Pages) members(fn handler) http.HandlerFunc {
 func (p *Pages) allowed(may func(community.Role) bool, fn handler) http.HandlerFunc {
 	return p.members(func(h *here, w http.ResponseWriter, r *http.Request) error {
 		if !may(h.user.Role) {
-			return fault.Keyed(fault.Forbidden, "error.not_your_role", "Your role does not open this page. Ask an administrator of this server.", nil)
+			return notYourRole()
 		}
 		return fn(h, w, r)
 	})
+}
+
+func notYourRole() error {
+	return fault.Keyed(fault.Forbidden, "error.not_your_role", "Your role does not open this page. Ask an administrator of this server.", nil)
 }
 
 // Refuse answers a request that came no further than the guard before all

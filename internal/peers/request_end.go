@@ -98,7 +98,21 @@ func dropRequests(tx *store.Tx, hosts ...string) error {
 	if err := revokeInvitations(tx, hosts...); err != nil {
 		return err
 	}
-	return tx.Exec("UPDATE peer_requests SET state = CASE WHEN direction = 'in' THEN 'rejected' ELSE 'withdrawn' END, decided_at = ?, code = '' WHERE "+open, tx.Now, hosts).Error
+	res := tx.Exec("UPDATE peer_requests SET state = CASE WHEN direction = 'in' THEN 'rejected' ELSE 'withdrawn' END, decided_at = ?, code = '' WHERE "+open, tx.Now, hosts)
+	if res.RowsAffected > 0 {
+		announceRequests(tx, hosts)
+	}
+	return res.Error
+}
+
+// announceRequests tells that something changed about the requests of hosts; of
+// many it is told once.
+func announceRequests(tx *store.Tx, hosts []string) {
+	key := ""
+	if len(hosts) == 1 {
+		key = hosts[0]
+	}
+	tx.AnnounceKey(RequestsChanged, key)
 }
 
 // closeRequests takes back what this server asked of one with which it ends the
@@ -120,7 +134,11 @@ func closeRequests(tx *store.Tx, host string) error {
 // revokeInvitations ends what was offered to servers before somebody decided
 // otherwise about them.
 func revokeInvitations(tx *store.Tx, hosts ...string) error {
-	return tx.Exec("UPDATE peer_invitations SET revoked_at = ? WHERE host IN ? AND used_at IS NULL AND revoked_at IS NULL", tx.Now, hosts).Error
+	res := tx.Exec("UPDATE peer_invitations SET revoked_at = ? WHERE host IN ? AND used_at IS NULL AND revoked_at IS NULL", tx.Now, hosts)
+	if res.RowsAffected > 0 {
+		announceRequests(tx, hosts)
+	}
+	return res.Error
 }
 
 // SweepRequests ends requests whose time is over, and returns those of which
@@ -157,7 +175,7 @@ func expireRequest(tx *store.Tx, r Request) error {
 	if err := unsay(tx, r, SayOffer); err != nil {
 		return err
 	}
-	if err := changeView(tx, r.Host, ViewUnknown, ViewPending); err != nil {
+	if err := tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view = ?", ViewUnknown, r.Host, ViewPending).Error; err != nil {
 		return err
 	}
 	return Record(tx, Line{Action: "peer.request_expired", Subject: r.Host, Before: string(r.Direction)})

@@ -79,7 +79,7 @@ func Said(tx *store.Tx, m Message) error {
 		return err
 	}
 	switch m.Kind {
-	case SayOffer:
+	case SayOffer, SayReject:
 		return tx.Exec("UPDATE peer_requests SET delivered_at = ?, trouble = '' WHERE id = ?", tx.Now, m.RequestID).Error
 	case SayAccept, SayTrial:
 		r, err := RequestByID(tx, m.RequestID)

@@ -1,9 +1,10 @@
 import { scroller } from "./page";
+import { renew } from "./parts";
 import { counted, tell, words } from "./words";
 
 // /live sends rendered fragments: "post" brings a post (an element with the
 // same id is replaced), "gone" names one that is to go, "unread" counts
-// notifications. EventSource comes back by itself when the line breaks.
+// notifications, "part" brings pieces of the page anew. EventSource comes back by itself when the line breaks.
 
 const waiting: HTMLElement[] = [];
 
@@ -17,6 +18,7 @@ export function listen(): void {
 		source = new EventSource(url);
 		source.addEventListener("post", (e) => arrive((e as MessageEvent<string>).data));
 		source.addEventListener("gone", (e) => document.getElementById(`post-${(e as MessageEvent<string>).data}`)?.remove());
+		source.addEventListener("part", (e) => renew((e as MessageEvent<string>).data));
 		source.addEventListener("unread", (e) => unread(Number((e as MessageEvent<string>).data)));
 	};
 	open();
