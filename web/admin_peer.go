@@ -326,7 +326,7 @@ func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.A
 		}
 	}
 	if row.Standing != peers.Blocked {
-		add(l.T("peers.their_view"), viewWords(l, row.TheirView))
+		add(l.T("peers.their_view"), viewWords(l, row))
 		add(l.T("asking.hint"), hintWords(l, row.TheirHint))
 	}
 	add(l.T("peers.kind"), kindWords(l, row.Kind))

@@ -343,7 +343,7 @@ func Withdraw(tx *store.Tx, by int64, id int64, why string) (Request, error) {
 	if err := say(tx, r, SayUndoOffer, why); err != nil {
 		return r, err
 	}
-	if err := tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view = ?", ViewUnknown, r.Host, ViewPending).Error; err != nil {
+	if err := changeView(tx, r.Host, ViewUnknown, ViewPending); err != nil {
 		return r, err
 	}
 	return r, Record(tx, Line{ActorID: actor(by), Action: "peer.withdraw", Subject: r.Host, Reason: why})
@@ -440,17 +440,23 @@ func setPeer(tx *store.Tx, r Request, view View) error {
 	if err := tx.Model(&Peer{}).Where("host = ?", r.Host).Updates(fields).Error; err != nil {
 		return err
 	}
-	if view == ViewPending { // what a request of theirs has proven already stays
-		return tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view <> ?", view, r.Host, ViewAllowed).Error
-	}
-	if view == ViewUnknown {
+	switch view {
+	case ViewUnknown:
 		return nil
+	case ViewPending: // what a request of theirs has proven already stays
+		return changeView(tx, r.Host, view, ViewUnknown, ViewRefused)
 	}
 	return setView(tx, r.Host, view)
 }
 
+// setView writes down what a server said about this one.
 func setView(tx *store.Tx, host string, view View) error {
-	return tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view <> ?", view, host, view).Error
+	return changeView(tx, host, view, ViewUnknown, ViewPending, ViewAllowed, ViewRefused)
+}
+
+// changeView is setView where something else was known, and that was one of from.
+func changeView(tx *store.Tx, host string, view View, from ...View) error {
+	return tx.Exec("UPDATE peers SET their_view = ?, their_view_at = ? WHERE host = ? AND their_view <> ? AND their_view IN ?", view, tx.Now, host, view, from).Error
 }
 
 // ViewOf returns what is known of how the peer behind a host sees this server;
@@ -461,11 +467,39 @@ func ViewOf(tx *store.Tx, host string) (View, error) {
 	return view, err
 }
 
-// NoteView remembers what an exchange with a host has proven about how its
+// acceptedLately is for how long a message that a server took counts for more
+// than that it does not show a document.
+const acceptedLately = 24 * time.Hour
+
+// NoteHeard remembers that a server sent or asked something, which it does not
+// of one that it has not allowed. What it refuses it refuses all the same:
+// whether it takes what is sent to it, only that can tell.
+func NoteHeard(tx *store.Tx, host string) error {
+	return noteView(tx, host, ViewAllowed, "their_view IN ?", []View{ViewUnknown, ViewPending})
+}
+
+// NoteTaken remembers that a server which refused what was sent to it takes it again.
+func NoteTaken(tx *store.Tx, host string) error {
+	return noteView(tx, host, ViewAllowed, "their_view = ?", ViewRefused)
+}
+
+// NoteRefusal remembers that a server refused what was sent to it.
+func NoteRefusal(tx *store.Tx, host string) error {
+	return noteView(tx, host, ViewRefused, "their_view <> ?", ViewRefused)
+}
+
+// NoteUnread remembers that a server did not show a document. That may be about
+// the document alone: from one that took something lately it says nothing more.
+func NoteUnread(tx *store.Tx, host string) error {
+	return noteView(tx, host, ViewRefused, "their_view <> ? AND NOT (their_view = ? AND EXISTS (SELECT 1 FROM hosts WHERE hosts.host = ? AND hosts.last_out_at > ?))",
+		ViewRefused, ViewAllowed, host, tx.Now.Add(-acceptedLately))
+}
+
+// noteView remembers what an exchange with a host has proven about how its
 // server sees this one. Only of allowed peers it means something.
-func NoteView(tx *store.Tx, host string, view View) error {
-	res := tx.Exec(`UPDATE peers SET their_view = ? WHERE standing = ? AND their_view <> ?
-		AND id IN (SELECT peer_id FROM peer_hosts WHERE host = ? AND confirmed_at IS NOT NULL)`, view, Allowed, view, host)
+func noteView(tx *store.Tx, host string, view View, where string, args ...any) error {
+	res := tx.Exec("UPDATE peers SET their_view = ?, their_view_at = ? WHERE standing = ? AND "+where+
+		" AND id IN (SELECT peer_id FROM peer_hosts WHERE host = ? AND confirmed_at IS NOT NULL)", append(append([]any{view, tx.Now, Allowed}, args...), host)...)
 	if res.RowsAffected > 0 {
 		tx.AnnounceKey(RequestsChanged, host)
 	}

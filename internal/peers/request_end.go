@@ -175,7 +175,7 @@ func expireRequest(tx *store.Tx, r Request) error {
 	if err := unsay(tx, r, SayOffer); err != nil {
 		return err
 	}
-	if err := tx.Exec("UPDATE peers SET their_view = ? WHERE host = ? AND their_view = ?", ViewUnknown, r.Host, ViewPending).Error; err != nil {
+	if err := changeView(tx, r.Host, ViewUnknown, ViewPending); err != nil {
 		return err
 	}
 	return Record(tx, Line{Action: "peer.request_expired", Subject: r.Host, Before: string(r.Direction)})
