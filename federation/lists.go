@@ -450,6 +450,9 @@ func readList(body []byte) (peers.Fetched, error) {
 	if err != nil {
 		return peers.Fetched{}, &listTrouble{listKey(faultKey(err)), err}
 	}
+	if file.Partial { // what is on its other pages may take back what is on this one
+		return peers.Fetched{}, trouble("peerlist.no_list", "it is one page of a list")
+	}
 	bad := len(file.Faults)
 	for _, e := range file.Entries {
 		if _, err := iri.NormaliseHost(e.Host, true); err != nil {

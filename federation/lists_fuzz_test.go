@@ -27,6 +27,7 @@ func FuzzSignedList(f *testing.F) {
 	f.Add([]byte(document))
 	f.Add([]byte("#domain\nelm.test\n"))
 	f.Add([]byte(`[{"domain":"elm.test","suspended_at":"2026-01-01T00:00:00Z"}]`))
+	f.Add([]byte(`[{"id":"https://fires.test/changes/0198c0de-0001-7000-8000-000000000000","type":"Recommendation","entityKind":"domain","entityKey":"elm.test","recommendedPolicy":"drop"}]`))
 	f.Add([]byte(`{"entries":[{"host":{}},null,{"host":"a.test","expires":"never"}],"retractions":["x",{}],"proof":[{},{"type":"DataIntegrityProof"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		list, err := readList(body)

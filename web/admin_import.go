@@ -83,7 +83,7 @@ func (p *Pages) showImports(h *here, w http.ResponseWriter, r *http.Request, pro
 	l := h.l
 	view := importsPage{Head: PageHead{Title: l.T("import.title"), Lead: l.T("import.lead")}, Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, importsAt),
 		Empty: l.T("import.no_imports"), Fields: []FormField{
-			{Name: "file", Kind: "file", Label: l.T("import.file"), Hint: l.T("import.file_hint"), Accept: ".csv,.txt,.json,text/csv,text/plain,application/json"},
+			{Name: "file", Kind: "file", Label: l.T("import.file"), Hint: l.T("import.file_hint"), Accept: ".csv,.txt,.json,.jsonld,text/csv,text/plain,application/json,application/ld+json"},
 			{Name: "text", Kind: "textarea", Label: l.T("import.text"), Value: r.PostFormValue("text"), Optional: true, Rows: 4, Code: true},
 			{Name: "direction", Kind: "radio", Label: l.T("import.direction"), Options: []Option{
 				{Value: "", Words: l.T("import.direction_file"), Detail: l.T("import.direction_file_detail"), Selected: r.PostFormValue("direction") == ""},
@@ -167,6 +167,8 @@ func formatWords(l *Locale, f peers.Format) string {
 		return l.T("import.format_chalkring")
 	case peers.FormatChalkringList:
 		return l.T("import.format_chalkring_list")
+	case peers.FormatFIRES:
+		return l.T("import.format_fires")
 	}
 	return l.T("import.format_plain")
 }
@@ -252,6 +254,7 @@ type importLine struct {
 	What string // what it asks for
 	Why  string // why it lies where it lies
 	Note string // what the file says of the server
+	Tags string // the labels that it has there
 	Ties string
 	Mark *State // what became of it
 }
@@ -387,6 +390,9 @@ func pileText(l *Locale, show string, draft bool) string {
 func importLineOf(l *Locale, im peers.Import, e peers.ImportEntry) importLine {
 	says := e.Entry()
 	line := importLine{Line: e.Line, Host: e.Host, Note: says.Note}
+	if im.Format == peers.FormatFIRES { // has no private notes
+		line.Tags = says.PrivateNote
+	}
 	if e.Why != "" {
 		line.Why = l.T(e.Why, "About", e.About)
 	}
@@ -397,7 +403,9 @@ func importLineOf(l *Locale, im peers.Import, e peers.ImportEntry) importLine {
 		line.Ties = l.T("import.has_ties")
 	}
 	switch {
-	case e.Pile == peers.PileRefused && e.Deed == "":
+	case says.Notice != "":
+		line.What = noticeWords(l, says.Notice)
+	case e.Pile == peers.PileRefused && e.Deed == peers.DeedNone:
 	case says.Emergency:
 		line.What = l.T("import.wants_pause")
 	case e.Deed == peers.DeedDeny:
@@ -431,8 +439,22 @@ func importLineOf(l *Locale, im peers.Import, e peers.ImportEntry) importLine {
 	return line
 }
 
+// noticeWords says what a file says of a server that it asks nothing for.
+func noticeWords(l *Locale, n peers.Notice) string {
+	switch n {
+	case peers.NoticeAdvisory:
+		return l.T("import.says_advisory")
+	case peers.NoticeTakenBack:
+		return l.T("import.says_taken_back")
+	}
+	return l.T("import.wants_nothing")
+}
+
 // limitWords says what less of a server the file wants.
 func limitWords(l *Locale, says peers.ListEntry) string {
+	if says.Notice != "" {
+		return noticeWords(l, says.Notice)
+	}
 	var parts []string
 	if says.Severity == peers.SeveritySilence {
 		parts = append(parts, l.T("import.wants_silence"))
@@ -443,16 +465,29 @@ func limitWords(l *Locale, says peers.ListEntry) string {
 	if says.RejectReports {
 		parts = append(parts, l.T("import.wants_no_reports"))
 	}
-	if len(parts) == 0 {
-		return l.T("import.wants_nothing")
+	if says.Media == peers.MediaClick {
+		parts = append(parts, l.T("import.wants_click"))
 	}
-	return l.T("import.wants_less", "What", strings.Join(parts, ", "))
+	if says.Refuse.Has(peers.ClassReplies) {
+		parts = append(parts, l.T("import.wants_no_replies"))
+	}
+	words := l.T("import.wants_nothing")
+	if len(parts) > 0 {
+		words = l.T("import.wants_less", "What", strings.Join(parts, ", "))
+	}
+	if says.Left != "" {
+		words += " " + l.T("import.wants_left", "Filters", says.Left)
+	}
+	return words
 }
 
 // remarkFacts are what imported lists say against a server, for its page.
 func remarkFacts(l *Locale, remarks []peers.Remark) (facts []Fact) {
 	for _, r := range remarks {
 		words := limitWords(l, r.Says)
+		if r.Says.Notice != "" && r.Says.PrivateNote != "" {
+			words += " " + l.T("import.tags", "Tags", r.Says.PrivateNote)
+		}
 		if r.Says.Note != "" {
 			words += " " + l.T("import.note", "Note", r.Says.Note)
 		}

@@ -111,6 +111,42 @@ func TestImportIsLookedAtThenDecidedThenUndone(t *testing.T) {
 	}
 }
 
+// What a list only says of a server is shown, on the import and on the server's page, and decides nothing.
+func TestImportOfFIRESShowsWhatItOnlySays(t *testing.T) {
+	o := openOffice(t)
+	o.ring()
+	admin := community.ITAdmin
+	change := func(n int, kind, host, more string) string {
+		return fmt.Sprintf(`{"id":"https://fires.example/changes/0198c0de-%04x-7000-8000-000000000000","type":%q,"entityKind":"domain","entityKey":%q%s}`, n, kind, host, more)
+	}
+	page := `{"@context":["https://www.w3.org/ns/activitystreams","https://fires.fedimod.org/context/fires.jsonld"],"type":"OrderedCollection","items":[` + strings.Join([]string{
+		change(1, "Recommendation", "new.example", `,"recommendedPolicy":"drop","labels":["https://fires.example/labels/<b>spam"]`),
+		change(2, "Recommendation", "loud.example", `,"recommendedPolicy":"filter","recommendedFilters":["auto-sensitive","reject-replies","age-restrict"]`),
+		change(3, "Advisory", "stranger.example", `,"labels":["https://fires.example/labels/rude"]`), change(4, "Retraction", "foe.example", ""),
+		change(5, "Advisory", "friend.example", ""), change(6, "Retraction", "friend.example", "")}, ",") + `]}`
+	if rec := o.uploads(admin, "snapshot.json", page, nil); rec.Code != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", rec.Code, mainOf(rec.Body.String()))
+	}
+	o.sees(admin, "/admin/peers/import/1", "FIRES, a dataset", "new.example", "Block, with every name below it.", "Labels: https://fires.example/labels/&lt;b&gt;spam", "Block one server")
+	o.sees(admin, "/admin/peers/import/1?show=conflict", "foe.example", "the list takes back what it said", "You block it, and that stays.",
+		"Limit: pictures and files on click only, no answers or mentions from there. Filters that do not exist here: age-restrict.")
+	o.sees(admin, "/admin/peers/import/1?show=there", "friend.example", "Line 6 is later and counts.")
+	o.sees(admin, "/admin/peers/import/1?show=refused", "stranger.example", "Nothing: an early warning.")
+	o.sees(admin, "/admin/peers/stranger.example", "Import 1: snapshot.json", "Nothing: an early warning. Labels: https://fires.example/labels/rude")
+	o.leads(admin, "/admin/peers/import/1/apply", url.Values{"conflicts": {"file"}}, "/admin/peers/import/1")
+	for host, want := range map[string]peers.Standing{"new.example": peers.Blocked, "foe.example": peers.Blocked, "friend.example": peers.Allowed, "stranger.example": peers.Unknown} {
+		if s, _ := o.standing(host); s != want {
+			t.Errorf("%s is %q", host, s)
+		}
+	}
+	for cover, words := range map[string]string{`"type":"Dataset"`: "This only describes a dataset.", `"type":"OrderedCollection","totalItems":3`: "only the cover of a list"} {
+		rec := o.uploads(admin, "dataset.json", `{"@context":"https://fires.fedimod.org/context/fires.jsonld",`+cover+`}`, nil)
+		if rec.Code != http.StatusUnprocessableEntity || !strings.Contains(rec.Body.String(), words) {
+			t.Errorf("%s: %d %s", cover, rec.Code, mainOf(rec.Body.String()))
+		}
+	}
+}
+
 func TestImportAsksWhatTheFileDoesNotSay(t *testing.T) {
 	o := openOffice(t)
 	admin := community.ITAdmin

@@ -17,7 +17,7 @@ import (
 )
 
 type peerImport struct {
-	File      string `arg:"" optional:"" help:"The list, in a format of Mastodon, GoToSocial, FediBlockHole, RapidBlock, IFTAS or Chalkring; - is standard input."`
+	File      string `arg:"" optional:"" help:"The list, in a format of Mastodon, GoToSocial, FediBlockHole, RapidBlock, IFTAS, FIRES or Chalkring; - is standard input."`
 	Apply     bool   `help:"Decide what the dry run shows. Without it nothing is decided."`
 	As        string `enum:"allow,deny,file" default:"file" help:"What the servers in it are for, where the file does not say so: allow or deny."`
 	Preset    string `enum:"partner,network,trial,friendly,listen,file," default:"" help:"How close new servers are to be: partner, network, trial, friendly or listen; file is what a list of Chalkring says of each."`

@@ -110,9 +110,10 @@ type Deed string
 
 // The deeds.
 const (
+	DeedNone  Deed = "" // nothing: see Notice
 	DeedAllow Deed = "allow"
 	DeedDeny  Deed = "deny"
-	DeedLimit Deed = "limit" // a peer is silenced, or its media or reports refused
+	DeedLimit Deed = "limit" // a peer is silenced, or its media, answers or reports refused
 )
 
 // EntryState is what became of an entry.
@@ -165,6 +166,9 @@ type says struct {
 	Media         MediaPolicy `json:"media,omitempty"`
 	Reports       ReportsIn   `json:"reports,omitempty"`
 	Emergency     bool        `json:"emergency,omitempty"`
+	Notice        Notice      `json:"notice,omitempty"`
+	Refuse        Classes     `json:"refuse,omitempty"`
+	Left          string      `json:"left,omitempty"`
 }
 
 // Entry is what the file says of the server.
@@ -172,7 +176,8 @@ func (e ImportEntry) Entry() ListEntry {
 	var s says
 	_ = json.Unmarshal([]byte(e.Says), &s) // written here
 	l := ListEntry{Host: e.Host, Label: s.Label, Tier: s.Tier, Note: s.Note, PrivateNote: s.PrivateNote, Expires: s.Expires, Deny: e.Deed == DeedDeny && !s.Emergency, Emergency: s.Emergency,
-		RejectMedia: s.RejectMedia, RejectReports: s.RejectReports, Ceiling: s.Ceiling, Hold: s.Hold, Media: s.Media, Reports: s.Reports, Line: int(e.Line)}
+		RejectMedia: s.RejectMedia, RejectReports: s.RejectReports, Ceiling: s.Ceiling, Hold: s.Hold, Media: s.Media, Reports: s.Reports, Line: int(e.Line),
+		Notice: s.Notice, Refuse: s.Refuse, Left: s.Left}
 	if s.Subtree {
 		l.Match = MatchSubtree
 	}
@@ -184,7 +189,7 @@ func (e ImportEntry) Entry() ListEntry {
 
 func (e *ImportEntry) keep(l ListEntry) {
 	b, err := json.Marshal(says{l.Label, l.Tier, l.Match == MatchSubtree, l.Note, l.PrivateNote, l.Expires, l.Severity == SeveritySilence, l.RejectMedia, l.RejectReports,
-		l.Ceiling, l.Hold, l.Media, l.Reports, l.Emergency && !l.Deny})
+		l.Ceiling, l.Hold, l.Media, l.Reports, l.Emergency && !l.Deny, l.Notice, l.Refuse, l.Left})
 	if err == nil && len(b) > 2 {
 		e.Says = string(b)
 	}

@@ -35,6 +35,11 @@ func DryRun(tx *store.Tx, f ListFile) ([]ImportEntry, error) {
 		}
 		e.Host = host
 		e.keep(l)
+		if l.Over != 0 {
+			e.Pile, e.Why, e.About = PileThere, "import.overtaken", strconv.Itoa(l.Over)
+			out = append(out, e)
+			continue
+		}
 		if first, twice := at[host]; twice {
 			// The stricter of two lines counts: what is refused anywhere is not connected with.
 			had := &out[first]
@@ -73,9 +78,11 @@ func DryRun(tx *store.Tx, f ListFile) ([]ImportEntry, error) {
 
 func deedOf(l ListEntry) Deed {
 	switch {
+	case l.Notice != "":
+		return DeedNone
 	case l.Deny, l.Emergency: // an emergency stops what there is, and lets nobody in
 		return DeedDeny
-	case l.Severity == SeveritySilence, l.Severity == SeverityNoop, l.RejectMedia, l.RejectReports:
+	case l.Severity == SeveritySilence, l.Severity == SeverityNoop, l.RejectMedia, l.RejectReports, l.Refuse != 0:
 		return DeedLimit
 	}
 	return DeedAllow
@@ -185,6 +192,10 @@ func (d decisions) judge(e *ImportEntry, denied map[string]int) {
 	}
 	e.Pile, e.Why, e.About, e.Ties = PileNew, "", "", d.ties[e.Host]
 	l := e.Entry()
+	if l.Notice != "" {
+		e.Pile, e.Why = noted(l.Notice, p.Standing)
+		return
+	}
 	for _, above := range withParents(e.Host)[1:] {
 		if line, ok := denied[above]; ok && e.Deed != DeedDeny {
 			e.Pile, e.Why, e.About = PileRefused, "import.below_refused", strconv.Itoa(line)
@@ -246,6 +257,25 @@ func (d decisions) judge(e *ImportEntry, denied map[string]int) {
 	}
 }
 
+// noted is where a line lies that asks for nothing: it opens nothing and ends
+// nothing. What a list has taken back may be why something was decided here, and
+// that is for a person to look at.
+func noted(n Notice, s Standing) (Pile, string) {
+	switch {
+	case n == NoticeTakenBack && s == Blocked:
+		return PileConflict, "import.taken_back_blocked"
+	case n == NoticeTakenBack && s == Allowed:
+		return PileConflict, "import.taken_back_connected"
+	case n == NoticeTakenBack:
+		return PileThere, "import.taken_back"
+	case s == Blocked:
+		return PileThere, "import.blocked_already"
+	case s == Allowed:
+		return PileThere, "import.only_said"
+	}
+	return PileRefused, "import.limits_stranger" // by which its page finds the remark
+}
+
 // limited is a policy with what the entry wants less of.
 func (l ListEntry) limited(p Policy) Policy {
 	if l.Severity == SeveritySilence {
@@ -257,6 +287,10 @@ func (l ListEntry) limited(p Policy) Policy {
 	if l.RejectReports {
 		p.ReportsIn = ReportsRefuse
 	}
+	if l.Media == MediaClick && p.Media == MediaProxy {
+		p.Media = MediaClick
+	}
+	p.Inbound &^= l.Refuse
 	return p
 }
 

@@ -41,6 +41,10 @@ type ListEntry struct {
 	Media         MediaPolicy `json:"-"`
 	Reports       ReportsIn   `json:"-"`
 	Source        string      `json:"-"`
+	Notice        Notice      `json:"-"` // it asks for nothing; this and what follows only FIRES has
+	Refuse        Classes     `json:"-"` // what is not to be taken from there
+	Left          string      `json:"-"` // what it asks for that does not exist here
+	Over          int         `json:"-"` // the Line of a later change about the same server, which counts instead
 }
 
 // What an entry's Match says.
@@ -77,6 +81,7 @@ const (
 	FormatRapidBlock     Format = "rapidblock"      // a JSON object of names
 	FormatChalkring      Format = "chalkring"       // chalkring_peers.csv
 	FormatChalkringList  Format = "chalkring-list"  // JSON, signed by who publishes it
+	FormatFIRES          Format = "fires"           // JSON-LD, the snapshot of a dataset or its changes
 )
 
 // Direction is whether the servers of a list are to be connected with or refused.
@@ -101,7 +106,8 @@ const (
 type ListFile struct {
 	Format      Format
 	Direction   Direction // of the entries; DirectionOfFile where each says it for itself
-	Name        string    // this and the next two: only a Chalkring list has them
+	Partial     bool      // it is a page of a longer list
+	Name        string    // this and the next two: only a Chalkring list and a dataset of FIRES have them
 	Publisher   string
 	Updated     *time.Time
 	Entries     []ListEntry
@@ -122,11 +128,18 @@ func DetectList(list []byte) Format {
 	text := bytes.TrimSpace(bytes.TrimPrefix(list, utf8BOM))
 	switch {
 	case bytes.HasPrefix(text, []byte("[")):
+		if firstElement(text).isFIRES() {
+			return FormatFIRES
+		}
 		return FormatGoToSocial
 	case bytes.HasPrefix(text, []byte("{")):
-		var members map[string]json.RawMessage
-		if json.Unmarshal(text, &members) == nil && members["blocks"] != nil && members["entries"] == nil {
+		var members jsonObject
+		switch err := json.Unmarshal(text, &members); {
+		case err != nil || members["entries"] != nil:
+		case members["blocks"] != nil:
 			return FormatRapidBlock
+		case members.isFIRES():
+			return FormatFIRES
 		}
 		return FormatChalkringList
 	}
@@ -152,7 +165,7 @@ func DetectList(list []byte) Format {
 }
 
 // ReadList reads a list. A direction counts for the whole list, except for one
-// of ours, which says of each server what it is on it for. Without a direction
+// of ours and one of FIRES, which say of each server what it is on it for. Without a direction
 // a list of mere names fails with the key "import.which". A line that cannot be
 // read is among the Faults; only a list of which nothing can be read, or that
 // is too large, fails.
@@ -175,13 +188,15 @@ func ReadList(list []byte, d Direction) (ListFile, error) {
 		err = f.readRapidBlock(list)
 	case FormatChalkringList:
 		err = f.readChalkringList(list)
+	case FormatFIRES:
+		err = f.readFIRES(list)
 	default:
 		err = f.readCSV(list)
 	}
 	if err != nil {
 		return ListFile{}, err
 	}
-	if f.Format.Tiers() {
+	if f.Format.Tiers() || f.Format == FormatFIRES {
 		f.Direction = DirectionOfFile
 	} else if f.Direction == DirectionOfFile {
 		return ListFile{}, listFault("import.which", "The file does not say whether its servers are to be connected with or refused. Choose one.")
@@ -204,12 +219,14 @@ func listFault(key, message string) error {
 	return fault.Invalidf("file", "%s", message).WithKey(key, nil)
 }
 
+var errTooMany = listFault("import.many", "There are too many servers in the file: 50,000 at most.")
+
 func (f *ListFile) add(e ListEntry) error {
 	if len(f.Entries)+len(f.Faults) >= MaxListEntries {
-		return listFault("import.many", "There are too many servers in the file: 50,000 at most.")
+		return errTooMany
 	}
-	e.Host = strings.TrimSpace(e.Host)
-	if e.Host == "" || len(e.Host) > maxListHost {
+	written := strings.TrimSpace(e.Host)
+	if e.Host = clipped(written, maxListHost); e.Host == "" || len(written) > maxListHost {
 		f.Faults = append(f.Faults, ListFault{e.Line, clipped(e.Host, 100), "import.no_name"})
 		return nil
 	}
@@ -217,7 +234,7 @@ func (f *ListFile) add(e ListEntry) error {
 		until := e.Expires.UTC().Truncate(time.Millisecond)
 		e.Expires = &until
 	}
-	e.Host, e.Label = clipped(e.Host, maxListHost), clipped(e.Label, maxLabel)
+	e.Label = clipped(e.Label, maxLabel)
 	e.Note, e.PrivateNote, e.Source = clipped(e.Note, maxNote), clipped(e.PrivateNote, maxNote), clipped(e.Source, maxLabel)
 	e.Reason = clipped(e.Reason, maxNote)
 	f.Entries = append(f.Entries, e)
@@ -226,7 +243,7 @@ func (f *ListFile) add(e ListEntry) error {
 
 func (f *ListFile) fail(line int, text, key string) error {
 	if len(f.Entries)+len(f.Faults) >= MaxListEntries {
-		return listFault("import.many", "There are too many servers in the file: 50,000 at most.")
+		return errTooMany
 	}
 	f.Faults = append(f.Faults, ListFault{line, clipped(text, 100), key})
 	return nil

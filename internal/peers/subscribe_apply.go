@@ -252,7 +252,7 @@ func statements(tx *store.Tx, s Subscription, file ListFile) []SubEntry {
 	says := make([]SubEntry, 0, len(file.Entries))
 	for _, e := range file.Entries {
 		host, err := Normalise(tx, e.Host)
-		if err != nil || e.Expires != nil && !e.Expires.After(tx.Now) || e.Severity == SeveritySilence || e.Severity == SeverityNoop {
+		if err != nil || e.Expires != nil && !e.Expires.After(tx.Now) || e.Severity == SeveritySilence || e.Severity == SeverityNoop || e.Notice != "" || e.Over != 0 {
 			continue
 		}
 		row := SubEntry{SubID: s.ID, Host: host, Label: e.Label, Tier: e.Tier, Subtree: e.Match == MatchSubtree && !e.Deny, Deny: e.Deny, Note: e.Note,
