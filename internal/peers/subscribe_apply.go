@@ -354,6 +354,7 @@ type ground struct {
 	others   map[string][]vote // what other lists say
 	applied  map[string]Draft  // the last that came of a list
 	drafted  map[string]bool   // hosts about which this list has proposed something
+	open     []int64           // its proposals that wait for a decision
 	byHand   map[string]bool   // and those about which a person decided otherwise
 	ended    map[int64]bool    // lists of those that are followed no more
 	software map[string]string
@@ -437,6 +438,9 @@ func lookAround(tx *store.Tx, s Subscription, hosts []string) (*ground, error) {
 		}
 		if d.SubID == s.ID && (d.What == DraftAllow || d.What == DraftChange || d.What == DraftBlock) {
 			g.drafted[d.Host] = true
+		}
+		if d.SubID == s.ID && (d.State == DraftOpen || d.State == DraftFailed) && (d.What == DraftAllow || d.What == DraftChange || d.What == DraftBlock || d.What == DraftRemove) {
+			g.open = append(g.open, d.ID)
 		}
 	}
 	var ended []int64
@@ -554,9 +558,8 @@ func (c *Change) apply(tx *store.Tx, s Subscription, ops []listOp) error {
 			return err
 		}
 	}
-	if kind == opGone || kind == opChange || kind == opAdd {
-		err := tx.Exec("DELETE FROM list_drafts WHERE sub_id = ? AND host IN ? AND state IN ('open', 'failed') AND what IN ('allow', 'change', 'block', 'remove')", s.ID, hosts).Error
-		if err != nil {
+	if (kind == opGone || kind == opChange || kind == opAdd) && len(g.open) > 0 { // by their numbers: by host, a database may go through all that waits
+		if err := tx.Exec("DELETE FROM list_drafts WHERE id IN ? AND state IN ('open', 'failed')", g.open).Error; err != nil {
 			return err
 		}
 	}
