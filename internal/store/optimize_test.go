@@ -48,3 +48,45 @@ func TestOptimizeLooksAtWhatHasGrown(t *testing.T) {
 		t.Errorf("known of 2002 rows: %q", got)
 	}
 }
+
+// No samples of rows are kept, with which SQLite would plan a statement anew for
+// each value: not of its own looks, and not where somebody else had them made.
+func TestNoSamplesOfRows(t *testing.T) {
+	file := storetest.File(t)
+	samples := func(db *store.DB) (n int) {
+		read(t, db, func(tx *store.Tx) error {
+			return tx.Raw("SELECT COUNT(*) FROM sqlite_master WHERE name = 'sqlite_stat4'").Scan(&n).Error
+		})
+		if n > 0 {
+			read(t, db, func(tx *store.Tx) error { return tx.Raw("SELECT COUNT(*) FROM sqlite_stat4").Scan(&n).Error })
+		}
+		return n
+	}
+	db := storetest.OpenURL(t, file)
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error {
+		for i := range int64(100) {
+			if err := tx.Create(&thing{ID: i + 1, Name: fmt.Sprint(i), At: tx.Now}).Error; err != nil {
+				return err
+			}
+		}
+		return tx.Exec("CREATE INDEX things_name ON things (name)").Error
+	})
+	if err := db.Optimize(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := samples(db); n != 0 {
+		t.Errorf("%d samples of its own", n)
+	}
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("PRAGMA analysis_limit = 0").Error })
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("ANALYZE").Error })
+	if samples(db) == 0 {
+		t.Fatal("a whole look makes no samples: then nothing is tested here")
+	}
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := samples(storetest.OpenURL(t, file)); n != 0 {
+		t.Errorf("%d samples of somebody else's are left", n)
+	}
+}

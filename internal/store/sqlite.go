@@ -35,7 +35,7 @@ func sqliteDSN(path string, readOnly bool) string {
 	}
 	pragmas := []string{
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"cache_size(" + cache + ")", "temp_store(MEMORY)", "journal_size_limit(67108864)",
+		"cache_size(" + cache + ")", "temp_store(MEMORY)", "journal_size_limit(67108864)", "analysis_limit(1000)",
 	}
 	if readOnly {
 		pragmas = append(pragmas, "query_only(1)")
@@ -59,7 +59,11 @@ func (db *DB) openSQLite(ctx, _ context.Context, o Options, log *ormLog) error {
 	if err != nil {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
-	if err := migrate(ctx, SQLite, writer, o.KeepSchema); err != nil {
+	err = withoutSamples(ctx, writer)
+	if err == nil {
+		err = migrate(ctx, SQLite, writer, o.KeepSchema)
+	}
+	if err != nil {
 		writer.Close()
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
@@ -81,6 +85,25 @@ func (db *DB) openSQLite(ctx, _ context.Context, o Options, log *ormLog) error {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
 	return nil
+}
+
+// withoutSamples drops the samples of its rows that SQLite keeps when it has
+// analysed a table whole, as it does for anybody who asks. With them a statement
+// is planned anew for each value that it is given, which costs more than running
+// it. Under an analysis_limit there are none.
+//
+// https://sqlite.org/pragma.html#pragma_analysis_limit
+func withoutSamples(ctx context.Context, conn *sql.DB) error {
+	var samples bool
+	err := conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat4')").Scan(&samples)
+	if err == nil && samples {
+		err = conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_stat4)").Scan(&samples)
+	}
+	if err != nil || !samples {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, "DELETE FROM sqlite_stat4; ANALYZE sqlite_schema")
+	return err
 }
 
 // private makes sure that the file is there, and that one which is new is

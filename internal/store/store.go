@@ -195,6 +195,9 @@ func (db *DB) Stats() Stats {
 // soon: PostgreSQL looks by itself, too. By what it knew of a table with one
 // row it would read all of 20,000 that were imported since, again and again.
 //
+// It looks at some rows of each index only, so that nobody waits for it who wants
+// to write.
+//
 // https://sqlite.org/pragma.html#pragma_optimize: 0x10000 is for tables that
 // this connection has not asked itself.
 func (db *DB) Optimize(ctx context.Context) error {
