@@ -129,7 +129,7 @@ func judged(v Viewer) bool { return v.Host == "" && v.column == "" && (v.Local |
 // are, and all that is shown of them, by which MaySee judges each. Where one of
 // them is not for the reader the list is asked again in SQL, which looks further
 // until the page is full; so is it for a viewer whom only SQL can judge.
-func quick(tx *store.Tx, v Viewer, page store.Page, rows store.Question, stubs *[]stub, allowed func(l *loading, v Viewer, id int64) bool, slow func() ([]Post, error)) ([]View, error) {
+func quick(tx *store.Tx, v Viewer, rows store.Question, stubs *[]stub, allowed func(l *loading, v Viewer, id int64) bool, slow func() ([]Post, error)) ([]View, error) {
 	if judged(v) {
 		if err := tx.Ask(rows); err != nil {
 			return nil, err
@@ -139,9 +139,7 @@ func quick(tx *store.Tx, v Viewer, page store.Page, rows store.Question, stubs *
 		if len(*stubs) == 0 {
 			return nil, nil
 		}
-		if page.MinID > 0 { // the nearest above came lowest first
-			slices.Reverse(*stubs)
-		}
+		newest(*stubs)
 		if err := l.bring(tx, *stubs); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -58,21 +59,81 @@ func keepAccount(tx *store.Tx, a Account) *KeptAccount {
 	return k
 }
 
+// keptName is what is remembered of a server: what it is called, by our
+// administrator or else by itself, and whether it is blocked. The version is of
+// all names together, which a change of any of them moves on.
+type keptName struct {
+	version int64
+	name    string
+	blocked bool
+}
+
+func nameKey(host string) store.Key { return store.Key{Table: "hosts", Text: host} }
+
 // stub is what is read of a post each time, though it is known.
 type stub struct {
 	id, version                            int64
 	replies, likes, boosts, uses, quotings int64
+	author                                 int64
+	figures                                *figures // of its author, where that was asked
 }
 
-const stubColumns = "posts.id, posts.version, posts.replies_count, posts.likes_count, posts.boosts_count, posts.uses_count, posts.quotes_count"
+// figures are what is read of an account each time.
+type figures struct {
+	version int64 // of its row
+	names   int64 // of all names
+	counts  AccountCounts
+}
+
+const (
+	stubColumns  = "posts.id, posts.version, posts.replies_count, posts.likes_count, posts.boosts_count, posts.uses_count, posts.quotes_count, posts.author_id"
+	namesVersion = "(SELECT names_version FROM site WHERE site.id = 1)"
+	figureSQL    = "account_counts.posts, account_counts.followers, account_counts.following, account_counts.last_post_at"
+)
+
+// figureColumns are figureSQL as a database reads them fastest; see
+// store.Columns.
+func figureColumns(d store.Dialect) string {
+	if d == store.SQLite {
+		return strings.Replace(figureSQL, "account_counts.last_post_at", "+account_counts.last_post_at", 1)
+	}
+	return figureSQL
+}
+
+// readCounts takes figureColumns, the last of a row.
+func readCounts(r *store.Row, account int64) AccountCounts {
+	c := AccountCounts{AccountID: account}
+	if r.Null() {
+		return c
+	}
+	c.Posts, c.Followers, c.Following, c.LastPostAt = r.Int(), r.Int(), r.Int(), r.TimePtr()
+	return c
+}
 
 func readStub(r *store.Row) stub {
-	return stub{r.Int(), r.Int(), r.Int(), r.Int(), r.Int(), r.Int(), r.Int()}
+	return stub{id: r.Int(), version: r.Int(), replies: r.Int(), likes: r.Int(), boosts: r.Int(), uses: r.Int(), quotings: r.Int(), author: r.Int()}
 }
 
-// stubsOf asks for stubs: from is what stands behind FROM, and names posts.
-func stubsOf(into *[]stub, from string, args ...any) store.Question {
-	return store.Question{SQL: "SELECT " + stubColumns + " FROM " + from, Args: args, Row: func(r *store.Row) { *into = append(*into, readStub(r)) }}
+// stubsOf asks for stubs: from is what stands behind FROM, and names posts. They
+// come in no order.
+func stubsOf(tx *store.Tx, into *[]stub, from string, args ...any) store.Question {
+	sql := "SELECT p.*, accounts.version, " + namesVersion + ", " + figureColumns(tx.Dialect()) + " FROM (SELECT " + stubColumns + " FROM " + from + ") p" +
+		" LEFT JOIN accounts ON accounts.id = p.author_id LEFT JOIN account_counts ON account_counts.account_id = p.author_id"
+	if tx.Dialect() == store.Postgres { // which might else read all accounts for a few
+		sql = "SELECT p.*, author.* FROM (SELECT " + stubColumns + " FROM " + from + ") p" +
+			" CROSS JOIN LATERAL (SELECT accounts.version AS of, " + namesVersion + ", " + figureSQL + " FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id" +
+			" WHERE accounts.id = p.author_id LIMIT 1) author"
+	}
+	return store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
+		s := readStub(r)
+		s.figures = &figures{version: r.Int(), names: r.Int(), counts: readCounts(r, s.author)}
+		*into = append(*into, s)
+	}}
+}
+
+// newest puts stubs in the order of lists.
+func newest(stubs []stub) {
+	slices.SortFunc(stubs, func(a, b stub) int { return cmp.Compare(b.id, a.id) })
 }
 
 // whole returns the post of a stub.
@@ -119,6 +180,9 @@ func (l *loading) bring(tx *store.Tx, stubs []stub) error {
 	}
 	for _, s := range stubs {
 		l.add(s.whole(known[s.id]), known[s.id])
+		if s.figures != nil {
+			l.authors[s.author], l.names = *s.figures, &s.figures.names
+		}
 	}
 	return nil
 }

@@ -40,6 +40,40 @@ func TestVersionsMoveOn(t *testing.T) {
 	})
 }
 
+// Every way to change what a server is called, or whether it is blocked, moves
+// the version of all names on; what else is noted of servers does not.
+func TestNamesVersionMovesOn(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.peer("elm.test", peers.CeilingPublic, false)
+		for _, step := range []struct {
+			sql   string
+			moves bool
+		}{
+			{"UPDATE site SET name = 'Oak'", true},
+			{"UPDATE site SET host = 'oak2.test'", true},
+			{"UPDATE site SET description = 'Ours'", false},
+			{"UPDATE hosts SET name = 'Elm' WHERE host = 'elm.test'", true},
+			{"UPDATE hosts SET blocked = TRUE WHERE host = 'elm.test'", true},
+			{"UPDATE hosts SET software = 'x', refused_in = 7 WHERE host = 'elm.test'", false},
+			{"UPDATE hosts SET host = 'elm2.test' WHERE host = 'elm.test'", true},
+			{"INSERT INTO hosts (host, name) VALUES ('ash.test', 'Ash')", true},
+			{"INSERT INTO hosts (host, blocked) VALUES ('yew.test', TRUE)", true},
+			{"INSERT INTO hosts (host) VALUES ('fir.test')", false},
+			{"INSERT INTO hosts (host) VALUES ('fir.test') ON CONFLICT (host) DO UPDATE SET name = 'Fir'", true},
+			{"DELETE FROM hosts WHERE host = 'ash.test'", true},
+			{"UPDATE peers SET label = 'Our elm' WHERE host = 'elm.test'", true},
+			{"UPDATE peers SET note = 'x' WHERE host = 'elm.test'", false},
+			{"DELETE FROM peers WHERE host = 'elm.test'", true},
+		} {
+			before := w.count("SELECT names_version FROM site")
+			w.exec(step.sql)
+			if moved := w.count("SELECT names_version FROM site") != before; moved != step.moves {
+				t.Errorf("%s: moved %v", step.sql, moved)
+			}
+		}
+	})
+}
+
 // What anybody has with others is noted on their own row.
 func TestBondsAreNoted(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -224,6 +258,12 @@ func TestRememberedIsAsReadAnew(t *testing.T) {
 			},
 			func(tx *store.Tx) error {
 				return tx.Exec("UPDATE hosts SET name = ? WHERE host = 'ash.test'", fmt.Sprint("School ", rng.IntN(9))).Error
+			},
+			func(tx *store.Tx) error {
+				return tx.Exec("UPDATE peers SET label = ? WHERE host = 'elm.test'", []string{"", "Elm", "Elm Street"}[rng.IntN(3)]).Error
+			},
+			func(tx *store.Tx) error {
+				return tx.Exec("UPDATE site SET name = ?", []string{"", "Oak", "Oak Hill"}[rng.IntN(3)]).Error
 			},
 			func(tx *store.Tx) error {
 				return tx.Exec("UPDATE accounts SET silenced = ? WHERE host = 'ash.test'", rng.IntN(4) == 0).Error

@@ -59,7 +59,8 @@ func (l *loading) shown() map[int64]Shown {
 }
 
 func newLoading(posts int, people []int64, ask func(...store.Question) error) *loading {
-	return &loading{views: make(map[int64]*View, posts), ids: make([]int64, 0, posts), visible: map[int64]bool{}, besides: people, ask: ask}
+	return &loading{views: make(map[int64]*View, posts), ids: make([]int64, 0, posts), visible: map[int64]bool{}, besides: people, ask: ask,
+		authors: map[int64]figures{}, people: map[int64]person{}, schools: map[string]string{}}
 }
 
 func (l *loading) load(tx *store.Tx, v Viewer, posts []Post) ([]View, error) {
@@ -122,7 +123,7 @@ func (l *loading) others(tx *store.Tx, v Viewer, n int, which func(p *View) *int
 	}
 	if l.judging {
 		var stubs []stub
-		if err := tx.Ask(stubsOf(&stubs, "posts WHERE posts.id IN ?", ids)); err != nil {
+		if err := tx.Ask(stubsOf(tx, &stubs, "posts WHERE posts.id IN ?", ids)); err != nil {
 			return err
 		}
 		return l.bring(tx, stubs)
@@ -147,11 +148,13 @@ func LoadOne(tx *store.Tx, v Viewer, p Post) (View, error) {
 // loading gathers views: of the posts asked for, and of those they boost and quote.
 type loading struct {
 	views   map[int64]*View
-	ids     []int64          // of all of them
-	room    []View           // for more of them
-	visible map[int64]bool   // those that are boosted or quoted and were asked for as the reader may see them
-	people  map[int64]person // the authors and those they answer and name
-	besides []int64          // whom else to bring
+	ids     []int64           // of all of them
+	room    []View            // for more of them
+	visible map[int64]bool    // those that are boosted or quoted and were asked for as the reader may see them
+	authors map[int64]figures // of authors, that came with their posts
+	names   *int64            // the version of all names, where it is known
+	people  map[int64]person  // the authors and those they answer and name
+	besides []int64           // whom else to bring
 	ask     func(...store.Question) error
 	schools map[string]string
 
@@ -186,17 +189,18 @@ func (l *loading) add(p Post, k *Kept) {
 // has changed of the people since they were remembered.
 func (l *loading) rest(tx *store.Tx, v Viewer) error {
 	polls := map[int64]*PollView{}
-	l.people, l.schools, l.blockedHosts = map[int64]person{}, map[string]string{}, map[string]bool{}
+	l.blockedHosts = map[string]bool{}
 	known, unknown := l.wanted(tx)
 	var questions []store.Question
 	stale := []int64(nil)
 	if len(known) > 0 {
-		questions = append(questions, l.figures(known, &stale))
+		questions = append(questions, l.figures(tx, known, &stale))
 	}
 	if len(unknown) > 0 {
 		questions = append(questions, l.accounts(tx, unknown))
 	}
-	questions = append(questions, l.schoolsOf(known)...)
+	schools, called := l.schoolsOf(tx, known)
+	questions = append(questions, schools...)
 	if fresh := l.where(func(p *View) bool { return p.Kept == nil }); len(fresh) > 0 {
 		questions = append(questions, l.mentions(tx, fresh), tagsOf(fresh, func(post int64, t Tag) { l.views[post].Tags = append(l.views[post].Tags, t) }))
 	}
@@ -221,6 +225,7 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 		}
 	}
 	done()
+	called()
 	for id, p := range l.people {
 		if p.kept == nil {
 			p.kept = keepAccount(tx, p.Account)
@@ -266,7 +271,8 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 }
 
 // wanted returns the people to bring: the authors and whom they answer and
-// name, those who are remembered and the others.
+// name, those who are remembered and the others. Those who are remembered and
+// whose figures came with a post are there at once.
 func (l *loading) wanted(tx *store.Tx) (known map[int64]*KeptAccount, unknown []int64) {
 	known = map[int64]*KeptAccount{}
 	seen := make(map[int64]bool, len(l.views))
@@ -275,10 +281,15 @@ func (l *loading) wanted(tx *store.Tx) (known map[int64]*KeptAccount, unknown []
 			return
 		}
 		seen[id] = true
-		if k, ok := tx.Recall(accountKey(id)).(*KeptAccount); ok {
-			known[id] = k
-		} else {
+		k, ok := tx.Recall(accountKey(id)).(*KeptAccount)
+		f, came := l.authors[id]
+		switch {
+		case !ok || came && f.version != k.account.Version:
 			unknown = append(unknown, id)
+		case came:
+			l.people[id] = person{Account: k.account, counts: f.counts, kept: k}
+		default:
+			known[id] = k
 		}
 	}
 	for _, id := range l.ids {
@@ -301,9 +312,9 @@ func (l *loading) wanted(tx *store.Tx) (known map[int64]*KeptAccount, unknown []
 
 // figures asks of people who are remembered whether they are as they were, and
 // for their figures.
-func (l *loading) figures(known map[int64]*KeptAccount, stale *[]int64) store.Question {
+func (l *loading) figures(tx *store.Tx, known map[int64]*KeptAccount, stale *[]int64) store.Question {
 	return store.Question{
-		SQL: "SELECT accounts.id, accounts.version, account_counts.posts, account_counts.followers, account_counts.following, account_counts.last_post_at" +
+		SQL: "SELECT accounts.id, accounts.version, " + figureColumns(tx.Dialect()) +
 			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id WHERE accounts.id IN ?",
 		Args: []any{slices.Sorted(maps.Keys(known))},
 		Row: func(r *store.Row) {
@@ -313,11 +324,7 @@ func (l *loading) figures(known map[int64]*KeptAccount, stale *[]int64) store.Qu
 				*stale = append(*stale, id)
 				return
 			}
-			p := person{Account: k.account, kept: k}
-			if !r.Null() {
-				p.counts = AccountCounts{AccountID: id, Posts: r.Int(), Followers: r.Int(), Following: r.Int(), LastPostAt: r.TimePtr()}
-			}
-			l.people[id] = p
+			l.people[id] = person{Account: k.account, counts: readCounts(r, id), kept: k}
 		},
 	}
 }
@@ -344,40 +351,61 @@ func (l *loading) accounts(tx *store.Tx, ids []int64) store.Question {
 }
 
 // schoolsOf asks what the servers of people who are remembered are called, and
-// whether those of the authors are blocked.
-func (l *loading) schoolsOf(known map[int64]*KeptAccount) []store.Question {
+// whether those of the authors are blocked, unless that is remembered too;
+// called remembers it.
+func (l *loading) schoolsOf(tx *store.Tx, known map[int64]*KeptAccount) (questions []store.Question, called func()) {
 	seen := map[string]bool{}
 	for _, k := range known {
 		seen[k.account.Host] = true
 	}
+	for _, p := range l.people {
+		seen[p.Host] = true
+	}
 	for _, view := range l.views {
 		seen[view.AuthorHost] = true
 	}
-	var questions []store.Question
-	if seen[""] {
-		delete(seen, "")
-		questions = append(questions, store.Question{SQL: "SELECT CASE WHEN site.name <> '' THEN site.name ELSE site.host END FROM site WHERE site.id = 1",
-			Row: func(r *store.Row) { l.schools[""] = r.Text() }})
+	for host := range seen {
+		if k, ok := tx.Recall(nameKey(host)).(keptName); ok && l.names != nil && k.version == *l.names {
+			delete(seen, host)
+			if l.schools[host] = k.name; k.blocked {
+				l.blockedHosts[host] = true
+			}
+		}
 	}
 	if len(seen) == 0 {
-		return questions
+		return nil, func() {}
 	}
 	hosts := slices.Sorted(maps.Keys(seen))
 	for _, host := range hosts {
 		l.schools[host] = host
 	}
-	return append(questions, store.Question{SQL: `SELECT hosts.host, hosts.name, hosts.blocked FROM hosts WHERE hosts.host IN ?
+	if seen[""] {
+		questions = append(questions, store.Question{SQL: "SELECT CASE WHEN site.name <> '' THEN site.name ELSE site.host END FROM site WHERE site.id = 1",
+			Row: func(r *store.Row) { l.schools[""] = r.Text() }})
+	}
+	if len(seen) > 1 || !seen[""] {
+		questions = append(questions, store.Question{SQL: `SELECT hosts.host, hosts.name, hosts.blocked FROM hosts WHERE hosts.host IN ?
 			UNION ALL SELECT peers.host, peers.label, FALSE FROM peers WHERE peers.host IN ? AND peers.label <> ''`,
-		Args: []any{hosts, hosts},
-		Row: func(r *store.Row) { // what our administrator calls it comes last
-			host, name, blocked := r.Text(), r.Text(), r.Bool()
-			if name != "" {
-				l.schools[host] = name
-			}
-			if blocked {
-				l.blockedHosts[host] = true
-			}
-		}})
+			Args: []any{hosts, hosts},
+			Row: func(r *store.Row) { // what our administrator calls it comes last
+				host, name, blocked := r.Text(), r.Text(), r.Bool()
+				if name != "" {
+					l.schools[host] = name
+				}
+				if blocked {
+					l.blockedHosts[host] = true
+				}
+			}})
+	}
+	return questions, func() {
+		if l.names == nil {
+			return
+		}
+		for _, host := range hosts {
+			k := keptName{version: *l.names, name: l.schools[host], blocked: l.blockedHosts[host]}
+			tx.Remember(nameKey(host), k, 50+len(host)+len(k.name))
+		}
+	}
 }
 
 // mentions brings those whom posts name that are not remembered.

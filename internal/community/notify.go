@@ -204,14 +204,15 @@ func toldJudged(tx *store.Tx, v Viewer, f NotificationFilter, page store.Page, m
 	edges, edge, end := page.SQL("notifications.id")
 	var t Tidings
 	var stubs []stub
+	var names int64
 	err := tx.Ask(store.Question{
-		SQL: "SELECT " + notificationColumns.In(tx.Dialect()) + ", " + stubColumns + " FROM notifications LEFT JOIN posts ON posts.id = notifications.post_id" +
+		SQL: "SELECT " + notificationColumns.In(tx.Dialect()) + ", " + namesVersion + ", " + stubColumns + " FROM notifications LEFT JOIN posts ON posts.id = notifications.post_id" +
 			" WHERE notifications.account_id = ?" + wanted + edges + end,
 		Args: slices.Concat([]any{v.ID}, args, edge),
 		Row: func(r *store.Row) {
 			t.List = append(t.List, Notification{})
 			notificationColumns.Read(r, &t.List[len(t.List)-1])
-			if !r.Null() {
+			if names = r.Int(); !r.Null() {
 				stubs = append(stubs, readStub(r))
 			}
 		},
@@ -226,7 +227,7 @@ func toldJudged(tx *store.Tx, v Viewer, f NotificationFilter, page store.Page, m
 	if slices.ContainsFunc(t.List, more) {
 		l.ask = tx.Ask
 	}
-	l.judging = true
+	l.judging, l.names = true, &names
 	for _, n := range t.List {
 		if !slices.Contains(l.besides, n.FromID) {
 			l.besides = append(l.besides, n.FromID)

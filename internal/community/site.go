@@ -36,6 +36,8 @@ type Site struct {
 	SetUpAt   *time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	NamesVersion int64 `gorm:"->"` // moved on by the database: see keptName
 }
 
 // How people come to an account here.

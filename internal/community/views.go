@@ -17,7 +17,7 @@ func HomeViews(tx *store.Tx, v Viewer, page store.Page) ([]View, error) {
 	if tx.Dialect() == store.Postgres { // see pageThrough
 		from = "home_entries CROSS JOIN LATERAL (SELECT " + stubColumns + " FROM posts WHERE posts.id = home_entries.post_id LIMIT 1) posts WHERE home_entries.account_id = ?"
 	}
-	return quick(tx, v, page, stubsOf(&stubs, from+where+end, append([]any{v.ID}, edge...)...), &stubs, (*loading).lists,
+	return quick(tx, v, stubsOf(tx, &stubs, from+where+end, append([]any{v.ID}, edge...)...), &stubs, (*loading).lists,
 		func() ([]Post, error) { return Home(tx, v, page) })
 }
 
@@ -28,7 +28,7 @@ func ChosenViews(tx *store.Tx, v Viewer, c Choice, page store.Page) ([]View, err
 	if !v.Local {
 		where = " AND posts.audience = 'public'" + where
 	}
-	return quick(tx, v, page, stubsOf(&stubs, "posts WHERE posts.listed"+c.sql()+where+end, edge...), &stubs, (*loading).shares,
+	return quick(tx, v, stubsOf(tx, &stubs, "posts WHERE posts.listed"+c.sql()+where+end, edge...), &stubs, (*loading).shares,
 		func() ([]Post, error) { return ChosenTimeline(tx, v, c, page) })
 }
 
@@ -44,14 +44,14 @@ func ProfileViews(tx *store.Tx, v Viewer, account int64, only ProfileFilter, pag
 	default:
 		where += " AND posts.audience = 'public'"
 	}
-	return quick(tx, v, page, stubsOf(&stubs, "posts WHERE "+where+edges+end, append(args, edge...)...), &stubs, (*loading).sees,
+	return quick(tx, v, stubsOf(tx, &stubs, "posts WHERE "+where+edges+end, append(args, edge...)...), &stubs, (*loading).sees,
 		func() ([]Post, error) { return ProfileTimeline(tx, v, account, only, page) })
 }
 
 // VisibleView is VisiblePost in the same way.
 func VisibleView(tx *store.Tx, id int64, v Viewer) (View, error) {
 	var stubs []stub
-	views, err := quick(tx, v, store.Page{}, stubsOf(&stubs, "posts WHERE posts.id = ?", id), &stubs, (*loading).sees, func() ([]Post, error) {
+	views, err := quick(tx, v, stubsOf(tx, &stubs, "posts WHERE posts.id = ?", id), &stubs, (*loading).sees, func() ([]Post, error) {
 		p, err := VisiblePost(tx, id, v)
 		return []Post{p}, err
 	})
@@ -97,11 +97,12 @@ func AroundViews(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View,
 // enough: for boosts, for what the viewer may not see, and for very long threads.
 func aroundJudged(tx *store.Tx, v Viewer, id int64) (p Post, above, below []View, known bool, err error) {
 	var stubs []stub
-	err = tx.Ask(stubsOf(&stubs, `posts WHERE posts.thread_id = (SELECT asked.thread_id FROM posts asked WHERE asked.id = ?) AND posts.boost_of_id IS NULL
+	err = tx.Ask(stubsOf(tx, &stubs, `posts WHERE posts.thread_id = (SELECT asked.thread_id FROM posts asked WHERE asked.id = ?) AND posts.boost_of_id IS NULL
 		ORDER BY posts.id DESC LIMIT `+strconv.Itoa(ThreadSize+1), id))
 	if err != nil || len(stubs) > ThreadSize || !slices.ContainsFunc(stubs, func(s stub) bool { return s.id == id }) {
 		return p, nil, nil, false, err
 	}
+	newest(stubs)
 	l := newLoading(len(stubs), nil, tx.AskLast)
 	l.judging = true
 	if err := l.bring(tx, stubs); err != nil {
