@@ -313,6 +313,8 @@ func csvReader(list []byte, sep rune) *csv.Reader {
 	return r
 }
 
+var underscored = strings.NewReplacer(" ", "_", "-", "_")
+
 // columns says where in a header each column is, by its name in lower case and
 // without #; the column of names is "domain" whatever it is called. hashed says
 // that the header has the # of Mastodon's.
@@ -320,7 +322,7 @@ func columns(head []string) (at map[string]int, hashed bool) {
 	at = map[string]int{}
 	for i, name := range head[:min(len(head), maxListColumns)] {
 		name, hash := strings.CutPrefix(strings.ToLower(strings.TrimSpace(name)), "#")
-		name = strings.NewReplacer(" ", "_", "-", "_").Replace(strings.TrimSpace(name))
+		name = underscored.Replace(strings.TrimSpace(name))
 		if name == "instance" || name == "host" {
 			name = "domain"
 		}
@@ -390,9 +392,11 @@ func (f *ListFile) readCSV(list []byte) error {
 			return listFault("import.unreadable", "The file cannot be read.")
 		}
 		line, _ := r.FieldPos(0)
-		if named, _ := columns(record); !begun && hasKey(named, "domain") {
-			at, begun = named, true
-			continue
+		if !begun {
+			if named, _ := columns(record); hasKey(named, "domain") {
+				at, begun = named, true
+				continue
+			}
 		}
 		if strings.HasPrefix(strings.TrimSpace(record[0]), "#") || blank(record) {
 			continue // a remark
