@@ -236,14 +236,18 @@ func statusFault(host string, res *egress.Response) error {
 	args := map[string]any{"Host": host, "Status": res.Status}
 	switch {
 	case res.Status == http.StatusNotFound:
-		return fault.Keyed(fault.NotFound, "federation.not_found", fmt.Sprintf("The server %s does not know this address.", host), args)
+		return fault.Keyed(fault.NotFound, "federation.not_found", fmt.Sprintf("The server %s does not know this address, or does not show it to yours. Look whether it is written as it is there.", host), args)
 	case res.Status == http.StatusGone:
 		return fault.Keyed(fault.Gone, "federation.gone", fmt.Sprintf("The server %s says that this was deleted.", host), args)
 	case res.Status == http.StatusForbidden && wantsPeering(res):
 		return fault.Keyed(fault.Forbidden, "federation.not_connected",
 			fmt.Sprintf("The server %s has not connected with yours. Its administrators decide about that; yours can ask them.", host), args)
-	case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
-		return fault.Keyed(fault.Forbidden, "federation.refused", fmt.Sprintf("The server %s does not let your server read this.", host), args)
+	case res.Status == http.StatusUnauthorized:
+		return fault.Keyed(fault.Forbidden, "federation.unsigned",
+			fmt.Sprintf("The server %s did not accept your server's signature. One of the two clocks may be wrong. Your administrators can test the connection on the page of %s.", host, host), args)
+	case res.Status == http.StatusForbidden:
+		return fault.Keyed(fault.Forbidden, "federation.refused",
+			fmt.Sprintf("The server %s does not show this to your server. It may not be for everybody, or its administrators have not allowed yours. Your administrators can test the connection on the page of %s, and ask theirs.", host, host), args)
 	}
 	kind := fault.Unavailable
 	switch res.Status {

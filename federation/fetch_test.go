@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chalkring/chalkring/internal/community"
+	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
@@ -270,4 +271,33 @@ func TestMeeting(t *testing.T) {
 			t.Errorf("yew was met as %+v", h)
 		}
 	})
+}
+
+// What another server answers is said with what can be done about it: each
+// refusal has another cause.
+func TestRefusalsAreToldApart(t *testing.T) {
+	peering := http.Header{"Content-Type": {"application/problem+json"}}
+	for _, c := range []struct {
+		status int
+		header http.Header
+		body   string
+		key    string
+	}{
+		{http.StatusUnauthorized, nil, "", "federation.unsigned"},
+		{http.StatusForbidden, nil, "", "federation.refused"},
+		{http.StatusForbidden, peering, `{"type":"` + peeringRequired + `"}`, "federation.not_connected"},
+		{http.StatusForbidden, peering, `{"type":"about:blank"}`, "federation.refused"},
+		{http.StatusNotFound, nil, "", "federation.not_found"},
+		{http.StatusGone, nil, "", "federation.gone"},
+		{http.StatusBadGateway, nil, "", "federation.status"},
+	} {
+		header := c.header
+		if header == nil {
+			header = http.Header{}
+		}
+		f := fault.Of(statusFault("elm.test", &egress.Response{Status: c.status, Header: header, Body: []byte(c.body)}))
+		if f.Key != c.key || f.Args["Host"] != "elm.test" {
+			t.Errorf("%d %s is told as %q", c.status, c.body, f.Key)
+		}
+	}
 }

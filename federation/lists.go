@@ -563,7 +563,11 @@ func (f *Federation) listRequest(ctx context.Context, host, address, accept stri
 		return nil, err
 	}
 	if !policy.Admitted && policy.Standing != peers.Unknown {
-		return nil, trouble("peerlist.ended", "%s is %s", host, policy.Standing)
+		key := peers.ListPublisherEnded
+		if policy.Standing == peers.Paused || policy.Standing == peers.Expired {
+			key = peers.ListPublisherPaused
+		}
+		return nil, trouble(key, "%s is %s", host, policy.Standing)
 	}
 	keys, err := f.instanceKeys(ctx)
 	if err != nil {

@@ -35,6 +35,10 @@ func (p *Pages) subState(l *Locale, s peers.Subscription) State {
 		return State{Tone: "bad", Icon: "triangle-alert", Words: l.T("peerlist.is_mass")}
 	case s.State == peers.SubStopped:
 		return State{Tone: "quiet", Icon: "x", Words: l.T("peerlist.is_stopped")}
+	case s.Error == peers.ListPublisherPaused:
+		return State{Tone: "wait", Icon: "clock", Words: l.T("peerlist.is_paused")}
+	case s.NotAsked():
+		return State{Tone: "quiet", Icon: "x", Words: l.T("peerlist.is_cut")}
 	case s.Error != "":
 		return State{Tone: "bad", Icon: "circle-alert", Words: l.T("peerlist.is_failing")}
 	case s.Todo > 0:
@@ -49,7 +53,7 @@ func listError(l *Locale, s peers.Subscription) string {
 	if s.Error == "" {
 		return ""
 	}
-	return l.T(s.Error)
+	return l.T(s.Error, "Host", s.Host)
 }
 
 // subFields ask what follows from a list.

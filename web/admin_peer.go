@@ -138,6 +138,7 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 	var known below
 	var by map[int64]community.Account
 	var refused []community.NotTaken
+	var list peers.Subscription // of which the latest decision came
 	page := pageOf(r)
 	err := p.DB.Read(r.Context(), func(tx *store.Tx) error {
 		host, err := p.hostOf(tx, r)
@@ -162,6 +163,9 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 			return err
 		}
 		if remarks, err = peers.RemarksOn(tx, host); err != nil {
+			return err
+		}
+		if list, err = peers.ListOf(tx, host); err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
 		if refused, err = community.LatelyNotTaken(tx, host, mostRefused); err != nil {
@@ -210,7 +214,7 @@ func (p *Pages) showPeer(h *here, w http.ResponseWriter, r *http.Request, typed 
 		status = problem.Kind.Status()
 	}
 	if entry {
-		view.Connection = p.connectionFacts(h, row, by)
+		view.Connection = p.connectionFacts(h, row, by, list)
 		p.peerForms(h, &view, row, known, typed, wrong)
 		for _, n := range names {
 			view.Names = append(view.Names, p.nameRow(h, at, n))
@@ -317,7 +321,7 @@ func (p *Pages) nameRow(h *here, at string, n peers.Name) nameRow {
 
 // connectionFacts are what was decided about a server, how that came, and what
 // the server decided about this one.
-func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.Account) []Fact {
+func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.Account, list peers.Subscription) []Fact {
 	l := h.l
 	var facts []Fact
 	add := func(name, value string) {
@@ -332,14 +336,19 @@ func (p *Pages) connectionFacts(h *here, row peers.Row, by map[int64]community.A
 	add(l.T("peers.kind"), kindWords(l, row.Kind))
 	add(l.T("peers.source"), sourceWords(l, row.Source))
 	add(l.T("peers.since"), l.Date(row.CreatedAt))
-	if row.ChangedBy != nil {
-		a := by[*row.ChangedBy]
-		add(l.T("peers.changed"), l.T("peers.changed_by", "When", l.Moment(row.ChangedAt), "Name", a.Name()))
-	} else {
-		add(l.T("peers.changed"), l.T("peers.changed_by", "When", l.Moment(row.ChangedAt), "Name", l.T("peers.command_line")))
+	who := l.T("peers.command_line")
+	switch {
+	case row.ChangedBy != nil:
+		who = by[*row.ChangedBy].Name()
+	case list.ID != 0:
+		who = list.Source()
 	}
+	add(l.T("peers.changed"), l.T("peers.changed_by", "When", l.Moment(row.ChangedAt), "Name", who))
 	if row.Reason != "" {
 		add(l.T("peers.reason"), row.Reason)
+	}
+	if list.ID != 0 {
+		facts = append(facts, Fact{Name: l.T("peers.by_list"), Value: list.Source(), URL: subPath(list.ID)})
 	}
 	if row.ReviewOn != nil {
 		add(l.T("peer.review"), l.Date(*row.ReviewOn))

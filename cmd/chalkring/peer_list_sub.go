@@ -146,7 +146,7 @@ func (list subsList) Run(ctx context.Context, c *config.Config, io streams) erro
 	})
 	for _, s := range all {
 		if s.Error != "" {
-			fmt.Fprintf(io.out, "\n%s: %s\n", s.Address(), l.T(s.Error))
+			fmt.Fprintf(io.out, "\n%s: %s\n", s.Address(), l.T(s.Error, "Host", s.Host))
 		}
 		if s.NewKeyPEM != "" {
 			fmt.Fprintf(io.out, "\nCompare the key of %s, and confirm it with: chalkring peer subscriptions confirm %d %q\n", s.Address(), s.ID, peers.KeyPrint(s.NewKeyPEM))

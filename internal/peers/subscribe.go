@@ -135,6 +135,15 @@ func (s Subscription) Title() string {
 	return s.Host
 }
 
+// Source is what the list is called and which server gives it out: who answers
+// for what comes of it.
+func (s Subscription) Source() string {
+	if s.Name == "" {
+		return s.Host
+	}
+	return s.Name + " (" + s.Host + ")"
+}
+
 // Address is where the list is, without what is secret in it.
 func (s Subscription) Address() string {
 	at, _, _ := strings.Cut(s.URL, "?")
@@ -284,6 +293,15 @@ func SubscriptionByID(tx *store.Tx, id int64) (Subscription, error) {
 func SubscriptionByURL(tx *store.Tx, address string) (Subscription, error) {
 	var s Subscription
 	err := tx.Where("url = ? AND state <> ?", strings.TrimSpace(address), SubEnded).Take(&s).Error
+	return s, noSubscription(err)
+}
+
+// ListOf returns the list of which the latest decision about a peer came;
+// fault.NotFound if it came of none.
+func ListOf(tx *store.Tx, host string) (Subscription, error) {
+	var s Subscription
+	err := tx.Table("list_subs").Select("list_subs.*").Joins("JOIN list_drafts d ON d.sub_id = list_subs.id JOIN peers p ON p.host = d.host AND p.changed_at = d.applied_at").
+		Where("d.host = ? AND d.state = ?", host, DraftAccepted).Order("d.id DESC").Take(&s).Error
 	return s, noSubscription(err)
 }
 
@@ -485,6 +503,25 @@ func ListFailed(tx *store.Tx, s Subscription, key string) error {
 	wait = min(wait<<min(s.Failures, 10), most)
 	return tx.Exec("UPDATE list_subs SET error = ?, failures = failures + 1, next_at = ? WHERE id = ? AND state IN ?", key, tx.Now.Add(wait), s.ID,
 		[]SubState{SubAsked, SubActive}).Error
+}
+
+// Why a list is not asked for.
+const (
+	ListPublisherPaused = "peerlist.publisher_paused"
+	ListPublisherEnded  = "peerlist.publisher_ended"
+)
+
+// NotAsked reports whether the list is not asked for, because of how it stands
+// with its publisher's server.
+func (s Subscription) NotAsked() bool {
+	return s.Error == ListPublisherPaused || s.Error == ListPublisherEnded
+}
+
+// WakeLists has lists looked at now that were not asked for because of how it
+// stood with their publisher, since that has changed; host "" is any.
+func WakeLists(tx *store.Tx, host string) error {
+	return tx.Exec("UPDATE list_subs SET next_at = ? WHERE error IN ? AND state IN ? AND (host = ? OR ? = '')", tx.Now,
+		[]string{ListPublisherPaused, ListPublisherEnded}, []SubState{SubAsked, SubActive}, host, host).Error
 }
 
 // ListUnchanged remembers that a list was looked at and is as it was.

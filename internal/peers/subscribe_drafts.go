@@ -74,7 +74,7 @@ type BlockHost func(tx *store.Tx, by int64, host string, e Entry) (Peer, error)
 // the draft; others are returned.
 func (d *Draft) carryOut(tx *store.Tx, by int64, s Subscription, peer Peer, software string, block BlockHost) error {
 	d.State, d.Before, d.DecidedBy, d.DecidedAt, d.Error = DraftAccepted, asBefore(peer), actor(by), &tx.Now, ""
-	why := s.Title()
+	why := s.Source()
 	if d.Reason != "" {
 		why = clipped(why+": "+d.Reason, maxNote)
 	}
@@ -113,7 +113,7 @@ func (d *Draft) carryOut(tx *store.Tx, by int64, s Subscription, peer Peer, soft
 		if peer.Host == "" || peer.Standing == Retired {
 			return nil
 		}
-		why = fmt.Sprintf("no longer on the list: %s", s.Title())
+		why = fmt.Sprintf("no longer on the list: %s", s.Source())
 		if peer.Standing == Blocked {
 			err = Remove(tx, by, d.Host, why)
 		} else {

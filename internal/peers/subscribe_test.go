@@ -170,7 +170,7 @@ func followed(t *testing.T, db *store.DB, f peers.SubForm) (sub peers.Subscripti
 // A few emergencies take effect with the first version of a list, too; more of
 // them wait for a person.
 func TestFirstVersionWithEmergencies(t *testing.T) {
-	for n, want := range map[int]peers.Standing{2: peers.Paused, 3: peers.Allowed} {
+	for n, want := range map[int]peers.Standing{1: peers.Paused, 2: peers.Paused, 3: peers.Allowed, 10: peers.Allowed, 20: peers.Allowed} {
 		storetest.Each(t, func(t *testing.T, db *store.DB) {
 			entries := manySchools(20)
 			write(t, db, func(tx *store.Tx) error {

@@ -368,6 +368,41 @@ func TestSubscriptionQuorum(t *testing.T) {
 	})
 }
 
+// A list is not asked for while its publisher is paused, and is as soon as that
+// is over: what was an emergency meanwhile pauses then.
+func TestSubscriptionOfPausedPublisher(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		n := newListNet(t, net)
+		id := n.follow(peers.SubForm{})
+		n.school.Admin().Allow("a.test")
+		do(t, n.school, func(tx *store.Tx) error { _, err := peers.Pause(tx, 0, "region.test", peers.Ending{}); return err })
+		net.Settle()
+		n.look(id)
+		if s := n.sub(id); s.Error != peers.ListPublisherPaused || !s.NotAsked() {
+			t.Errorf("of a paused publisher the list says %q", s.Error)
+		}
+		n.put("a.test")
+		do(t, n.region, func(tx *store.Tx) error { return peers.RaiseEmergency(tx, 0, "schools", "a.test", "taken over") })
+		net.Settle()
+		n.wantStanding("a.test", peers.Allowed)
+		do(t, n.school, func(tx *store.Tx) error { _, err := peers.Resume(tx, 0, "region.test", peers.Ending{}); return err })
+		net.Settle()
+		n.wantStanding("a.test", peers.Paused)
+		if s := n.sub(id); s.Error != "" {
+			t.Errorf("after the pause the list says %q", s.Error)
+		}
+		do(t, n.school, func(tx *store.Tx) error {
+			_, err := peers.Retire(tx, 0, "region.test", peers.Ending{Reason: "a test"})
+			return err
+		})
+		net.Settle()
+		n.look(id)
+		if s := n.sub(id); s.Error != peers.ListPublisherEnded {
+			t.Errorf("of a retired publisher the list says %q", s.Error)
+		}
+	})
+}
+
 // An emergency reaches a reader at once where its publisher can tell it, and
 // within one look where it cannot.
 func TestSubscriptionEmergency(t *testing.T) {
@@ -403,8 +438,15 @@ func TestSubscriptionEmergency(t *testing.T) {
 		emergency("a.test")
 		net.Settle()
 		n.wantStanding("a.test", peers.Paused)
-		if p := n.peer("a.test"); p.Reason != "Schools of the region: an administrator's account was taken over" {
+		if p := n.peer("a.test"); p.Reason != "Schools of the region (region.test): an administrator's account was taken over" {
 			t.Errorf("the reason is %q", p.Reason)
+		}
+		line := ask(t, n.school, func(tx *store.Tx) ([]peers.Line, error) { return peers.Audit(tx, "a.test", store.Page{Limit: 1}) })[0]
+		if line.Action != "peer.pause" || !strings.HasPrefix(line.Reason, "Schools of the region (region.test): ") {
+			t.Errorf("the log says %s, %q", line.Action, line.Reason)
+		}
+		if from := ask(t, n.school, func(tx *store.Tx) (peers.Subscription, error) { return peers.ListOf(tx, "a.test") }); from.ID != id {
+			t.Errorf("the pause is said to come of %q", from.Source())
 		}
 		eve.Publish("Click here")
 		net.Settle()
