@@ -39,6 +39,21 @@ func newDoors(t *testing.T, net *testnet.Net) *doors {
 func (d *doors) stranger(host string) *testnet.Stranger {
 	d.t.Helper()
 	x := d.net.Stranger(host)
+	d.connect(x)
+	return x
+}
+
+// asker is stranger for one that can ask to connect.
+func (d *doors) asker(host string) *asker {
+	d.t.Helper()
+	x := newAsker(d.net, host)
+	d.connect(x.Stranger)
+	return x
+}
+
+func (d *doors) connect(x *testnet.Stranger) {
+	d.t.Helper()
+	host := x.Host
 	d.oak.Admin().Allow(host)
 	d.net.Settle()
 	if status, body := x.Send(d.oak, x.Follows("pat", d.amira.Account.IRI(d.oak.DB().Site()))); status != 202 {
@@ -48,16 +63,24 @@ func (d *doors) stranger(host string) *testnet.Stranger {
 	if len(x.Taken("Accept")) == 0 {
 		d.t.Fatalf("%s: the follow was not accepted", host)
 	}
-	return x
 }
 
 // The doors, in the order of the page on peering.
 const (
 	doorIn    = "1: what they deliver"
+	doorHeld  = "1: what they deliver, which waits to be looked at"
 	doorOut   = "2: what is delivered to them"
 	doorFetch = "3: what is fetched of theirs"
 	doorRead  = "4: what they fetch"
 )
+
+// allDoors are the four of them, or none.
+func allDoors(open bool) []string {
+	if !open {
+		return nil
+	}
+	return []string{doorIn, doorOut, doorFetch, doorRead}
+}
 
 // try tries every door of every stranger, and returns which were open.
 func (d *doors) try(all ...*testnet.Stranger) map[*testnet.Stranger][]string {
@@ -86,6 +109,7 @@ func (d *doors) try(all ...*testnet.Stranger) map[*testnet.Stranger][]string {
 		}
 		d.net.Settle()
 		note(x, doorIn, d.holds(came))
+		note(x, doorHeld, d.waits(came))
 		note(x, doorOut, slices.ContainsFunc(x.Received(), func(r testnet.Received) bool {
 			o, _ := r.Activity["object"].(map[string]any)
 			return r.Type() == "Create" && o["id"] == post.IRI
@@ -121,13 +145,22 @@ func (d *doors) holds(words string) bool {
 	return n > 0
 }
 
-// want holds what is open against what should be.
-func (d *doors) want(when string, open []string, all bool) {
+// waits reports whether a post with these words waits for somebody here.
+func (d *doors) waits(words string) bool {
 	d.t.Helper()
-	want := []string(nil)
-	if all {
-		want = []string{doorIn, doorOut, doorFetch, doorRead}
+	var n int
+	err := d.oak.DB().Read(d.t.Context(), func(tx *store.Tx) error {
+		return tx.Raw("SELECT COUNT(*) FROM held_items WHERE decision = '' AND said LIKE ?", "%"+words+"%").Scan(&n).Error
+	})
+	if err != nil {
+		d.t.Fatal(err)
 	}
+	return n > 0
+}
+
+// want holds what is open against what should be.
+func (d *doors) want(when string, open []string, want ...string) {
+	d.t.Helper()
 	if !slices.Equal(open, want) {
 		d.t.Errorf("%s: open are %q, want %q", when, open, want)
 	}
@@ -143,48 +176,141 @@ func (d *doors) decide(deed func(tx *store.Tx) error) {
 }
 
 // TestFourDoorsInEveryState crosses the four doors with every state that a
-// server can be in, each after the doors were seen to be open.
+// server can be in, each after the doors were seen to be open. A state is first
+// seen to be the one that is meant, as pages tell it.
 func TestFourDoorsInEveryState(t *testing.T) {
 	ending := peers.Ending{Reason: "A test of the doors"}
 	long, soon := -time.Hour, time.Hour
+	all := allDoors(true)
+	write := func(deed func(tx *store.Tx, host string) error) func(*doors, *asker) {
+		return func(d *doors, x *asker) {
+			d.decide(func(tx *store.Tx) error { return deed(tx, x.Host) })
+		}
+	}
+	unlist := func(tx *store.Tx, host string) error { return peers.Remove(tx, 0, host, "") }
 	states := []struct {
-		name string
-		into func(tx *store.Tx, host string) error
-		open bool
+		name  string
+		into  func(d *doors, x *asker)
+		state peers.State
+		open  []string
 	}{
-		{"active", func(*store.Tx, string) error { return nil }, true},
-		{"unknown", func(tx *store.Tx, host string) error { return peers.Remove(tx, 0, host, "") }, false},
-		{"paused", func(tx *store.Tx, host string) error { _, err := peers.Pause(tx, 0, host, ending); return err }, false},
-		{"retired", func(tx *store.Tx, host string) error { _, err := peers.Retire(tx, 0, host, ending); return err }, false},
-		{"purged", func(tx *store.Tx, host string) error { _, err := peers.Purge(tx, 0, host, ending); return err }, false},
-		{"denied", func(tx *store.Tx, host string) error {
+		{"active", func(*doors, *asker) {}, peers.StateActive, all},
+		{"one-sided, not known", viewed(peers.ViewUnknown), peers.StateOneSided, all},
+		{"one-sided, asked", viewed(peers.ViewPending), peers.StateOneSided, all},
+		{"one-sided, refused", viewed(peers.ViewRefused), peers.StateOneSided, all},
+		{"trial", write(trial), peers.StateTrial, []string{doorHeld, doorOut, doorFetch, doorRead}},
+		{"trial that is over", write(func(tx *store.Tx, host string) error {
+			if err := trial(tx, host); err != nil {
+				return err
+			}
+			return expiring(long)(tx, host)
+		}), peers.StateExpired, nil},
+		{"unknown", write(unlist), peers.StateNone, nil},
+		{"requested, they ask", func(d *doors, x *asker) {
+			write(unlist)(d, x)
+			if status, body := x.Send(d.oak, x.offer(d.oak)); status != 202 {
+				d.t.Errorf("%s asks: %d %s", x.Host, status, body)
+			}
+			gate{d.t, d.oak}.wantState(peers.In, x.Host, peers.RequestWaiting)
+		}, peers.StateNone, nil},
+		{"requested, we ask", func(d *doors, x *asker) {
+			write(unlist)(d, x)
+			gate{d.t, d.oak}.asks(x.Host)
+			d.net.Settle()
+			if len(x.Taken("Offer")) != 1 {
+				d.t.Errorf("%s was not asked", x.Host)
+			}
+			gate{d.t, d.oak}.wantState(peers.Out, x.Host, peers.RequestWaiting)
+		}, peers.StateNone, nil},
+		{"requested, and refused", func(d *doors, x *asker) {
+			write(unlist)(d, x)
+			x.Send(d.oak, x.offer(d.oak))
+			g := gate{d.t, d.oak}
+			asked := g.with(peers.In, x.Host)
+			d.decide(func(tx *store.Tx) error { _, err := peers.Reject(tx, 0, asked.ID, "Not now"); return err })
+			g.wantState(peers.In, x.Host, peers.RequestRejected)
+		}, peers.StateNone, nil},
+		{"paused", write(func(tx *store.Tx, host string) error { _, err := peers.Pause(tx, 0, host, ending); return err }), peers.StatePaused, nil},
+		{"retired", write(func(tx *store.Tx, host string) error { _, err := peers.Retire(tx, 0, host, ending); return err }), peers.StateRetired, nil},
+		{"retired, and they ask again", func(d *doors, x *asker) {
+			write(func(tx *store.Tx, host string) error { _, err := peers.Retire(tx, 0, host, ending); return err })(d, x)
+			d.net.Settle()
+			if status, body := x.Send(d.oak, x.offer(d.oak)); status != 202 {
+				d.t.Errorf("%s asks again: %d %s", x.Host, status, body)
+			}
+			gate{d.t, d.oak}.wantState(peers.In, x.Host, peers.RequestWaiting)
+		}, peers.StateRetired, nil},
+		{"to be purged", write(func(tx *store.Tx, host string) error { _, err := peers.Purge(tx, 0, host, ending); return err }), peers.StateRetired, nil},
+		{"denied", write(func(tx *store.Tx, host string) error {
 			_, err := peers.Block(tx, 0, host, peers.Entry{Reason: ending.Reason})
 			return err
-		}, false},
-		{"denied above", func(tx *store.Tx, host string) error {
+		}), peers.StateBlocked, nil},
+		{"denied above", write(func(tx *store.Tx, host string) error {
 			_, above, _ := strings.Cut(host, ".")
 			_, err := peers.Block(tx, 0, above, peers.Entry{Reason: ending.Reason})
 			return err
-		}, false},
-		{"expired", expiring(long), false},
-		{"expiring", expiring(soon), true},
+		}), peers.StateActive, nil}, // its own entry stays
+		{"expired", write(expiring(long)), peers.StateExpired, nil},
+		{"expired, and written down", write(func(tx *store.Tx, host string) error {
+			if err := expiring(long)(tx, host); err != nil {
+				return err
+			}
+			_, err := peers.Expire(tx, 100)
+			return err
+		}), peers.StateExpired, nil},
+		{"expiring", write(expiring(soon)), peers.StateActive, all},
 	}
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
 		d := newDoors(t, net)
-		var all []*testnet.Stranger
+		d.oak.Person("head", community.Owner) // who is told of requests
+		var askers []*asker
+		var strangers []*testnet.Stranger
 		for i := range states {
-			all = append(all, d.stranger(fmt.Sprintf("elm.s%d.test", i)))
+			x := d.asker(fmt.Sprintf("elm.s%d.test", i))
+			askers, strangers = append(askers, x), append(strangers, x.Stranger)
 		}
-		before := d.try(all...)
+		before := d.try(strangers...)
 		for i, s := range states {
-			d.want(s.name+", before", before[all[i]], true)
-			d.decide(func(tx *store.Tx) error { return s.into(tx, all[i].Host) })
+			d.want(s.name+", before", before[strangers[i]], all...)
+			s.into(d, askers[i])
+			d.wantState(s.name, askers[i].Host, s.state)
 		}
-		after := d.try(all...)
+		after := d.try(strangers...)
 		for i, s := range states {
-			d.want(s.name, after[all[i]], s.open)
+			d.want(s.name, after[strangers[i]], s.open...)
 		}
 	})
+}
+
+// wantState holds what pages say of how it stands with a server.
+func (d *doors) wantState(when, host string, want peers.State) {
+	d.t.Helper()
+	d.decide(func(tx *store.Tx) error {
+		p, err := peers.Get(tx, host)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		if got := p.State(tx.Now); got != want {
+			d.t.Errorf("%s: the state is %q, want %q", when, got, want)
+		}
+		return nil
+	})
+}
+
+// viewed has a server think of us as it does: what it decided about us is its
+// own affair, and ours stays as it is.
+func viewed(v peers.View) func(*doors, *asker) {
+	return func(d *doors, x *asker) {
+		d.decide(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE peers SET their_view = ? WHERE host = ?", v, x.Host).Error
+		})
+	}
+}
+
+func trial(tx *store.Tx, host string) error {
+	policy := peers.PresetTrial.Policy()
+	_, err := peers.Allow(tx, 0, host, peers.Entry{Policy: &policy})
+	return err
 }
 
 // expiring gives an entry a time, which may be over before anything has
@@ -209,7 +335,7 @@ func TestAllowingAName(t *testing.T) {
 			t.Helper()
 			open := d.try(all...)
 			for _, x := range all {
-				d.want(when+", "+x.Host, open[x], slices.Contains(want, x))
+				d.want(when+", "+x.Host, open[x], allDoors(slices.Contains(want, x))...)
 			}
 		}
 		check("subhost of exact allow", top)
@@ -296,7 +422,7 @@ func TestNoDecisionIsCached(t *testing.T) {
 			story = append(story, fmt.Sprintf("%s %s (%v)", change.name, host, err))
 			open := d.try(all...)
 			for _, x := range all {
-				d.want(x.Host, open[x], m.admits(x.Host))
+				d.want(x.Host, open[x], allDoors(m.admits(x.Host))...)
 			}
 			if t.Failed() {
 				t.Fatalf("seed %d, after:\n%s", seed, strings.Join(story, "\n"))
