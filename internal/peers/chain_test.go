@@ -1,12 +1,15 @@
 package peers
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
 )
 
 // unguard takes the triggers away that keep the log from being changed, as
@@ -73,6 +76,99 @@ func TestAuditChainWithConcurrentWriters(t *testing.T) {
 			t.Errorf("verified: %+v", v)
 		}
 	})
+}
+
+// Two nodes on one database write at once, one line at a time and many, some of
+// it taken back, and both begin the chain of a log from before there was one:
+// every line stands in the chain once, after one other, with the hash that the
+// line before it gives it.
+func TestAuditChainOfTwoNodes(t *testing.T) {
+	databases := map[string]func(testing.TB) string{"sqlite": storetest.File}
+	if os.Getenv("CHALKRING_TEST_POSTGRES") != "" {
+		databases["postgres"] = storetest.Postgres
+	}
+	for name, database := range databases {
+		t.Run(name, func(t *testing.T) {
+			at := database(t)
+			nodes := []policy{{t, storetest.OpenURL(t, at)}, {t, storetest.OpenURL(t, at)}}
+			const old, writers, rounds = 37, 6, 15
+			nodes[0].write(func(tx *store.Tx) error {
+				for i := range old {
+					if err := tx.Create(&Line{ID: tx.NewID(), Action: "mode", Subject: fmt.Sprint("old ", i), CreatedAt: tx.Now}).Error; err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			takenBack := errors.New("taken back")
+			var all sync.WaitGroup
+			for n, node := range nodes {
+				all.Go(func() {
+					if err := node.db.Write(t.Context(), Chain); err != nil {
+						t.Errorf("node %d begins: %v", n, err)
+					}
+				})
+				for w := range writers {
+					all.Go(func() {
+						for i := range rounds {
+							subject := fmt.Sprint(n, " ", w, " ", i)
+							err := node.db.Write(t.Context(), func(tx *store.Tx) error {
+								lines := []Line{{Action: "peer.allow", Subject: subject, Before: "<é>"}}
+								if i%3 == 1 {
+									lines = append(lines, Line{Action: "peer.pause", Subject: subject}, Line{Action: "peer.resume", Subject: subject, Reason: "why"})
+								}
+								record := func() error { return RecordAll(tx, lines) }
+								if len(lines) == 1 {
+									record = func() error { return Record(tx, lines[0]) }
+								}
+								if err := record(); err != nil || i%5 != 4 {
+									return err
+								}
+								return takenBack
+							})
+							if i%5 == 4 != errors.Is(err, takenBack) || err != nil && i%5 != 4 {
+								t.Errorf("node %d, writer %d, line %d: %v", n, w, i, err)
+							}
+						}
+					})
+				}
+			}
+			all.Wait()
+			want := int64(old)
+			for i := range rounds {
+				switch {
+				case i%5 == 4:
+				case i%3 == 1:
+					want += 3 * int64(writers*len(nodes))
+				default:
+					want += int64(writers * len(nodes))
+				}
+			}
+			for n, node := range nodes {
+				if v := node.verified(); v.Lines != want || v.Broken != 0 || v.Why != "" {
+					t.Errorf("node %d has verified %+v, want %d lines", n, v, want)
+				}
+			}
+			var chain []struct {
+				Seq  int64
+				Hash string
+				Line `gorm:"embedded"`
+			}
+			nodes[1].write(func(tx *store.Tx) error {
+				return tx.Raw("SELECT c.seq, c.hash, a.* FROM audit_chain c LEFT JOIN audit a ON a.id = c.line_id ORDER BY c.seq").Scan(&chain).Error
+			})
+			lines, before := map[int64]bool{}, ""
+			for i, l := range chain {
+				if l.Seq != int64(i+1) || l.ID == 0 || lines[l.ID] || l.Hash != LinkHash(before, l.Seq, l.Line) {
+					t.Fatalf("place %d of the chain: %+v", i+1, l)
+				}
+				lines[l.ID], before = true, l.Hash
+			}
+			if int64(len(lines)) != want {
+				t.Errorf("%d lines are chained, want %d", len(lines), want)
+			}
+		})
+	}
 }
 
 func TestAuditChainTellsWhatWasRewritten(t *testing.T) {
