@@ -135,7 +135,9 @@ func (a *Auth) Remembered(token string) (Access, *Proof) {
 			},
 		},
 		Check: func(tx *store.Tx) error {
-			if !same || acc.stale(tx) {
+			proved := same
+			same = false // until it is asked again
+			if !proved || acc.stale(tx) {
 				return errChanged
 			}
 			return acc.mayAct(tx)

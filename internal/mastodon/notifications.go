@@ -100,7 +100,7 @@ func (a *API) notifications(c *call) (any, error) {
 	if !ok {
 		return out, nil
 	}
-	err := a.read(c, func(tx *store.Tx) error {
+	err := a.readPage(c, func(tx *store.Tx) error {
 		told, err := community.NotificationsTold(tx, c.viewer, filter, page, func(n community.Notification) bool {
 			return n.Kind == community.NotifyLike || n.Kind == community.NotifySevered || n.ReportID != nil
 		})

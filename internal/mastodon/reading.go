@@ -1,6 +1,7 @@
 package mastodon
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/chalkring/chalkring/internal/community"
@@ -31,14 +32,21 @@ func (a *API) identify(c *call, token string, again bool) (err error) {
 }
 
 // read runs a question for a call.
-func (a *API) read(c *call, fn func(tx *store.Tx) error) error {
+func (a *API) read(c *call, fn func(tx *store.Tx) error) error { return c.reads(a.DB.ReadAfter, fn) }
+
+// readPage is read for pages that are read again and again. fn may be run twice.
+func (a *API) readPage(c *call, fn func(tx *store.Tx) error) error {
+	return c.reads(a.DB.ReadPage, fn)
+}
+
+func (c *call) reads(read func(context.Context, []store.Question, func(*store.Tx) error, func(*store.Tx) error) error, fn func(tx *store.Tx) error) error {
 	if c.proof == nil {
 		c.viewer.Bonds = 0 // may have got more since
-		return a.DB.Read(c.r.Context(), fn)
+		return read(c.r.Context(), nil, nil, fn)
 	}
 	proof := c.proof
 	c.proof = nil
-	return a.DB.ReadAfter(c.r.Context(), []store.Question{proof.Question}, proof.Check, fn)
+	return read(c.r.Context(), []store.Question{proof.Question}, proof.Check, fn)
 }
 
 // prove proves what was only remembered of the caller, unless that is done.

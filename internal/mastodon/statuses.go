@@ -92,7 +92,7 @@ func (a *API) getStatus(c *call) (any, error) {
 	}
 	var out Status
 	var view community.View
-	err = a.read(c, func(tx *store.Tx) (err error) {
+	err = a.readPage(c, func(tx *store.Tx) (err error) {
 		if view, err = community.VisibleView(tx, id, c.viewer); err != nil {
 			return orNotFound(err)
 		}
@@ -180,7 +180,7 @@ func (a *API) context(c *call) (any, error) {
 	}
 	var p community.Post
 	var ancestors, descendants []community.View
-	err = a.read(c, func(tx *store.Tx) (err error) {
+	err = a.readPage(c, func(tx *store.Tx) (err error) {
 		if p, ancestors, descendants, err = community.AroundViews(tx, c.viewer, id); err != nil {
 			return orNotFound(err)
 		}

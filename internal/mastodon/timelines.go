@@ -51,7 +51,7 @@ func (a *API) timeline(fn list) endpoint {
 	return func(c *call) (any, error) {
 		page := c.page(20, 40)
 		var views []community.View
-		err := a.read(c, func(tx *store.Tx) (err error) {
+		err := a.readPage(c, func(tx *store.Tx) (err error) {
 			views, err = fn(tx, c, page)
 			return err
 		})

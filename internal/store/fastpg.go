@@ -24,6 +24,8 @@ type pgRead struct {
 	snapshot bool
 	begun    bool
 	last     bool // what is asked now ends the transaction
+
+	outlook *outlook // where it may be begun again
 }
 
 // A reader sees one state of the database throughout, as on SQLite.
@@ -34,6 +36,12 @@ const (
 
 // begin begins the transaction that is due.
 func (s *pgRead) begin(ctx context.Context) error {
+	if o := s.outlook; o != nil {
+		if o.foreseen != nil {
+			return o.miss()
+		}
+		o.foreign = true
+	}
 	if !s.snapshot || s.begun {
 		return nil
 	}
@@ -75,7 +83,11 @@ func (s *pgRead) QueryContext(ctx context.Context, query string, args ...any) (*
 
 // QueryRowContext runs a statement with one row.
 func (s *pgRead) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	_ = s.begin(ctx) // where this fails the statement does
+	if err := s.begin(ctx); errors.Is(err, errMissed) {
+		gone, cancel := context.WithCancel(ctx)
+		cancel() // the statement fails: its transaction is begun again
+		return s.conn.QueryRowContext(gone, query, args...)
+	}
 	return s.conn.QueryRowContext(ctx, query, args...)
 }
 
@@ -93,9 +105,17 @@ func (s *pgRead) Rollback() error {
 }
 
 func (s *pgRead) ask(ctx context.Context, questions []Question) error {
+	list := askings(questions)
+	if s.outlook != nil {
+		return s.answer(ctx, list)
+	}
+	return s.send(ctx, list)
+}
+
+func (s *pgRead) send(ctx context.Context, list []asking) error {
 	first, last := s.snapshot && !s.begun, s.last
 	s.begun = s.begun || first
-	err := pgAsk(ctx, s.conn, first, last, questions)
+	err := pgAsk(ctx, s.conn, first, last, list)
 	if err == nil && last {
 		s.begun = false
 	}
@@ -103,7 +123,7 @@ func (s *pgRead) ask(ctx context.Context, questions []Question) error {
 }
 
 func (t *pgTx) ask(ctx context.Context, questions []Question) error {
-	return pgAsk(ctx, t.conn, false, false, questions)
+	return pgAsk(ctx, t.conn, false, false, askings(questions))
 }
 
 // pgStatements are what a connection has prepared for questions.
@@ -115,7 +135,7 @@ type pgStatements struct {
 // pgAsk sends all questions at once, behind the beginning of a transaction and
 // before its end if wanted, and reads the answers. Where a question fails the
 // transaction is not ended.
-func pgAsk(ctx context.Context, conn *sql.Conn, begin, end bool, questions []Question) error {
+func pgAsk(ctx context.Context, conn *sql.Conn, begin, end bool, questions []asking) error {
 	return conn.Raw(func(c any) error {
 		pg := c.(*stdlib.Conn).Conn().PgConn()
 		var batch pgconn.Batch
@@ -127,12 +147,11 @@ func pgAsk(ctx context.Context, conn *sql.Conn, begin, end bool, questions []Que
 			batch.ExecStatement(s, nil, nil, nil)
 		}
 		for _, q := range questions {
-			text, args := expand(q, true)
-			s, err := pgPrepared(ctx, pg, text)
+			s, err := pgPrepared(ctx, pg, q.text.Value())
 			if err != nil {
 				return err
 			}
-			values, forms := pgValues(args)
+			values, forms := pgValues(q.args)
 			batch.ExecStatement(s, values, forms, binary1)
 		}
 		if end {
@@ -153,8 +172,8 @@ func pgAsk(ctx context.Context, conn *sql.Conn, begin, end bool, questions []Que
 			}
 			for rows := answers.ResultReader(); rows.NextRow(); {
 				row.pg, row.next = rows.Values(), 0
-				if q.Row != nil && row.err == nil {
-					q.Row(&row)
+				if q.row != nil && row.err == nil {
+					q.row(&row)
 				}
 			}
 		}

@@ -71,6 +71,8 @@ type DB struct {
 	writes  atomic.Int64
 	retries atomic.Int64
 
+	foreseen, missed atomic.Int64 // see script
+
 	stop    context.CancelFunc
 	waiting sync.WaitGroup
 	closed  atomic.Bool
@@ -169,13 +171,15 @@ func (db *DB) Ping(ctx context.Context) error {
 // Stats are counts since the database was opened, and what is in use now.
 type Stats struct {
 	Reads, Writes, Retries int64 // transactions
+	Foreseen, Missed       int64 // transactions that asked what was foreseen, and others (see script)
 	InUse, Open            int   // connections
 	Subscriptions          int
 }
 
 // Stats returns how busy the database is.
 func (db *DB) Stats() Stats {
-	s := Stats{Reads: db.reads.Load(), Writes: db.writes.Load(), Retries: db.retries.Load(), Subscriptions: db.hub.count()}
+	s := Stats{Reads: db.reads.Load(), Writes: db.writes.Load(), Retries: db.retries.Load(),
+		Foreseen: db.foreseen.Load(), Missed: db.missed.Load(), Subscriptions: db.hub.count()}
 	if db.dialect == Postgres {
 		p := db.pg.Stats()
 		s.InUse, s.Open = p.InUse, p.OpenConnections

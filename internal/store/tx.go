@@ -31,6 +31,7 @@ type Tx struct {
 type first struct {
 	questions []Question
 	check     func(tx *Tx) error
+	foresee   bool // what is asked behind it: see script
 	asked     bool
 	err       error
 }
@@ -54,6 +55,13 @@ func (db *DB) ReadAfter(ctx context.Context, questions []Question, check func(tx
 	return db.read(ctx, &first{questions: questions, check: check}, fn)
 }
 
+// ReadPage is ReadAfter for pages that are read again and again: what fn asked
+// the last times is asked along with its first questions (see script). fn and
+// check may be run twice, and must begin anew each time.
+func (db *DB) ReadPage(ctx context.Context, questions []Question, check func(tx *Tx) error, fn func(tx *Tx) error) error {
+	return db.read(ctx, &first{questions: questions, check: check, foresee: true}, fn)
+}
+
 func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) error {
 	db.reads.Add(1)
 	s, err := db.begin(ctx, false)
@@ -68,13 +76,26 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 	}()
 	tx := db.newTx(ctx, s)
 	tx.reads, tx.first = true, ahead
-	err = fn(tx)
-	if ahead != nil {
-		if !ahead.asked {
-			ahead.err = tx.Ask()
+	pg, _ := s.(*pgRead)
+	if pg != nil && ahead != nil && ahead.foresee {
+		pg.outlook = newOutlook(&db.memo, tx.Now)
+	}
+	if err = tx.run(fn); pg != nil && pg.outlook != nil {
+		if db.foreseen.Add(pg.outlook.answered()); pg.outlook.missed {
+			db.missed.Add(1)
+			if pg.begun { // in a transaction that failed
+				err = pg.run(context.WithoutCancel(ctx), pgEnd)
+				pg.begun = false
+			} else {
+				err = nil
+			}
+			if err == nil {
+				pg.outlook.again()
+				err = tx.run(fn)
+			}
 		}
-		if ahead.err != nil {
-			err = ahead.err
+		if err == nil {
+			pg.outlook.end()
 		}
 	}
 	ended = true
@@ -84,6 +105,25 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 		}
 	}
 	return db.wrap(err)
+}
+
+// run runs fn in a transaction that only reads, with what is asked ahead of it.
+func (tx *Tx) run(fn func(tx *Tx) error) error {
+	ahead := tx.first
+	if ahead != nil {
+		ahead.asked, ahead.err = len(ahead.questions) == 0, nil
+	}
+	err := fn(tx)
+	if ahead == nil {
+		return err
+	}
+	if !ahead.asked {
+		ahead.err = tx.Ask()
+	}
+	if ahead.err != nil {
+		return ahead.err
+	}
+	return err
 }
 
 // Ask runs fn on a connection without a transaction around it. It is for one

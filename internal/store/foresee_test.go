@@ -1,0 +1,179 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/chalkring/chalkring/internal/store"
+	"github.com/chalkring/chalkring/internal/store/storetest"
+)
+
+func number(into *int64, sql string, args ...any) store.Question {
+	return store.Question{SQL: sql, Args: args, Row: func(r *store.Row) { *into = r.Int() }}
+}
+
+// What a page asked the last times is asked along with its first questions, and
+// a page that asks something else is begun again: each time all it reads is what
+// is there, and of one state of the database.
+func TestPagesAreForeseen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		makeThings(t, db)
+		rng := rand.New(rand.NewPCG(1, 2))
+		foreign, reruns := 0, 0
+		for step := range 600 {
+			if rng.IntN(4) == 0 {
+				write(t, db, func(tx *store.Tx) error {
+					if rng.IntN(3) == 0 {
+						return tx.Exec("DELETE FROM things WHERE id % 3 = ?", rng.IntN(3)).Error
+					}
+					return tx.Create(&thing{ID: int64(step + 1), Name: fmt.Sprint("thing ", step), At: tx.Now}).Error
+				})
+			}
+			var ids, names []string
+			var before, past int64
+			runs := 0
+			err := db.ReadPage(t.Context(), []store.Question{number(&before, "SELECT COUNT(*) FROM things")}, func(*store.Tx) error { return nil }, func(tx *store.Tx) error {
+				runs++
+				ids, names, past = nil, nil, -1
+				var list []int64
+				if err := tx.Ask(store.Question{SQL: "SELECT id FROM things ORDER BY id", Row: func(r *store.Row) { list = append(list, r.Int()) }}); err != nil {
+					return err
+				}
+				for _, id := range list {
+					ids = append(ids, fmt.Sprint(id))
+				}
+				if len(list) == 0 {
+					return nil
+				}
+				if step%50 == 7 { // what no question asked
+					foreign++
+					var n int64
+					if err := tx.Raw("SELECT COUNT(*) FROM things").Scan(&n).Error; err != nil {
+						return err
+					} else if n != before {
+						t.Errorf("step %d: two states, %d and %d", step, n, before)
+					}
+				}
+				err := tx.Ask(store.Question{SQL: "SELECT name FROM things WHERE id IN ? ORDER BY id", Args: []any{list},
+					Row: func(r *store.Row) { names = append(names, r.Text()) }})
+				if err != nil {
+					return err
+				}
+				return tx.AskLast(number(&past, "SELECT COUNT(*) FROM things WHERE at <= ?", tx.Now))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if runs > 1 {
+				reruns++
+			}
+			var all []thing
+			read(t, db, func(tx *store.Tx) error { return tx.Order("id").Find(&all).Error })
+			var want, wantNames []string
+			for _, one := range all {
+				want, wantNames = append(want, fmt.Sprint(one.ID)), append(wantNames, one.Name)
+			}
+			if !slices.Equal(ids, want) || !slices.Equal(names, wantNames) || before != int64(len(all)) || len(all) > 0 && past != int64(len(all)) {
+				t.Fatalf("step %d: %v %v, %d before, %d past; want %v %v", step, ids, names, before, past, want, wantNames)
+			}
+		}
+		s := db.Stats()
+		if db.Dialect() == store.SQLite {
+			if s.Foreseen != 0 || reruns != 0 {
+				t.Errorf("foresaw %d where a round costs nothing", s.Foreseen)
+			}
+			return
+		}
+		if s.Foreseen < 100 || s.Missed < 10 || int(s.Missed) != reruns || foreign == 0 {
+			t.Errorf("foreseen %d, missed %d, begun again %d", s.Foreseen, s.Missed, reruns)
+		}
+	})
+}
+
+// A check that once agreed is asked again where the page is begun again, and all
+// the page has is of the state in which it agreed.
+func TestPageBegunAgainIsCheckedAgain(t *testing.T) {
+	db := storetest.OpenURL(t, storetest.Postgres(t))
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error { return tx.Create(&thing{ID: 1, Name: "key", At: tx.Now}).Error })
+	refused := errors.New("refused")
+	more, between := false, func() {}
+	page := func() (seen int64, err error) {
+		allowed := int64(0)
+		check := func(*store.Tx) error {
+			if ok := allowed == 1; !ok {
+				return refused
+			}
+			allowed = 0
+			return nil
+		}
+		err = db.ReadPage(t.Context(), []store.Question{number(&allowed, "SELECT COUNT(*) FROM things WHERE name = 'key'")}, check, func(tx *store.Tx) error {
+			if err := tx.Ask(number(&seen, "SELECT COUNT(*) FROM things WHERE id > 0")); err != nil {
+				return err
+			}
+			if more {
+				between()
+				return tx.Ask(number(&seen, "SELECT COUNT(*) FROM things WHERE id > -1"))
+			}
+			return nil
+		})
+		return seen, err
+	}
+	for range 3 {
+		if n, err := page(); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if s := db.Stats(); s.Foreseen != 1 {
+		t.Fatalf("foreseen %d times", s.Foreseen)
+	}
+	more = true
+	between = func() { // once, after it was foreseen wrongly
+		between = func() {}
+		write(t, db, func(tx *store.Tx) error { return tx.Exec("DELETE FROM things").Error })
+	}
+	if n, err := page(); !errors.Is(err, refused) {
+		t.Errorf("saw %d, %v", n, err)
+	}
+	if s := db.Stats(); s.Missed != 1 {
+		t.Errorf("missed %d times", s.Missed)
+	}
+}
+
+// A question that fails where it was foreseen fails as it would alone, and the
+// connection is as good as before.
+func TestForeseenQuestionFails(t *testing.T) {
+	db := storetest.OpenURL(t, storetest.Postgres(t))
+	makeThings(t, db)
+	page := func() error {
+		var n int64
+		return db.ReadPage(t.Context(), nil, nil, func(tx *store.Tx) error {
+			if err := tx.Ask(number(&n, "SELECT 1")); err != nil {
+				return err
+			}
+			return tx.AskLast(number(&n, "SELECT COUNT(*) FROM things"))
+		})
+	}
+	for range 3 {
+		if err := page(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("ALTER TABLE things RENAME TO others").Error })
+	if err := page(); err == nil {
+		t.Error("a table that is gone was read")
+	}
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("ALTER TABLE others RENAME TO things").Error })
+	for range 10 {
+		if err := page(); err != nil {
+			t.Error(err)
+		}
+	}
+	if s := db.Stats(); s.InUse != 0 {
+		t.Errorf("%d connections in use", s.InUse)
+	}
+}
+
