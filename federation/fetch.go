@@ -113,7 +113,7 @@ func (f *Federation) mayGiveFiles(ctx context.Context, of, host string) error {
 			return err
 		}
 		whose, d := decided[of], decided[host]
-		if whose.Admitted && (d.Admitted || d.Files && d.PeerID == whose.PeerID) {
+		if whose.Admitted && (d.Admitted || d.GivesFilesOf(whose.PeerID)) {
 			return nil
 		}
 		return peers.NotAdmitted(host)
@@ -129,8 +129,11 @@ func (f *Federation) proposeFiles(ctx context.Context, of, address string) {
 	}
 	err = f.db.Batch(ctx, func(tx *store.Tx) error {
 		decided, err := peers.Decide(tx, []string{of, host})
-		if err != nil || !decided[of].Admitted || decided[of].PeerID == 0 || decided[host].Standing != peers.Unknown {
+		if err != nil || !decided[of].Admitted || decided[of].PeerID == 0 {
 			return err
+		}
+		if d := decided[host]; d.Standing != peers.Unknown && d.Role != peers.RoleMedia { // where others have theirs, it may have its own
+			return nil
 		}
 		return peers.Propose(tx, decided[of].PeerID, host, peers.RoleMedia)
 	})

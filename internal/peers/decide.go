@@ -3,6 +3,7 @@ package peers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/chalkring/chalkring/internal/fault"
@@ -33,14 +34,19 @@ func (r Role) Talks() bool { return r == RoleMain || r == RoleActor || r == Role
 type Decision struct {
 	Admitted bool     // whether anything passes, either way
 	Former   bool     // not admitted, but heard about its own things that go: see Standing.Former
-	Files    bool     // only files of the posts of Peer are fetched from it
 	Standing Standing // Unknown without an entry
 	Role     Role     // as what it is known: RoleNone without an entry
 	Peer     string   // the main name of its peer; "" without an entry
 	PeerID   int64
 	Holding  bool // something of the peer waits to be looked at, whatever the policy says now
 	Policy        // the zero value unless Admitted; Ceiling is CeilingNone then
+
+	filesOf []int64 // peers whose files are there: see GivesFilesOf
 }
+
+// GivesFilesOf reports whether files of a peer's posts may be fetched from the
+// server, whatever else it is: several peers may have theirs in one place.
+func (d Decision) GivesFilesOf(peer int64) bool { return slices.Contains(d.filesOf, peer) }
 
 // Takes reports whether messages of a class are taken from the server.
 func (d Decision) Takes(c Class) bool { return d.Admitted && d.Inbound.Has(c) }
@@ -135,26 +141,36 @@ func ask(tx *store.Tx, names []string, mode *Mode, into map[string]entry) error 
 				ReportsOut: ReportsOut(r.Text()), Search: SearchBy(r.Text()), Retention: r.Int(), PerMinute: r.Int(), PerDay: r.Int(),
 				MaxBytes: r.Int(), Backfill: r.Int()}
 			e.Holding = r.Bool()
-			if had, ok := into[name]; !ok || e.outranks(had) {
-				into[name] = e
+			had, ok := into[name]
+			files := had.filesOf
+			if e.Role == RoleMedia && mode.Admits(e.Standing) {
+				files = append(files, e.PeerID)
 			}
+			if ok && !e.outranks(had) {
+				e = had
+			}
+			e.filesOf = files
+			into[name] = e
 		},
 	})
 }
 
-// outranks decides between two peers that share a name, as several may fetch
-// their pictures from one host: the stricter decision counts for what is talked.
+// outranks decides between two peers that have a name in common, as a server
+// may be the place of others' pictures, or have had its own entry since it was
+// given to another as a name: a block counts first, then its own entry.
 func (e entry) outranks(had entry) bool {
 	rank := func(e entry) int {
 		switch {
+		case e.Role == RoleMedia:
+			return 0
 		case e.Standing == Blocked:
+			return 4
+		case e.Role == RoleMain:
 			return 3
 		case e.Role.Talks():
 			return 2
-		case e.Role == RoleFormer:
-			return 1
 		}
-		return 0
+		return 1 // a former name
 	}
 	if rank(e) != rank(had) {
 		return rank(e) > rank(had)
@@ -176,7 +192,9 @@ func decide(mode Mode, host string, entries map[string]entry) Decision {
 		}
 		d := e.Decision
 		d.Admitted = mode.Admits(d.Standing) && d.Role.Talks()
-		d.Files = mode.Admits(d.Standing) && d.Role == RoleMedia
+		if i > 0 {
+			d.filesOf = nil // they are at the name above
+		}
 		d.Former = !d.Admitted && d.Standing.Former() || d.Role == RoleFormer && mode.Admits(d.Standing)
 		if !d.Admitted {
 			d.Policy = Policy{Ceiling: CeilingNone}

@@ -202,12 +202,12 @@ func TestNames(t *testing.T) {
 				{"elm.example", RoleActor, true}}, false)
 		})
 		want("met", "elm.example (main)", "cdn.example (media) proposed", "elm-school.example (handle) proposed", "social.elm.example (actor)")
-		if decide("cdn.example").Files || decide("elm-school.example").Admitted || !decide("social.elm.example").Admitted || !decide("ash.example").Admitted {
+		if decide("cdn.example").GivesFilesOf(peer.ID) || decide("elm-school.example").Admitted || !decide("social.elm.example").Admitted || !decide("ash.example").Admitted {
 			t.Error("a proposed name has an effect, or a proven one has none")
 		}
 		p.write(func(tx *store.Tx) error { return ConfirmName(tx, 0, "elm.example", "CDN.example") })
 		p.write(func(tx *store.Tx) error { return RemoveName(tx, 0, "elm.example", "elm-school.example") })
-		if d := decide("cdn.example"); !d.Files || d.Admitted || d.Peer != "elm.example" {
+		if d := decide("cdn.example"); !d.GivesFilesOf(peer.ID) || d.Admitted || d.Peer != "elm.example" {
 			t.Errorf("the confirmed place of pictures: %+v", d)
 		}
 		p.write(func(tx *store.Tx) error {
@@ -314,4 +314,69 @@ func TestSoftwareNarrows(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// What a name is to several peers: a block of any counts first, then the name's
+// own entry, then whose other name it is. The files of each are where they are,
+// whatever else the name is.
+func TestNamesThatPeersShare(t *testing.T) {
+	const elm, fir, name = "elm.example", "fir.example", "shared.example"
+	add := func(host string, role Role) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error { return AddName(tx, 0, host, name, role) }
+	}
+	allow := func(host string) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error { _, err := Allow(tx, 0, host, Entry{}); return err }
+	}
+	pause := func(host string) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error { _, err := Pause(tx, 0, host, Ending{}); return err }
+	}
+	block := func(host string) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error { _, err := Block(tx, 0, host, Entry{Reason: "spam"}); return err }
+	}
+	for _, tt := range []struct {
+		name     string
+		deeds    []func(tx *store.Tx) error
+		admitted bool
+		peer     string
+		files    []string // of whom it gives files
+	}{
+		{"the files of two", []func(tx *store.Tx) error{add(elm, RoleMedia), add(fir, RoleMedia)}, false, "", []string{elm, fir}},
+		{"the files of two, one of them paused", []func(tx *store.Tx) error{add(elm, RoleMedia), add(fir, RoleMedia), pause(elm)}, false, "", []string{fir}},
+		{"the files of two, one of them blocked", []func(tx *store.Tx) error{add(elm, RoleMedia), add(fir, RoleMedia), block(fir)}, false, "", []string{elm}},
+		{"a name of one and the files of another", []func(tx *store.Tx) error{add(fir, RoleMedia), add(elm, RoleHandle)}, true, elm, []string{fir}},
+		{"a name of one and the files of a blocked one", []func(tx *store.Tx) error{add(fir, RoleMedia), add(elm, RoleHandle), block(fir)}, true, elm, nil},
+		{"a name of a blocked one", []func(tx *store.Tx) error{add(fir, RoleHandle), allow(name), block(fir)}, false, fir, nil},
+		{"a name of one, paused by itself", []func(tx *store.Tx) error{add(elm, RoleHandle), allow(name), pause(name)}, false, name, nil},
+		{"a name of a paused one, let in by itself", []func(tx *store.Tx) error{add(elm, RoleHandle), pause(elm), allow(name)}, true, name, nil},
+		{"the files of one, let in by itself", []func(tx *store.Tx) error{add(elm, RoleMedia), allow(name)}, true, name, []string{elm}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			each(t, func(t *testing.T, p policy) {
+				p.allow(elm)
+				p.allow(fir)
+				for _, deed := range tt.deeds {
+					p.write(deed)
+				}
+				p.write(func(tx *store.Tx) error {
+					d, err := DecideOne(tx, name)
+					if err != nil {
+						return err
+					}
+					if d.Admitted != tt.admitted || tt.peer != "" && d.Peer != tt.peer {
+						t.Errorf("admitted %v as %q, want %v as %q", d.Admitted, d.Peer, tt.admitted, tt.peer)
+					}
+					for _, host := range []string{elm, fir} {
+						whose, err := Get(tx, host)
+						if err != nil {
+							return err
+						}
+						if got := d.GivesFilesOf(whose.ID); got != slices.Contains(tt.files, host) {
+							t.Errorf("gives files of %s: %v", host, got)
+						}
+					}
+					return nil
+				})
+			})
+		})
+	}
 }

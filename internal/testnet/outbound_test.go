@@ -323,6 +323,24 @@ func TestMediaHostNotListed(t *testing.T) {
 		if n := cdn.Fetched("/y.test"); n != 0 {
 			t.Errorf("a media host was asked %d times for another server's picture", n)
 		}
+
+		// Another server has its pictures there too: that is confirmed by itself,
+		// and takes nothing from the first.
+		z := net.Stranger("z.test")
+		oak.Admin().Allow("z.test")
+		net.Settle()
+		pictured(cdn, "/z.test")
+		pictured(cdn, "/more")
+		z.Send(oak, withPicture(z, "By z.test", cdn.URL("/z.test")))
+		x.Send(oak, withPicture(x, "More by x", cdn.URL("/more")))
+		net.Settle()
+		b.shows(pictureOf(t, oak, "By z.test"), http.StatusNotFound)
+		if err := oak.DB().Write(t.Context(), func(tx *store.Tx) error { return peers.ConfirmName(tx, 0, "z.test", "cdn.else.test") }); err != nil {
+			t.Fatal(err)
+		}
+		b.shows(pictureOf(t, oak, "By z.test"), http.StatusOK, "PNG")
+		b.shows(pictureOf(t, oak, "More by x"), http.StatusOK, "PNG")
+		b.shows(pictureOf(t, oak, "By y.test"), http.StatusNotFound)
 		if status, _ := cdn.Send(oak, cdn.Note("pat", "From a media host")); status != http.StatusForbidden {
 			t.Errorf("a media host delivers: %d", status)
 		}
