@@ -118,7 +118,7 @@ func (l *loading) lists(v Viewer, id int64) bool {
 
 // shares is lists for a list that all people share.
 func (l *loading) shares(v Viewer, id int64) bool {
-	return l.lists(v, id) && !l.people[l.views[id].AuthorID].Silenced
+	return l.lists(v, id) && !l.who(l.views[id].AuthorID).Silenced
 }
 
 // judged reports whether MaySee can judge for the viewer with what is brought:
@@ -146,15 +146,8 @@ func quick(tx *store.Tx, v Viewer, rows store.Question, stubs *[]stub, allowed f
 		if err := l.gather(tx, v); err != nil {
 			return nil, err
 		}
-		views := make([]View, 0, len(*stubs))
-		for _, s := range *stubs {
-			if !allowed(l, v, s.id) {
-				break
-			}
-			views = append(views, *l.views[s.id])
-		}
-		if len(views) == len(*stubs) {
-			return views, nil
+		if !slices.ContainsFunc(*stubs, func(s stub) bool { return !allowed(l, v, s.id) }) {
+			return l.page(*stubs), nil
 		}
 	}
 	posts, err := slow()
@@ -162,4 +155,20 @@ func quick(tx *store.Tx, v Viewer, rows store.Question, stubs *[]stub, allowed f
 		return nil, err
 	}
 	return LoadLast(tx, v, posts)
+}
+
+// page returns the views of the stubs that were brought first.
+func (l *loading) page(stubs []stub) []View {
+	together := len(stubs) <= len(l.first)
+	for i, s := range stubs {
+		together = together && l.first[i].ID == s.id
+	}
+	if together {
+		return l.first[:len(stubs):len(stubs)]
+	}
+	views := make([]View, len(stubs))
+	for i, s := range stubs {
+		views[i] = *l.views[s.id]
+	}
+	return views
 }

@@ -52,7 +52,7 @@ func (l *loading) shown() map[int64]Shown {
 	shown := make(map[int64]Shown, len(l.besides))
 	for _, id := range l.besides {
 		if p, ok := l.people[id]; ok {
-			shown[id] = Shown{p.Account, p.counts, l.schools[p.Host], p.kept}
+			shown[id] = Shown{*p.Account, p.counts, l.schools[p.Host], p.kept}
 		}
 	}
 	return shown
@@ -149,6 +149,7 @@ func LoadOne(tx *store.Tx, v Viewer, p Post) (View, error) {
 type loading struct {
 	views   map[int64]*View
 	ids     []int64           // of all of them
+	first   []View            // those of them that were added first, as they stand in memory
 	room    []View            // for more of them
 	visible map[int64]bool    // those that are boosted or quoted and were asked for as the reader may see them
 	authors map[int64]figures // of authors, that came with their posts
@@ -166,9 +167,17 @@ type loading struct {
 
 // person is an account with what is shown beside it.
 type person struct {
-	Account
+	*Account
 	counts AccountCounts
 	kept   *KeptAccount
+}
+
+// who is somebody who was brought, or nobody.
+func (l *loading) who(id int64) person {
+	if p, ok := l.people[id]; ok {
+		return p
+	}
+	return person{Account: &Account{}}
 }
 
 func (l *loading) add(p Post, k *Kept) {
@@ -176,7 +185,9 @@ func (l *loading) add(p Post, k *Kept) {
 		return
 	}
 	if len(l.room) == 0 { // one piece of memory for many
-		l.room = make([]View, max(4, cap(l.ids)))
+		if l.room = make([]View, max(4, cap(l.ids))); l.first == nil {
+			l.first = l.room
+		}
 	}
 	view := &l.room[0]
 	l.room = l.room[1:]
@@ -228,7 +239,7 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 	called()
 	for id, p := range l.people {
 		if p.kept == nil {
-			p.kept = keepAccount(tx, p.Account)
+			p.kept = keepAccount(tx, *p.Account)
 			l.people[id] = p
 		}
 	}
@@ -236,7 +247,7 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 		if view.Kept != nil {
 			view.Tags = view.Kept.tags
 			for _, id := range view.Kept.mentions {
-				view.Mentions = append(view.Mentions, l.people[id].Account)
+				view.Mentions = append(view.Mentions, *l.who(id).Account)
 			}
 		} else {
 			k := &Kept{post: view.Post, tags: view.Tags, poll: view.Poll != nil}
@@ -247,12 +258,12 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 			view.Kept = k
 			slices.SortFunc(view.Mentions, func(a, b Account) int { return cmp.Compare(a.ID, b.ID) })
 		}
-		author := l.people[view.AuthorID]
-		view.Author, view.AuthorCounts, view.AuthorKept = author.Account, author.counts, author.kept
+		author := l.who(view.AuthorID)
+		view.Author, view.AuthorCounts, view.AuthorKept = *author.Account, author.counts, author.kept
 		view.Mine.Author, view.Mine.Muted = v.Local && view.AuthorID == v.ID, l.muted[view.AuthorID]
 		if view.InReplyToAuthor != nil {
 			if a, ok := l.people[*view.InReplyToAuthor]; ok {
-				view.ReplyTo = &a.Account
+				view.ReplyTo = a.Account
 			}
 		}
 		if view.ReplyTo == nil && view.InReplyToURI != "" {
@@ -287,7 +298,7 @@ func (l *loading) wanted(tx *store.Tx) (known map[int64]*KeptAccount, unknown []
 		case !ok || came && f.version != k.account.Version:
 			unknown = append(unknown, id)
 		case came:
-			l.people[id] = person{Account: k.account, counts: f.counts, kept: k}
+			l.people[id] = person{Account: &k.account, counts: f.counts, kept: k}
 		default:
 			known[id] = k
 		}
@@ -324,7 +335,7 @@ func (l *loading) figures(tx *store.Tx, known map[int64]*KeptAccount, stale *[]i
 				*stale = append(*stale, id)
 				return
 			}
-			l.people[id] = person{Account: k.account, counts: readCounts(r, id), kept: k}
+			l.people[id] = person{Account: &k.account, counts: readCounts(r, id), kept: k}
 		},
 	}
 }
@@ -336,8 +347,8 @@ func (l *loading) accounts(tx *store.Tx, ids []int64) store.Question {
 			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id " + schoolJoins + " WHERE accounts.id IN ?",
 		Args: []any{ids},
 		Row: func(r *store.Row) {
-			var p person
-			authorColumns.Read(r, &p.Account)
+			p := person{Account: &Account{}}
+			authorColumns.Read(r, p.Account)
 			l.schools[p.Host] = r.Text()
 			if r.Bool() {
 				l.blockedHosts[p.Host] = true

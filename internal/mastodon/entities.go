@@ -373,19 +373,20 @@ func (s shape) status(v community.View) Status {
 		poll.Emojis = out.Emojis
 		out.Poll = &poll
 	}
+	mine := v.Mine // which escapes, and the rest need not
 	if v.Boosted != nil {
 		inner := s.status(*v.Boosted)
 		out.Reblog, out.Content, out.Emojis = &inner, inner.Content, inner.Emojis
 		out.RepliesCount, out.ReblogsCount, out.FavouritesCount = inner.RepliesCount, inner.ReblogsCount, inner.FavouritesCount
 		out.Sensitive, out.SpoilerText, out.Language = inner.Sensitive, inner.SpoilerText, inner.Language
-		v.Mine.Liked, v.Mine.Boosted, v.Mine.Bookmarked, v.Mine.ThreadMuted = v.Boosted.Mine.Liked, v.Boosted.Mine.Boosted, v.Boosted.Mine.Bookmarked, v.Boosted.Mine.ThreadMuted
+		mine.Liked, mine.Boosted, mine.Bookmarked, mine.ThreadMuted = v.Boosted.Mine.Liked, v.Boosted.Mine.Boosted, v.Boosted.Mine.Bookmarked, v.Boosted.Mine.ThreadMuted
 	}
 	if s.signedIn {
 		found := filtered(v.Filtered)
-		out.Favourited, out.Reblogged, out.Bookmarked, out.Muted = &v.Mine.Liked, &v.Mine.Boosted, &v.Mine.Bookmarked, &v.Mine.ThreadMuted
+		out.Favourited, out.Reblogged, out.Bookmarked, out.Muted = &mine.Liked, &mine.Boosted, &mine.Bookmarked, &mine.ThreadMuted
 		out.Filtered = &found
 		if v.Mine.Author {
-			out.Pinned = &v.Mine.Pinned
+			out.Pinned = &mine.Pinned
 		}
 	}
 	return out
