@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // scriptServer serves gallery pages with a live stream that the test feeds.
@@ -178,6 +179,14 @@ func TestScript(t *testing.T) {
 		holds(t, ctx, "and comes back", `document.querySelector("textarea[name=text]").value === "Half a thought" && !document.querySelector("[data-draft-note]").hidden`)
 		do(t, ctx, chromedp.Evaluate[chromedp.Void](`document.querySelector("[data-sign-out]").dispatchEvent(new Event("submit"))`))
 		holds(t, ctx, "signing out removes it", `!Object.keys(localStorage).some(k => k.startsWith("chalkring draft"))`)
+	})
+	t.Run("a menu closes when the focus goes on", func(t *testing.T) {
+		do(t, ctx, chromedp.Navigate(s.URL+"/home"), chromedp.Evaluate[chromedp.Void](`document.querySelector("article details.menu > summary").focus()`), chromedp.KeyEvent(kb.Enter))
+		holds(t, ctx, "it opens", `document.querySelector("article details.menu").open`)
+		do(t, ctx, chromedp.KeyEvent(kb.Tab))
+		holds(t, ctx, "it is open for what is in it", `document.querySelector("article details.menu").open && !!document.activeElement.closest("article details.menu .menu-list")`)
+		do(t, ctx, chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("article details.menu .menu-list :is(a, button)")].filter(e => e.closest("details").open).at(-1).focus()`), chromedp.KeyEvent(kb.Tab))
+		holds(t, ctx, "and lies over nothing that has the focus next", `document.activeElement !== document.body && !document.activeElement.closest("details.menu[open]") && !document.querySelector("details.menu[open]")`)
 	})
 	t.Run("shortcuts can be read and turned off", func(t *testing.T) {
 		do(t, ctx, chromedp.Navigate(s.URL+"/home"), chromedp.KeyEvent("?"))
