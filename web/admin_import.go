@@ -394,7 +394,7 @@ func importLineOf(l *Locale, im peers.Import, e peers.ImportEntry) importLine {
 		line.Tags = says.PrivateNote
 	}
 	if e.Why != "" {
-		line.Why = l.T(e.Why, "About", e.About)
+		line.Why = l.T(e.Reason(), "About", e.About)
 	}
 	if e.Pile != peers.PileRefused || e.Why == "import.limits_stranger" || e.Why == "import.blocked_above" {
 		line.URL = peerPath(e.Host)

@@ -131,7 +131,7 @@ func TestImportOfFIRESShowsWhatItOnlySays(t *testing.T) {
 	o.sees(admin, "/admin/peers/import/1?show=conflict", "foe.example", "the list takes back what it said", "You block it, and that stays.",
 		"Limit: pictures and files on click only, no answers or mentions from there. Filters that do not exist here: age-restrict.")
 	o.sees(admin, "/admin/peers/import/1?show=there", "friend.example", "Line 6 is later and counts.")
-	o.sees(admin, "/admin/peers/import/1?show=refused", "stranger.example", "Nothing: an early warning.")
+	o.sees(admin, "/admin/peers/import/1?show=refused", "stranger.example", "Nothing: an early warning.", "You are not connected with it. The remark is kept with this import.")
 	o.sees(admin, "/admin/peers/stranger.example", "Import 1: snapshot.json", "Nothing: an early warning. Labels: https://fires.example/labels/rude")
 	o.leads(admin, "/admin/peers/import/1/apply", url.Values{"conflicts": {"file"}}, "/admin/peers/import/1")
 	for host, want := range map[string]peers.Standing{"new.example": peers.Blocked, "foe.example": peers.Blocked, "friend.example": peers.Allowed, "stranger.example": peers.Unknown} {
@@ -243,6 +243,11 @@ func TestLookAtImports(t *testing.T) {
 	o.uploads(community.ITAdmin, "a-region-and-all-of-its-schools-with-a-very-long-name.csv", "#domain,#tier,#label\nhillview.example,partner,Hillview\nunderhill.a-very-long-name-of-a-school-in-the-north.example,network,\nfriend.example,trial,\n", nil)
 	o.uploads(community.ITAdmin, "iftas.csv", "#domain,#severity\nabuse.example,suspend\n", nil)
 	o.do(community.ITAdmin, "/admin/peers/import/3/apply", url.Values{})
+	snapshot, err := os.ReadFile("../internal/peers/testdata/lists/fires_snapshot.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.uploads(community.ITAdmin, "snapshot.json", string(snapshot), nil)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, c := range o.cookies[community.ITAdmin] {
 			r.AddCookie(c)
@@ -253,7 +258,7 @@ func TestLookAtImports(t *testing.T) {
 	ctx, stop := openBrowser(t, browser)
 	defer stop()
 	for _, page := range []struct{ name, path string }{{"imports", ""}, {"import-blocks", "/1"}, {"import-conflicts", "/1?show=conflict"}, {"import-refused", "/1?show=refused"},
-		{"import-allows", "/2"}, {"import-applied", "/3"}, {"import-undo", "/3/undo"}} {
+		{"import-allows", "/2"}, {"import-applied", "/3"}, {"import-undo", "/3/undo"}, {"import-fires", "/4?show=refused"}} {
 		for _, width := range []int64{360, 1280} {
 			t.Run(fmt.Sprintf("%s-%d", page.name, width), func(t *testing.T) {
 				look(t, ctx, srv.URL+"/admin/peers/import"+page.path, width, shots, axe)

@@ -136,7 +136,7 @@ func (p peerImport) show(io streams, entries []peers.ImportEntry) error {
 			counts[pile]++
 			why := ""
 			if e.Why != "" {
-				why = l.T(e.Why, "About", e.About)
+				why = l.T(e.Reason(), "About", e.About)
 			}
 			lines = append(lines, line{pile, e.Line, e.Host, e.Deed, why, e.Ties})
 		}

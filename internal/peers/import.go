@@ -187,6 +187,15 @@ func (e ImportEntry) Entry() ListEntry {
 	return l
 }
 
+// Reason is the message key of why the entry lies in its pile, in words that
+// fit what it asks for.
+func (e ImportEntry) Reason() string {
+	if e.Why == "import.limits_stranger" && e.Entry().Notice != "" {
+		return "import.remark_kept"
+	}
+	return e.Why
+}
+
 func (e *ImportEntry) keep(l ListEntry) {
 	b, err := json.Marshal(says{l.Label, l.Tier, l.Match == MatchSubtree, l.Note, l.PrivateNote, l.Expires, l.Severity == SeveritySilence, l.RejectMedia, l.RejectReports,
 		l.Ceiling, l.Hold, l.Media, l.Reports, l.Emergency && !l.Deny, l.Notice, l.Refuse, l.Left})
