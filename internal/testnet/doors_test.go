@@ -379,14 +379,7 @@ func TestAllowingAName(t *testing.T) {
 // model of the policy that is written down here anew. CHALKRING_TEST_DOORS is
 // the number of changes; a failure names the seed of its run.
 func TestNoDecisionIsCached(t *testing.T) {
-	changes := 24
-	if n, err := strconv.Atoi(os.Getenv("CHALKRING_TEST_DOORS")); err == nil {
-		changes = n
-	}
-	seed := uint64(time.Now().UnixNano())
-	if n, err := strconv.ParseUint(os.Getenv("CHALKRING_TEST_SEED"), 10, 64); err == nil {
-		seed = n
-	}
+	changes, seed := randomly(t)
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		d := newDoors(t, net)
@@ -429,6 +422,19 @@ func TestNoDecisionIsCached(t *testing.T) {
 			}
 		}
 	})
+}
+
+// randomly is how many random changes a test makes, and from which seed.
+func randomly(t *testing.T) (changes int, seed uint64) {
+	t.Helper()
+	changes, seed = 24, uint64(time.Now().UnixNano())
+	if n, err := strconv.Atoi(os.Getenv("CHALKRING_TEST_DOORS")); err == nil {
+		changes = n
+	}
+	if n, err := strconv.ParseUint(os.Getenv("CHALKRING_TEST_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	return changes, seed
 }
 
 // model is the policy as the page on peering says it, in the plainest words.
