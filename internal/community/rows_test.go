@@ -3,10 +3,12 @@ package community
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"gorm.io/gorm"
 
+	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
 
@@ -112,5 +114,49 @@ func TestPagesAskNoMoreForMorePosts(t *testing.T) {
 		if many := asked(); few != many || many > 15 { // in five rounds
 			t.Errorf("%d questions for four posts, %d for forty", few, many)
 		}
+	})
+}
+
+// A page that was shown before is read in two rounds, and one more each for what
+// its posts boost and quote, with no more questions for forty posts than for four.
+func TestPagesTakeFewRounds(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.peer("elm.test", peers.CeilingNetwork, true)
+		bo, cy, reader := w.local("bo", Member), w.remote("cy", "elm.test"), w.local("reader", Member)
+		w.follows(reader, bo)
+		w.follows(reader, cy)
+		asked := func(name string, rounds, questions int) {
+			t.Helper()
+			for try := range 3 {
+				w.read(func(tx *store.Tx) error {
+					var s statements
+					views, err := HomeViews(s.listening(tx), w.viewer(reader), store.Page{Limit: 40})
+					if err != nil || len(views) == 0 {
+						t.Fatalf("%s: %d posts, %v", name, len(views), err)
+					}
+					if try > 0 && (s.rounds > rounds || len(s.sql) > questions) {
+						t.Errorf("%s, %d posts: %d questions in %d rounds:\n%s", name, len(views), len(s.sql), s.rounds, strings.Join(s.sql, "\n"))
+					}
+					return nil
+				})
+			}
+		}
+		for range 20 {
+			w.receive(w.note(cy))
+			w.publish(bo, Draft{})
+		}
+		asked("plain", 2, 7)
+		for range 10 {
+			pic := w.picture(bo, "A tree")
+			p := w.publish(bo, Draft{Source: "@reader #maths", MediaIDs: []int64{pic.ID}})
+			w.publish(bo, Draft{Source: "Which?", Poll: &PollDraft{Options: []string{"This", "That"}, Open: MinPollOpen}})
+			w.publish(bo, Draft{Source: "See", QuoteID: p.ID})
+			w.write(func(tx *store.Tx) error {
+				_, err := BoostPost(tx, bo, p.ID)
+				_, err2 := Like(tx, reader, p.ID)
+				return cmpErr(err, err2)
+			})
+		}
+		asked("of all kinds", 5, 12)
 	})
 }

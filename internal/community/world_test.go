@@ -233,14 +233,22 @@ func wantIDs(t testing.TB, what string, got []int64, want ...int64) {
 }
 
 // statements is a gorm log that keeps the SQL it hears of.
-type statements struct{ sql []string }
+type statements struct {
+	sql    []string
+	rounds int // questions that went out together are one
+	begun  time.Time
+}
 
 func (s *statements) LogMode(logger.LogLevel) logger.Interface { return s }
 func (s *statements) Info(context.Context, string, ...any)     {}
 func (s *statements) Warn(context.Context, string, ...any)     {}
 func (s *statements) Error(context.Context, string, ...any)    {}
-func (s *statements) Trace(_ context.Context, _ time.Time, fc func() (string, int64), _ error) {
+func (s *statements) Trace(_ context.Context, begun time.Time, fc func() (string, int64), _ error) {
 	sql, _ := fc()
+	if !begun.Equal(s.begun) {
+		s.rounds++
+	}
+	s.begun = begun
 	s.sql = append(s.sql, sql)
 }
 
