@@ -130,7 +130,7 @@ func (p *Pages) adminTabs(h *here, current string) Tabs {
 type overviewPage struct {
 	Head    PageHead
 	Tabs    Tabs
-	Decide  []Action // what waits for a decision, as links
+	Decide  decisions
 	Counts  []Count
 	Mode    State
 	Chart   BarChart
@@ -139,6 +139,17 @@ type overviewPage struct {
 	Lanes   Link
 	Version string
 }
+
+// decisions are what waits for a decision, as links.
+type decisions struct {
+	Asking *Count // servers that ask to connect, for those who decide about it: the one that changes while the page is open
+	Items  []Action
+}
+
+// Any reports whether there is, or may come, anything to decide.
+func (d decisions) Any() bool { return d.Asking != nil || len(d.Items) > 0 }
+
+func (d *decisions) add(to ...Action) { d.Items = append(d.Items, to...) }
 
 // daysShown is how many days the chart of deliveries has.
 const daysShown = 7
@@ -196,23 +207,22 @@ func (p *Pages) overview(h *here, w http.ResponseWriter, r *http.Request) error 
 		Mode: p.modeState(h), Version: p.Version,
 	}
 	if reports > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_reports", "Count", reports), Icon: "triangle-alert", URL: "/admin/reports"})
+		view.Decide.add(Action{Words: l.T("admin.decide_reports", "Count", reports), Icon: "triangle-alert", URL: "/admin/reports"})
 	}
 	if h.held > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_held", "Count", h.held), Icon: "eye", URL: heldAt})
+		view.Decide.add(Action{Words: l.T("admin.decide_held", "Count", h.held), Icon: "eye", URL: heldAt})
 	}
 	if h.user.Role.MayManagePeople() && figures.Pending > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})
+		view.Decide.add(Action{Words: l.T("admin.decide_requests", "Count", figures.Pending), Icon: "user-plus", URL: "/admin/requests"})
 	}
 	if h.user.Role.MayManagePeers() {
-		if h.asking > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_peers", "Count", h.asking), Icon: "waypoints", URL: peerRequestsPath})
-		}
+		h.frame.Live = liveAsking
+		view.Decide.Asking = &Count{N: h.asking}
 		if len(knocking) > 0 {
-			view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
+			view.Decide.add(Action{Words: l.T("admin.decide_knocking", "Count", len(knocking)), Icon: "waypoints", URL: "/admin/peers#knocking"})
 		}
-		view.Decide = append(view.Decide, dueActions(l, reviews, expired)...)
-		view.Decide = append(view.Decide, lists...)
+		view.Decide.add(dueActions(l, reviews, expired)...)
+		view.Decide.add(lists...)
 		for _, lane := range lanes {
 			if lane.FailingSince != nil && len(view.Trouble) < 5 {
 				row := p.lane(h, lane, admitted[lane.Host])

@@ -20,7 +20,7 @@ type peersPage struct {
 	Parts    Tabs
 	Mode     State
 	ModeText string
-	Decide   []Action // what waits for a decision, as links
+	Decide   decisions
 	Map      peerMap
 	Knocking []knock
 	Filter   Tabs
@@ -186,13 +186,11 @@ func (p *Pages) peers(h *here, w http.ResponseWriter, r *http.Request) error {
 	for _, one := range peers.Presets() {
 		view.Preset.Options = append(view.Preset.Options, Option{Value: string(one), Words: presetWords(l, one), Selected: filter.Preset == one})
 	}
-	if len(asking) > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_peers", "Count", len(asking)), Icon: "waypoints", URL: peerRequestsPath})
-	}
+	view.Decide.Asking = &Count{N: len(asking)}
 	if held > 0 {
-		view.Decide = append(view.Decide, Action{Words: l.T("admin.decide_held", "Count", held), Icon: "eye", URL: heldAt})
+		view.Decide.add(Action{Words: l.T("admin.decide_held", "Count", held), Icon: "eye", URL: heldAt})
 	}
-	view.Decide = append(view.Decide, dueActions(l, due, expired)...)
+	view.Decide.add(dueActions(l, due, expired)...)
 	for _, k := range knocking {
 		view.Knocking = append(view.Knocking, p.knock(h, k))
 	}

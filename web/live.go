@@ -78,6 +78,9 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 			if !ok {
 				return nil
 			}
+			if s.desk != nil && !s.desk.concerns(n, h.me.ID) {
+				continue
+			}
 			if s.desk != nil && !s.still(r) {
 				return nil
 			}

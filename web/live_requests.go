@@ -60,20 +60,24 @@ func (s stream) still(r *http.Request) bool {
 	return err == nil && (s.desk == nil || person.User.Role.MayManagePeers())
 }
 
+// concerns reports whether a piece of news may be about what a stream shows.
+func (d desk) concerns(n store.News, me int64) bool {
+	switch n.Topic {
+	case community.NotificationArrived, community.AccountChanged:
+		return n.ID == me || n.ID == 0
+	case peers.Changed:
+		return d.host != "" && (n.Key == "" || n.Key == d.host)
+	}
+	return true
+}
+
 // deskEvent is what the page of the stream shows anew after a piece of news.
 func (s stream) deskEvent(ctx context.Context, n store.News) (string, error) {
 	switch n.Topic {
 	case community.NotificationArrived:
-		if n.ID != s.h.me.ID {
-			return "", nil
-		}
 		return s.notification(ctx)
 	case community.AccountChanged:
 		return "", nil // whether the reader may go on reading was asked
-	case peers.Changed:
-		if s.desk.host == "" {
-			return "", nil
-		}
 	}
 	if about := s.desk.host; about != "" && n.Key != "" && n.Key != about {
 		return s.parts(ctx, false)
@@ -120,6 +124,7 @@ func (s stream) parts(ctx context.Context, page bool) (string, error) {
 		}
 	}
 	add("tab-count", Tab{Count: asking, Live: askingCount})
+	add("decide-asking", asking)
 	if request != nil && !request.MayEnd(s.p.Now()) {
 		add("confirm", s.p.overPanel(s.h, *request))
 	}

@@ -186,9 +186,13 @@ func TestHandshakeLivePages(t *testing.T) {
 		oak.wantPeer("elm.test", peers.Allowed, peers.ViewAllowed)
 
 		// whoever is about to answer what is taken back is told, and led on
+		away := ash.window(browser)
+		away.open("/admin")
+		away.holds("nobody asks", `!document.getElementById("decide-asking").checkVisibility()`)
 		asked = oak.asks("ash.test")
 		net.Settle()
-		away := ash.window(browser)
+		away.shows(".decide", "One server asks to connect")
+		away.tells("One server asks to connect.")
 		away.open(requestsPage)
 		card = fmt.Sprintf("#request-%d", ash.with(peers.In, "oak.test").ID)
 		away.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector("%s .button.main").focus()`, card)))
