@@ -172,7 +172,7 @@ func (p *dealings) change(db *store.DB, host string) {
 		deed = func(tx *store.Tx) error { _, err := peers.Resume(tx, 0, host, peers.Ending{}); return err }
 		then = func() { m.paused, m.over = false, false }
 	case "expire":
-		deed = timePasses(host)
+		deed = func(tx *store.Tx) error { return timePassing(tx, host) }
 		then = func() { m.over = true }
 	}
 	err := db.Write(p.t.Context(), deed)
@@ -183,16 +183,6 @@ func (p *dealings) change(db *store.DB, host string) {
 		then()
 	}
 	p.story = append(p.story, fmt.Sprintf("%s %s (%v)", host, what, err))
-}
-
-// timePasses lets the time pass for which an entry is.
-func timePasses(host string) func(tx *store.Tx) error {
-	return func(tx *store.Tx) error {
-		if _, err := peers.Get(tx, host); err != nil {
-			return err
-		}
-		return expiring(-time.Second)(tx, host)
-	}
 }
 
 // settled waits until nothing is left to do, silence of accounts included.

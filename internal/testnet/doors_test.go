@@ -384,7 +384,7 @@ func TestNoDecisionIsCached(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		d := newDoors(t, net)
 		var all []*testnet.Stranger
-		for _, host := range []string{"elm.test", "a.elm.test", "fir.test"} {
+		for _, host := range []string{"elm.test", "a.elm.test", "fir.test", otherName} {
 			all = append(all, d.stranger(host))
 		}
 		beside, err := app.OpenDB(t.Context(), d.oak.Config(), slog.New(slog.DiscardHandler), nil)
@@ -392,11 +392,11 @@ func TestNoDecisionIsCached(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer beside.Close(t.Context())
-		m := model{entries: map[string]modelEntry{}}
+		m := model{entries: map[string]modelEntry{}, names: map[string]modelName{}}
 		for _, x := range all {
 			m.entries[x.Host] = modelEntry{standing: peers.Allowed}
 		}
-		names := []string{"elm.test", "a.elm.test", "fir.test"}
+		names := []string{"elm.test", "a.elm.test", "fir.test", otherName}
 		var story []string
 		for range changes {
 			host := names[random.IntN(len(names))]
@@ -441,11 +441,23 @@ func randomly(t *testing.T) (changes int, seed uint64) {
 type model struct {
 	open    bool
 	entries map[string]modelEntry
+	names   map[string]modelName // what otherName is to a peer
 }
 
 type modelEntry struct {
 	standing peers.Standing
 	subtree  bool
+	over     bool // its time has passed
+}
+
+func (e modelEntry) admits() bool { return e.standing == peers.Allowed && !e.over }
+
+// otherName is a server that may be a name of others, besides having an entry.
+const otherName = "shared.test"
+
+type modelName struct {
+	role      peers.Role
+	confirmed bool
 }
 
 func (m model) admits(host string) bool {
@@ -454,8 +466,28 @@ func (m model) admits(host string) bool {
 			return false
 		}
 	}
+	talks, only := "", false
+	for peer, n := range m.names {
+		switch {
+		case host != otherName || !n.confirmed:
+		case n.role == peers.RoleMedia:
+			only = true
+		case m.entries[peer].standing == peers.Blocked:
+			return false
+		case n.role == peers.RoleFormer:
+			only = true
+		default:
+			talks = peer
+		}
+	}
 	if e, ok := m.entries[host]; ok {
-		return e.standing == peers.Allowed
+		return e.admits()
+	}
+	if talks != "" {
+		return m.entries[talks].admits()
+	}
+	if only { // not a stranger, and nobody to talk to
+		return false
 	}
 	nearest := ""
 	for name, e := range m.entries {
@@ -464,7 +496,7 @@ func (m model) admits(host string) bool {
 		}
 	}
 	if nearest != "" {
-		return m.entries[nearest].standing == peers.Allowed
+		return m.entries[nearest].admits()
 	}
 	return m.open
 }
@@ -473,6 +505,22 @@ func (m *model) set(host string, s peers.Standing) {
 	e := m.entries[host]
 	e.standing = s
 	m.entries[host] = e
+}
+
+func naming(role peers.Role) func(tx *store.Tx, host string) error {
+	return func(tx *store.Tx, host string) error { return peers.AddName(tx, 0, host, otherName, role) }
+}
+
+func named(role peers.Role) func(m *model, host string) {
+	return func(m *model, host string) { m.names[host] = modelName{role, true} }
+}
+
+// timePassing lets the time pass for which an entry is.
+func timePassing(tx *store.Tx, host string) error {
+	if _, err := peers.Get(tx, host); err != nil {
+		return err
+	}
+	return expiring(-time.Second)(tx, host)
 }
 
 // modelChanges are the changes: what is done, and what it means if it was not
@@ -493,11 +541,41 @@ var modelChanges = []struct {
 		return err
 	}, func(m *model, host string) { m.entries[host] = modelEntry{standing: peers.Blocked} }},
 	{"remove", func(tx *store.Tx, host string) error { return peers.Remove(tx, 0, host, "") },
-		func(m *model, host string) { delete(m.entries, host) }},
+		func(m *model, host string) {
+			delete(m.entries, host)
+			delete(m.names, host)
+		}},
+	{"retire", func(tx *store.Tx, host string) error {
+		_, err := peers.Retire(tx, 0, host, peers.Ending{Reason: "A test"})
+		return err
+	}, func(m *model, host string) { m.set(host, peers.Retired) }},
+	{"let its time pass", timePassing, func(m *model, host string) {
+		e := m.entries[host]
+		e.over = true
+		m.entries[host] = e
+	}},
+	{"make another name its handles'", naming(peers.RoleHandle), named(peers.RoleHandle)},
+	{"make another name its actors'", naming(peers.RoleActor), named(peers.RoleActor)},
+	{"make another name its pictures'", naming(peers.RoleMedia), named(peers.RoleMedia)},
+	{"make another name a former one", naming(peers.RoleFormer), named(peers.RoleFormer)},
+	{"take the other name away", func(tx *store.Tx, host string) error { return peers.RemoveName(tx, 0, host, otherName) },
+		func(m *model, host string) { m.names[host] = modelName{m.names[host].role, false} }},
+	{"propose another name", func(tx *store.Tx, host string) error {
+		p, err := peers.Get(tx, host)
+		if err != nil {
+			return err
+		}
+		return peers.Propose(tx, p.ID, otherName, peers.RoleHandle)
+	}, func(*model, string) {}}, // which has no effect
 	{"pause", func(tx *store.Tx, host string) error { _, err := peers.Pause(tx, 0, host, peers.Ending{}); return err },
 		func(m *model, host string) { m.set(host, peers.Paused) }},
 	{"resume", func(tx *store.Tx, host string) error { _, err := peers.Resume(tx, 0, host, peers.Ending{}); return err },
-		func(m *model, host string) { m.set(host, peers.Allowed) }},
+		func(m *model, host string) {
+			e := m.entries[host]
+			e.over = false
+			m.entries[host] = e
+			m.set(host, peers.Allowed)
+		}},
 	{"open", func(tx *store.Tx, _ string) error {
 		site, err := community.SiteOf(tx)
 		if err != nil {
