@@ -74,6 +74,12 @@ func (p *Pages) live(h *here, w http.ResponseWriter, r *http.Request) error {
 				return nil
 			}
 			event = ": still here\n\n"
+			if s.desk != nil && news.Missed() {
+				if event, err = s.parts(r.Context(), true); err != nil {
+					p.Log.WarnContext(r.Context(), "live event not made", "stream", s.name, "err", err)
+					continue
+				}
+			}
 		case n, ok := <-news.C:
 			if !ok {
 				return nil
