@@ -305,7 +305,7 @@ func (p *Pages) confirmEnd(h *here, w http.ResponseWriter, r *http.Request, prob
 	view := endPage{Tabs: p.adminTabs(h, "/admin/peers"), Parts: p.peerTabs(h, "/admin/peers")}
 	button := endDeed(l, deed, row.Host)
 	view.Confirm = ConfirmPanel{Action: at + "/" + deed, Cancel: at, Button: button.Words, Title: p.endTitle(l, deed, row.Host),
-		Effects: p.endEffects(h, deed, row, impact, left, ties, agreed), Inputs: endInputs(l, deed, r, row.Peer), Safe: deed == "pause" || deed == "resume" || deed == "unpurge" || deed == "restore"}
+		Effects: p.endEffects(h, deed, row, impact, left, ties, agreed), Inputs: endInputs(l, deed, r, row.Peer, agreed), Safe: deed == "pause" || deed == "resume" || deed == "unpurge" || deed == "restore"}
 	if deed == "block" {
 		values := entryValues(entry)
 		maps.Copy(values, postedEntry(r))
@@ -400,8 +400,9 @@ func (p *Pages) endEffects(h *here, deed string, row peers.Row, i community.Impa
 	return append(out, l.T("ends.retire_back", "Days", days))
 }
 
-// endInputs are what an act asks, as it was typed if it was.
-func endInputs(l *Locale, deed string, r *http.Request, row peers.Peer) []FormField {
+// endInputs are what an act asks, as it was typed if it was. What is told to the
+// other administrators is asked where they are told, which is if both agreed.
+func endInputs(l *Locale, deed string, r *http.Request, row peers.Peer, agreed bool) []FormField {
 	sent := r.Method == http.MethodPost
 	reason := FormField{Name: "reason", Kind: "textarea", Rows: 2, Label: l.T("ends.reason"), Hint: l.T("ends.reason_hint"), Max: 1000, Value: r.FormValue("reason"), Optional: true}
 	withdraw := FormField{Name: "withdraw", Kind: "checks", Label: l.T("ends.withdraw"), Hint: l.T("ends.withdraw_hint"), Options: []Option{
@@ -418,11 +419,17 @@ func endInputs(l *Locale, deed string, r *http.Request, row peers.Peer) []FormFi
 			keep.Options = append(keep.Options, Option{Value: value, Words: l.T("ends.days", "Count", d),
 				Selected: value == r.PostFormValue("keep") || !sent && d == int(peers.KeepEnded/(24*time.Hour))})
 		}
+		if !agreed {
+			return []FormField{reason, keep, withdraw}
+		}
 		return []FormField{reason, keep, withdraw, tell}
 	case "purge":
 		reason.Optional, reason.Required = false, true
 		if row.Standing == peers.Retired || row.Standing == peers.Blocked {
 			return []FormField{reason}
+		}
+		if !agreed {
+			return []FormField{reason, withdraw}
 		}
 		return []FormField{reason, withdraw, tell}
 	case "block":

@@ -94,6 +94,11 @@ func TestEndConnectionsInTheBrowser(t *testing.T) {
 	}
 	standing(peers.Allowed, "peer.resume", "")
 	o.sees(by, at+"/retire", "Ask their server to delete", `value="closed" checked`, "One person here is told whom they lost")
+	for _, deed := range []string{"retire", "purge"} { // the two never asked each other, so nothing can be told
+		if strings.Contains(o.do(by, at+"/"+deed, nil).Body.String(), `name="tell"`) {
+			t.Errorf("%s asks what administrators are told who are not told", deed)
+		}
+	}
 	o.leads(by, at+"/retire", url.Values{"reason": {"It is over"}, "keep": {"30"}, "withdraw": {"closed", "public"}}, at+"/ends")
 	standing(peers.Retired, "peer.retire", "It is over")
 	var e peers.Peer

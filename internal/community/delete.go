@@ -73,11 +73,16 @@ func takeDown(tx *store.Tx, p Post) (err error) {
 }
 
 // toldOf lists the inboxes that must hear of a post's end: all that it was
-// sent to, whatever the tables say now, and all that it would be sent to.
+// sent to, whatever the tables say now, those of servers that fetched it, and all
+// that it would be sent to.
 func toldOf(tx *store.Tx, p Post) ([]Target, error) {
 	var told []Target
 	err := tx.Raw("SELECT DISTINCT host, inbox FROM deliveries WHERE post_id = ? AND state <> 'withheld'", p.ID).Scan(&told).Error
 	if err != nil {
+		return nil, err
+	}
+	var fetched []Target
+	if err := tx.Raw(fetchedBy, p.ID).Scan(&fetched).Error; err != nil {
 		return nil, err
 	}
 	now, err := InboxesFor(tx, Outgoing{Verb: VerbCreate, ActorID: p.AuthorID, PostID: &p.ID, Audience: p.Audience})
@@ -88,8 +93,9 @@ func toldOf(tx *store.Tx, p Post) ([]Target, error) {
 	for _, t := range told {
 		seen[t.Inbox] = true
 	}
-	for _, t := range now {
-		if t.Withheld == "" && !seen[t.Inbox] {
+	for _, t := range append(fetched, now...) {
+		if t.Withheld == "" && t.Inbox != "" && !seen[t.Inbox] {
+			seen[t.Inbox] = true
 			told = append(told, t)
 		}
 	}

@@ -46,6 +46,10 @@ func ImpactOf(tx *store.Tx, host string, block bool) (Impact, error) {
 	of = "a.host <> '' AND " + of
 	closed, public := p, p
 	closed.Withdraw, public.Withdraw = peers.WithdrawClosed, peers.WithdrawPublic
+	if severs(p.Standing) { // it was asked already
+		closed.Withdraw &^= p.Withdraw
+		public.Withdraw &^= p.Withdraw
+	}
 	ours, oursArgs := withdrawable(closed, r)
 	oursPublic, publicArgs := withdrawable(public, r)
 	lanes, laneArgs := r.on("d.host")

@@ -134,8 +134,17 @@ func (c *collecting) post(audience Audience) error {
 		return err
 	}
 	// A changed public post goes to whoever has the old one.
-	return c.add("SELECT DISTINCT host, inbox FROM deliveries WHERE post_id = ? AND state <> 'withheld'", *c.o.PostID)
+	if err = c.add("SELECT DISTINCT host, inbox FROM deliveries WHERE post_id = ? AND state <> 'withheld'", *c.o.PostID); err != nil {
+		return err
+	}
+	return c.add(fetchedBy, *c.o.PostID)
 }
+
+// fetchedBy asks which servers got a post by asking for it, with an inbox of each:
+// what becomes of it is theirs to know as much as if it had been sent to them.
+const fetchedBy = `SELECT s.host, COALESCE(NULLIF(h.shared_inbox, ''), (SELECT MIN(CASE WHEN a.shared_inbox <> '' THEN a.shared_inbox ELSE a.inbox END)
+	FROM accounts a WHERE a.host = s.host AND a.deleted_at IS NULL AND a.inbox <> ''), '') AS inbox
+	FROM fetched_posts s LEFT JOIN hosts h ON h.host = s.host WHERE s.post_id = ? ORDER BY s.host`
 
 // network gathers the peers whose members a post for the network is for. One
 // whose software does not keep closed audiences gets it for the author's

@@ -461,8 +461,47 @@ func TestImpactCardCountsEveryKind(t *testing.T) {
 				t.Errorf("%s: the card says %d, it should be %d, and then it is %d", what, three[0], three[1], three[2])
 			}
 		}
+		if after := oak.impact("elm.test"); after.OursPublic+after.OursClosed != 0 {
+			t.Errorf("the card still counts what was asked back: %+v", after)
+		}
 		if !amira.Sees(first) || amira.Sees(second) {
 			t.Error("what somebody answered is gone, or what nobody used is kept")
+		}
+	})
+}
+
+// A server that looked a post up, and was never sent it, hears as well what
+// becomes of it: that it was changed, and that it was deleted.
+func TestWhoFetchedAPostHearsOfIt(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		oak, elm := at{t, net.Start("oak.test")}, at{t, net.Start("elm.test")}
+		net.Befriend(oak.Server, elm.Server)
+		amira := oak.Teacher("amira")
+		post := amira.Publish("Number talks")
+		net.Settle()
+		titled := func(title string) int {
+			t.Helper()
+			return elm.count("SELECT COUNT(*) FROM posts WHERE uri = ? AND title = ? AND deleted_at IS NULL", post.IRI, title)
+		}
+		if titled("Number talks") != 0 {
+			t.Fatal("elm was sent the post, whom nobody there follows")
+		}
+		if _, err := elm.Federation().ResolvePost(t.Context(), post.IRI); err != nil {
+			t.Fatal(err)
+		}
+		net.Settle()
+		if titled("Number talks") != 1 {
+			t.Fatal("elm has not got what it looked up")
+		}
+		amira.Retitle(post, "Number talks, again")
+		net.Settle()
+		if titled("Number talks, again") != 1 {
+			t.Error("who looked it up was not told that it was changed")
+		}
+		amira.Delete(post)
+		net.Settle()
+		if elm.count("SELECT COUNT(*) FROM posts WHERE uri = ? AND deleted_at IS NULL", post.IRI) != 0 {
+			t.Error("who looked it up was not told that it was deleted")
 		}
 	})
 }
