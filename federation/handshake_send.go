@@ -202,11 +202,7 @@ func (f *Federation) heardFrom(ctx context.Context, host string) {
 	case err == nil && (view == peers.ViewUnknown || view == peers.ViewPending):
 		err = f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return peers.NoteHeard(tx, host) })
 	case err == nil && view == peers.ViewRefused && f.refetched.allow("still refused by "+host, f.db.Now(), viewEvery):
-		f.aside(context.WithoutCancel(ctx), func(ctx context.Context) {
-			if _, err := f.Probe(ctx, host); err != nil { // which notes what comes of it
-				f.log.Error("server that refused this one not asked again", "host", host, "err", err)
-			}
-		})
+		f.aside(context.WithoutCancel(ctx), func(ctx context.Context) { f.askWhetherLetIn(ctx, host) })
 	}
 	if err != nil {
 		f.refetched.forget("view " + host)
@@ -231,6 +227,33 @@ func (f *Federation) refusedBy(ctx context.Context, host string, connect bool) {
 		f.log.Error("view of a server not noted", "host", host, "err", err)
 	}
 	f.looksAnew(host)
+}
+
+// tiesEnded looks, where a server has just ended the last follow with this one,
+// whether it has ended the connection: of one that nobody asked for it says
+// nothing, and as nothing is sent to it any more, no refusal would ever tell.
+//
+// docs/peering.md, "How a connection ends".
+func (f *Federation) tiesEnded(ctx context.Context, rows []*arrived) {
+	looked := map[string]bool{}
+	for _, row := range rows {
+		in := row.activity.Inner
+		if row.outcome != "done" || row.Type != "Reject" && (row.Type != "Undo" || in == nil || in.Type != "Follow") || looked[row.Host] {
+			continue
+		}
+		looked[row.Host] = true
+		tied := true
+		err := f.db.Read(ctx, func(tx *store.Tx) error {
+			return tx.Raw(`SELECT EXISTS (SELECT 1 FROM accounts a JOIN follows f ON f.target_id = a.id WHERE a.host = ?)
+				OR EXISTS (SELECT 1 FROM accounts a JOIN follows f ON f.follower_id = a.id WHERE a.host = ?)`, row.Host, row.Host).Scan(&tied).Error
+		})
+		if err != nil && ctx.Err() == nil {
+			f.log.Error("ties with a server not looked up", "host", row.Host, "err", err)
+		}
+		if err == nil && !tied && f.refetched.allow("no ties with "+row.Host, f.db.Now(), viewEvery) {
+			f.aside(ctx, func(ctx context.Context) { f.askWhetherLetIn(ctx, row.Host) })
+		}
+	}
 }
 
 // looksAnew has it looked at again at once what the next exchange with a host tells.

@@ -38,6 +38,31 @@ const mostDays = 10 * 24 * time.Hour
 func (f *Federation) Probe(ctx context.Context, host string) ([]peers.ProbeStep, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
+	p, err := f.probeOf(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	p.run(ctx)
+	return p.steps, ctx.Err()
+}
+
+// askWhetherLetIn has it noted whether a server that is connected still shows
+// this one what it shows only to servers that it admits.
+func (f *Federation) askWhetherLetIn(ctx context.Context, host string) {
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
+	p, err := f.probeOf(ctx, host)
+	if err != nil {
+		f.log.Error("server not asked whether it lets this one in", "host", host, "err", err)
+		return
+	}
+	if p.decision.Admitted {
+		p.signed(ctx)
+	}
+}
+
+// probeOf reads what a test begins with.
+func (f *Federation) probeOf(ctx context.Context, host string) (*probe, error) {
 	p := &probe{f: f, host: host}
 	err := f.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if host, err = peers.Normalise(tx, host); err != nil {
@@ -53,18 +78,14 @@ func (f *Federation) Probe(ctx context.Context, host string) ([]peers.ProbeStep,
 		if err != nil {
 			return err
 		}
-		if err := tx.Raw("SELECT uri FROM accounts WHERE host = ? AND deleted_at IS NULL AND uri IS NOT NULL ORDER BY id DESC LIMIT 1", host).Scan(&p.someone).Error; err != nil {
+		if err := tx.Raw("SELECT uri FROM accounts WHERE host = ? AND deleted_at IS NULL AND uri IS NOT NULL AND actor_type <> 'Application' ORDER BY id DESC LIMIT 1", host).Scan(&p.someone).Error; err != nil {
 			return err
 		}
 		return tx.Raw(`SELECT COALESCE(MAX(failures), 0) AS failures, COALESCE(MAX(error), '') AS error,
 			(SELECT COUNT(*) FROM (SELECT 1 AS one FROM deliveries WHERE host = ? AND state = 'waiting' LIMIT 1000) AS waits) AS waiting
 			FROM lanes WHERE queue = 'deliveries' AND host = ?`, host, host).Scan(&p.lane).Error
 	})
-	if err != nil {
-		return nil, err
-	}
-	p.run(ctx)
-	return p.steps, ctx.Err()
+	return p, err
 }
 
 // probe is a test of one connection.

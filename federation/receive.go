@@ -340,6 +340,7 @@ func (f *Federation) work(ctx context.Context, group []*lane, rows []*arrived) (
 		}
 	}
 	f.fetchParents(ctx, rows)
+	f.tiesEnded(ctx, rows)
 	f.lookFurther(ctx, rows)
 	return left, nil
 }

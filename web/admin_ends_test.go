@@ -219,3 +219,28 @@ func TestPausedServersAreMarked(t *testing.T) {
 		t.Error("a paused post can be answered, or not be saved")
 	}
 }
+
+// A server's page says that it refuses what is sent to it, since when, and
+// whether it still sends; and what can be done.
+func TestRefusalsOfTheOtherSideInWords(t *testing.T) {
+	o := openOffice(t)
+	o.elm()
+	const at = "/admin/peers/elm.test"
+	heard := func(ago time.Duration) {
+		t.Helper()
+		o.write(func(tx *store.Tx) error {
+			err := tx.Exec("UPDATE peers SET their_view = 'refused', their_view_at = ? WHERE host = 'elm.test'", tx.Now.Add(-time.Hour)).Error
+			if err != nil {
+				return err
+			}
+			return tx.Exec("UPDATE hosts SET met_at = ?, last_in_at = ? WHERE host = 'elm.test'", tx.Now, tx.Now.Add(-ago)).Error
+		})
+	}
+	heard(2 * time.Hour)
+	o.sees(community.ITAdmin, at, "They refuse what this server sends, since ", "Allowed here, and refused there.")
+	if strings.Contains(o.do(community.ITAdmin, at, nil).Body.String(), "they still send to it") {
+		t.Error("it is said to send, and has not since it refuses")
+	}
+	heard(time.Minute)
+	o.sees(community.ITAdmin, at, "They refuse what this server sends, since ", "they still send to it, last on ")
+}

@@ -59,6 +59,9 @@ func (p *Pages) peerStanding(h *here, row peers.Row) peerStanding {
 		name = row.Host
 	}
 	s := peerStanding{State: p.peerState(h, row), Trouble: p.peerTrouble(h, row), Means: stateMeans(h.l, row.State(p.Now()))}
+	if row.TheirView == peers.ViewRefused && row.State(p.Now()) == peers.StateOneSided {
+		s.Means = h.l.T("peers.state_refused_means")
+	}
 	said := s.State.Words
 	if s.Trouble != nil {
 		said += ", " + s.Trouble.Words

@@ -928,6 +928,29 @@ func TestRefusalsOutlastWhatTheySend(t *testing.T) {
 	})
 }
 
+// Where nobody asked to connect, a server that retires the connection says
+// nothing of it; who was retired sees it all the same once the ties have ended.
+func TestRetirementAcrossIsSeen(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		all := gates(t, net, "oak.test", "elm.test")
+		oak, elm := all[0], all[1]
+		net.Befriend(oak.Server, elm.Server)
+		amira, bo := oak.Teacher("amira"), elm.Teacher("bo")
+		amira.Follow(bo.Handle())
+		bo.Follow(amira.Handle())
+		net.Settle()
+		amira.Unfollow(bo.Handle()) // which ends nothing else
+		net.Settle()
+		elm.wantPeer("oak.test", peers.Allowed, peers.ViewAllowed)
+		oak.must(func(tx *store.Tx) error {
+			_, err := peers.Retire(tx, 0, "elm.test", peers.Ending{Reason: "a test"})
+			return err
+		})
+		net.Settle()
+		elm.wantPeer("oak.test", peers.Allowed, peers.ViewRefused)
+	})
+}
+
 // A server that paused this one and goes on with it is known to do so as soon as
 // it is heard from, also where nothing is sent to it.
 func TestPauseAcrossIsSeenToEnd(t *testing.T) {
