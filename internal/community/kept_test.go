@@ -1,6 +1,7 @@
 package community
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -70,6 +71,21 @@ func TestNamesVersionMovesOn(t *testing.T) {
 			if moved := w.count("SELECT names_version FROM site") != before; moved != step.moves {
 				t.Errorf("%s: moved %v", step.sql, moved)
 			}
+		}
+		// So does a change behind others in one transaction, of which some are
+		// taken back.
+		before := w.count("SELECT names_version FROM site")
+		w.write(func(tx *store.Tx) error {
+			err := tx.Attempt(func(tx *store.Tx) error {
+				return cmpErr(tx.Exec("UPDATE site SET name = 'Yew'").Error, errors.New("taken back"))
+			})
+			if err == nil {
+				t.Error("nothing was taken back")
+			}
+			return tx.Exec("UPDATE hosts SET name = 'Yew' WHERE host = 'yew.test'").Error
+		})
+		if w.count("SELECT names_version FROM site") == before {
+			t.Error("moved with what was taken back only")
 		}
 	})
 }

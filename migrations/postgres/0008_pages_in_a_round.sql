@@ -23,7 +23,11 @@ CREATE INDEX fetched_posts_host ON fetched_posts (host);
 ALTER TABLE site ADD COLUMN names_version BIGINT NOT NULL DEFAULT 0;
 -- +goose StatementBegin
 CREATE FUNCTION next_names() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-	UPDATE site SET names_version = names_version + 1;
+	-- Once a transaction: each version of a row stays until it ends.
+	IF COALESCE(current_setting('chalkring.names_moved', TRUE), '') <> 'yes' THEN
+		UPDATE site SET names_version = names_version + 1;
+		PERFORM set_config('chalkring.names_moved', 'yes', TRUE);
+	END IF;
 	RETURN NULL;
 END $$;
 -- +goose StatementEnd
