@@ -232,7 +232,7 @@ func (p *Pages) showSubscription(h *here, w http.ResponseWriter, r *http.Request
 	if s.OKAt != nil {
 		fact(l.T("peerlist.fact_looked"), l.Ago(*s.OKAt, p.Now()))
 	}
-	if s.NextAt != nil && s.State != peers.SubEnded {
+	if s.NextAt != nil && s.State != peers.SubEnded && !s.NotAsked() {
 		fact(l.T("peerlist.fact_next"), l.Moment(*s.NextAt))
 	}
 	open, accepting := 0, 0
@@ -250,11 +250,18 @@ func (p *Pages) showSubscription(h *here, w http.ResponseWriter, r *http.Request
 		view.Decide = append(view.Decide, Action{Words: l.T("peerlist.decide_drafts", "Count", open), Icon: "list", URL: listsAt + "/drafts?sub=" + digits(id)})
 	}
 	view.Ask = p.subQuestion(l, s)
+	look := Action{Words: l.T("peerlist.look_now"), Icon: "clock", URL: at + "/look", Post: true}
+	switch s.Error {
+	case peers.ListPublisherPaused:
+		look = endDeed(l, "resume", s.Host)
+	case peers.ListPublisherEnded:
+		look = Action{Words: l.T("peerlist.see_publisher", "Host", s.Host), Icon: "history", URL: peerPath(s.Host)}
+	}
 	switch s.State {
 	case peers.SubActive:
-		view.Acts = append(view.Acts, Action{Words: l.T("peerlist.look_now"), Icon: "clock", URL: at + "/look", Post: true}, Action{Words: l.T("peerlist.stop"), Icon: "x", URL: at + "/stop", Post: true})
+		view.Acts = append(view.Acts, look, Action{Words: l.T("peerlist.stop"), Icon: "x", URL: at + "/stop", Post: true})
 	case peers.SubAsked:
-		view.Acts = append(view.Acts, Action{Words: l.T("peerlist.look_now"), Icon: "clock", URL: at + "/look", Post: true})
+		view.Acts = append(view.Acts, look)
 	case peers.SubStopped:
 		if s.Why == peers.StopHand {
 			view.Acts = append(view.Acts, Action{Words: l.T("peerlist.go_on"), Icon: "play", URL: at + "/go_on", Post: true})

@@ -88,6 +88,7 @@ func TestAdminFollowsAList(t *testing.T) {
 		}
 		return err
 	})
+	admin.shows("/admin/peers/school00000.example", 200, "Came of the list", "Schools of the region (region.example)", subPath(sub.ID))
 	// a list that changes very much is stopped, and says so
 	o.arrives(sub.ID, listKey, schools(20)...)
 	admin.shows(to, 200, "Very much changes at once", "40 taken back")
@@ -95,6 +96,19 @@ func TestAdminFollowsAList(t *testing.T) {
 	admin.posts(to+"/let", nil, 303)
 	o.arrives(sub.ID, listKey, schools(20)...)
 	admin.shows(listsAt+"/drafts?what=remove", 200, "The list took it back")
+	// while its publisher is paused it is not asked for, which is no failure, and the page leads to what helps
+	o.write(func(tx *store.Tx) error {
+		if _, err := peers.Allow(tx, 0, "region.example", peers.Entry{}); err != nil {
+			return err
+		}
+		s, err := peers.SubscriptionByID(tx, sub.ID)
+		if err == nil {
+			err = peers.ListFailed(tx, s, peers.ListPublisherPaused)
+		}
+		return err
+	})
+	admin.shows(to, 200, "Not asked: its publisher is paused", "Resume region.example, or stop following the list", peerPath("region.example")+"/resume", "!Cannot be had", "!Look at it now")
+	o.write(func(tx *store.Tx) error { return peers.WakeLists(tx, "region.example") })
 	// another key stops it, too
 	o.arrives(sub.ID, strings.Replace(listKey, "Gb9E", "Gb9F", 1), schools(20)...)
 	admin.shows(to, 200, "The key has changed", "The key before:", print)
