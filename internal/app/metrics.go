@@ -69,6 +69,8 @@ func (m *metrics) read(ctx context.Context, db *store.DB) error {
 	m.transactions.With("read").Set(uint64(s.Reads))
 	m.transactions.With("write").Set(uint64(s.Writes))
 	m.transactions.With("retry").Set(uint64(s.Retries))
+	m.transactions.With("foreseen").Set(uint64(s.Foreseen))
+	m.transactions.With("missed").Set(uint64(s.Missed))
 	m.connections.With("used").Set(float64(s.InUse))
 	m.connections.With("idle").Set(float64(s.Open - s.InUse))
 	return nil
