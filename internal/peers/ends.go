@@ -92,6 +92,12 @@ func Resume(tx *store.Tx, by int64, host string, e Ending) (Peer, error) {
 	if err != nil {
 		return p, err
 	}
+	if p.Reason, err = whyAllowed(tx, p.Host); err != nil {
+		return p, err
+	}
+	if err := tx.Exec("UPDATE peers SET reason = ? WHERE host = ?", p.Reason, p.Host).Error; err != nil {
+		return p, err
+	}
 	if err := dropStale(tx, p); err != nil || was != Retired {
 		return p, err
 	}
@@ -99,6 +105,13 @@ func Resume(tx *store.Tx, by int64, host string, e Ending) (Peer, error) {
 		return p, err
 	}
 	return p, leave(tx, p.Host, choreRestore, tx.Now)
+}
+
+// whyAllowed is why a peer was connected, as the log has it. Why it was paused or
+// retired is no reason any more once that is over.
+func whyAllowed(tx *store.Tx, host string) (why string, err error) {
+	err = tx.Raw("SELECT reason FROM audit WHERE subject = ? AND action = 'peer.allow' ORDER BY id DESC LIMIT 1", host).Scan(&why).Error
+	return why, err
 }
 
 // staleAfter is how old a message may be that leaves after a pause. What

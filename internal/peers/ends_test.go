@@ -39,7 +39,7 @@ func TestEndsAndResumption(t *testing.T) {
 		}
 		do(Resume, Ending{})
 		p.wantAdmitted("resumed", []string{"elm.example"}, "elm.example")
-		if e := peer(); e.EndedAt != nil || e.Policy != start.Policy || !e.CreatedAt.Equal(start.CreatedAt) {
+		if e := peer(); e.EndedAt != nil || e.Policy != start.Policy || !e.CreatedAt.Equal(start.CreatedAt) || e.Reason != start.Reason {
 			t.Errorf("resumed: %+v", e)
 		}
 		do(Retire, Ending{Reason: "The project is over", Withdraw: WithdrawClosed})
