@@ -78,16 +78,29 @@ func TestEndsAndResumption(t *testing.T) {
 
 func TestExpiredIsWrittenDown(t *testing.T) {
 	each(t, func(t *testing.T, p policy) {
+		var over time.Time
 		p.write(func(tx *store.Tx) error {
-			over, later := tx.Now.Add(time.Millisecond), tx.Now.Add(time.Hour)
+			later := tx.Now.Add(time.Hour)
+			over = tx.Now.Add(time.Millisecond)
 			if _, err := Allow(tx, 0, "elm.example", Entry{ExpiresAt: &over}); err != nil {
 				return err
 			}
 			_, err := Allow(tx, 0, "ash.example", Entry{ExpiresAt: &later})
 			return err
 		})
-		for done := 0; done == 0; {
-			p.write(func(tx *store.Tx) (err error) { done, err = Expire(tx, 10); return err })
+		for passed := false; !passed; {
+			p.write(func(tx *store.Tx) error { passed = !tx.Now.Before(over); return nil })
+		}
+		p.wantAdmitted("after the time, before it is written down", []string{"elm.example", "ash.example"}, "ash.example")
+		var written Peer
+		p.write(func(tx *store.Tx) (err error) { written, err = Get(tx, "elm.example"); return err })
+		if written.Standing != Allowed {
+			t.Fatalf("written down already: %+v", written)
+		}
+		var done int
+		p.write(func(tx *store.Tx) (err error) { done, err = Expire(tx, 10); return err })
+		if done != 1 {
+			t.Errorf("%d written down", done)
 		}
 		p.wantAdmitted("after the time", []string{"elm.example", "ash.example"}, "ash.example")
 		var e Peer
