@@ -218,9 +218,6 @@ func (f *Federation) listen(ctx context.Context) {
 // mode was changed.
 func (f *Federation) peerChanged(ctx context.Context, host string) {
 	err := f.db.Write(ctx, func(tx *store.Tx) error {
-		if err := peers.WakeLists(tx, host); err != nil {
-			return err
-		}
 		const wake = "UPDATE lanes SET next_at = ?, parked_at = NULL, failures = 0, failing_since = NULL WHERE waiting"
 		if host == "" {
 			return tx.Exec(wake, tx.Now).Error

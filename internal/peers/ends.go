@@ -249,6 +249,11 @@ func end(tx *store.Tx, by int64, p Peer, action string, e Ending, change func(*P
 	if err != nil {
 		return p, err
 	}
+	if p.Standing == Allowed {
+		if err := WakeLists(tx, p.Host); err != nil {
+			return p, err
+		}
+	}
 	key := p.Host
 	var more int64
 	if err := tx.Raw("SELECT COUNT(*) FROM peer_hosts WHERE peer_id = ? AND host <> ?", p.ID, p.Host).Scan(&more).Error; err != nil {

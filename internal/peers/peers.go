@@ -382,6 +382,11 @@ func put(tx *store.Tx, by int64, host string, s Standing, e Entry) (Peer, error)
 			return p, err
 		}
 	}
+	if s == Allowed {
+		if err := WakeLists(tx, host); err != nil {
+			return p, err
+		}
+	}
 	action := "peer.allow"
 	if s == Blocked {
 		action = "peer.block"

@@ -518,10 +518,10 @@ func (s Subscription) NotAsked() bool {
 }
 
 // WakeLists has lists looked at now that were not asked for because of how it
-// stood with their publisher, since that has changed; host "" is any.
+// stood with their publisher, which is connected again.
 func WakeLists(tx *store.Tx, host string) error {
-	return tx.Exec("UPDATE list_subs SET next_at = ? WHERE error IN ? AND state IN ? AND (host = ? OR ? = '')", tx.Now,
-		[]string{ListPublisherPaused, ListPublisherEnded}, []SubState{SubAsked, SubActive}, host, host).Error
+	return tx.Exec("UPDATE list_subs SET next_at = ? WHERE error IN ? AND state IN ? AND host = ?", tx.Now,
+		[]string{ListPublisherPaused, ListPublisherEnded}, []SubState{SubAsked, SubActive}, host).Error
 }
 
 // ListUnchanged remembers that a list was looked at and is as it was.
