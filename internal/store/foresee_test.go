@@ -176,4 +176,3 @@ func TestForeseenQuestionFails(t *testing.T) {
 		t.Errorf("%d connections in use", s.InUse)
 	}
 }
-
