@@ -90,11 +90,11 @@ func notifyAbout(tx *store.Tx, to int64, kind NotificationKind, from, post int64
 		}
 	}
 	if kind.once() {
-		where += " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.account_id = @to AND n.from_id = @from AND n.kind = @kind"
-		if post != 0 {
-			where += " AND n.post_id = @post"
+		told := "n.account_id = @to AND n.from_id = @from"
+		if post != 0 { // by the post alone: two people may have told each other of very many
+			told = "+n.account_id = @to AND +n.from_id = @from AND n.post_id = @post"
 		}
-		where += ")"
+		where += " AND NOT EXISTS (SELECT 1 FROM notifications n WHERE " + told + " AND n.kind = @kind)"
 	}
 	if post != 0 {
 		where += unlessThreadMuted
