@@ -233,7 +233,7 @@ func TestDeedsAreServedByIndexes(t *testing.T) {
 					t.Errorf("%v\n%s", err, sql)
 				}
 				for _, step := range steps {
-					if strings.HasPrefix(step.Detail, "SEARCH n USING") && strings.Contains(sql, "n.post_id") && !strings.Contains(step.Detail, "notifications_post") {
+					if strings.HasPrefix(step.Detail, "SEARCH n USING INDEX notifications_") && strings.Contains(sql, "n.post_id") && !strings.Contains(step.Detail, "notifications_post") {
 						t.Errorf("all that two people told each other is walked: %s\n%s", step.Detail, sql)
 					}
 					for _, table := range []string{"posts", "follows", "likes", "accounts", "notifications", "home_entries", "post_tags", "post_mentions", "attachments", "deliveries", "outgoing", "ghosts", "pins", "featured_tags",
