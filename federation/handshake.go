@@ -19,6 +19,7 @@ import (
 	"github.com/chalkring/chalkring/internal/egress"
 	"github.com/chalkring/chalkring/internal/fault"
 	"github.com/chalkring/chalkring/internal/iri"
+	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/text"
@@ -335,6 +336,7 @@ func (f *Federation) phraseWith(ctx context.Context, theirs string) (string, err
 // connected with.
 type doorstep struct {
 	actor, inbox, name, software string
+	icon                         string // where its picture is, on the same server
 	keyID, hash                  string
 	key                          crypto.PublicKey
 	understands                  bool
@@ -464,6 +466,9 @@ func (f *Federation) readDoorstep(ctx context.Context, host, address string) (do
 	if a.Generator != nil {
 		d.software = text.PlainLine(a.Generator.Name, 50)
 	}
+	if a.Icon != nil && len(a.Icon.URL) <= maxAddress && iri.SameOrigin(a.Icon.URL, a.ID) {
+		d.icon = a.Icon.URL
+	}
 	if d.key, err = sig.ParsePublicKey(a.PublicKey.PEM); err != nil {
 		return doorstep{}, err
 	}
@@ -552,13 +557,52 @@ func (f *Federation) LookAt(ctx context.Context, typed string) (peers.Candidate,
 		c.Understood = false
 		return c, nil
 	}
-	c.ActorURI, c.Inbox, c.KeyHash = who.actor, who.inbox, who.hash
+	c.ActorURI, c.Inbox, c.KeyHash, c.Picture = who.actor, who.inbox, who.hash, who.icon
 	c.Understood = c.Understood || who.understands
 	if c.Name == "" {
 		c.Name = who.name
 	}
 	c.Phrase, err = f.phraseWith(ctx, who.hash)
 	return c, err
+}
+
+// PictureAt returns where a server that was looked at has its picture, and how it
+// is fetched: unsigned, without following redirects, and from that server alone.
+// It is empty if there is none.
+func (f *Federation) PictureAt(ctx context.Context, actor string) (address string, get media.Getter, err error) {
+	host, err := iri.HostOf(actor)
+	if err != nil {
+		return "", nil, fault.Wrap(fault.NotFound, err, "There is no such server.")
+	}
+	err = f.db.Read(ctx, func(tx *store.Tx) error {
+		d, err := peers.DecideOne(tx, host)
+		if err == nil && (d.Standing == peers.Blocked || d.Standing == peers.Paused) {
+			err = peers.NotAdmitted(host)
+		}
+		return err
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	one, ok := f.doorsteps.of(actor, f.db.Now())
+	if !ok {
+		one, err = f.atDoorstep(ctx, host, actor)
+	}
+	if err != nil || one.err != nil || one.icon == "" {
+		return "", nil, errors.Join(err, one.err)
+	}
+	return one.icon, func(ctx context.Context, address string) ([]byte, string, error) {
+		within, cancel := context.WithTimeout(ctx, doorstepWithin)
+		defer cancel()
+		res, err := f.egress.Get(within, egress.Request{URL: address, Accept: "image/*", MaxBody: media.Portraits().Bytes})
+		if err == nil && res.Status != http.StatusOK {
+			err = fmt.Errorf("%s answers %d", address, res.Status)
+		}
+		if err != nil {
+			return nil, "", fault.Wrap(fault.NotFound, err, "This picture cannot be shown.").WithKey("media.not_shown", nil)
+		}
+		return res.Body, res.Header.Get("Content-Type"), nil
+	}, nil
 }
 
 // Recheck reads anew which key a server has that waits to be connected with, so

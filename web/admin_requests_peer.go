@@ -11,6 +11,7 @@ import (
 
 	"github.com/chalkring/chalkring/internal/community"
 	"github.com/chalkring/chalkring/internal/fault"
+	"github.com/chalkring/chalkring/internal/media"
 	"github.com/chalkring/chalkring/internal/peers"
 	"github.com/chalkring/chalkring/internal/store"
 )
@@ -19,6 +20,8 @@ import (
 type Peering interface {
 	// LookAt reads what a server says of itself that this one is not connected with.
 	LookAt(ctx context.Context, host string) (peers.Candidate, error)
+	// PictureAt returns where the server of an actor has its picture, and how it is fetched.
+	PictureAt(ctx context.Context, actor string) (address string, get media.Getter, err error)
 	// Recheck reads anew which key a server has that asks to be connected with.
 	Recheck(ctx context.Context, request int64) error
 }
@@ -26,6 +29,7 @@ type Peering interface {
 const (
 	peerRequestsPath = "/admin/peers/requests"
 	askPeerPath      = "/admin/peers/requests/new"
+	peerPicturePath  = "/admin/peers/requests/picture"
 	// codeCookie carries the code of a new invitation over the redirect that
 	// follows, to be shown once: the database keeps a digest only.
 	codeCookie = "chalkring_peer_code"
@@ -36,6 +40,7 @@ func (p *Pages) peerRequestRoutes(get, post func(path string, may func(community
 	connections := community.Role.MayManagePeers
 	get(peerRequestsPath, connections, p.peerRequests)
 	get(askPeerPath, connections, p.askPeerForm)
+	get(peerPicturePath, connections, p.peerPicture)
 	post(askPeerPath, connections, p.askPeerToConnect)
 	post(peerRequestsPath+"/{id:[0-9]+}/accept", connections, p.acceptPeer)
 	get(peerRequestsPath+"/{id:[0-9]+}/{deed:reject|withdraw}", connections, p.askEndRequest)
@@ -392,6 +397,9 @@ func (p *Pages) showAskPeer(h *here, w http.ResponseWriter, r *http.Request, see
 		view.Fields = []FormField{host}
 	} else {
 		school := p.school(h, seen.Host, seen.Name)
+		if seen.Picture != "" {
+			school.Mark.Src = peerPicturePath + "?" + url.Values{"actor": {seen.ActorURI}}.Encode()
+		}
 		view.School, view.Phrase = &school, seen.Phrase
 		view.Facts = []Fact{{Name: l.T("asking.server"), Value: seen.Host}}
 		if seen.Software != "" {
@@ -426,6 +434,26 @@ func (p *Pages) showAskPeer(h *here, w http.ResponseWriter, r *http.Request, see
 	var status int
 	view.Errors, status = blameFields(l, view.Fields, problem)
 	return p.render(h, w, status, "admin_peer_ask", view.Head.Title, view)
+}
+
+// peerPicture serves our copy of the picture of a server that is looked at.
+func (p *Pages) peerPicture(_ *here, w http.ResponseWriter, r *http.Request) error {
+	if p.Peering == nil {
+		return noPicture()
+	}
+	address, get, err := p.Peering.PictureAt(r.Context(), r.FormValue("actor"))
+	if err != nil {
+		return hidden(err)
+	}
+	if address == "" {
+		return noPicture()
+	}
+	f, err := p.Library.FetchRemote(r.Context(), address, media.Portrait, get)
+	if err != nil {
+		return err
+	}
+	media.Serve(w, r, f, false)
+	return nil
 }
 
 // askPeerToConnect looks at a server and shows it; sent a second time, with what

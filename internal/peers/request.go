@@ -156,6 +156,7 @@ type Candidate struct {
 	ActorURI   string // "" if it has no actor of its own
 	Inbox      string
 	KeyHash    string
+	Picture    string // where its picture is; ""
 	Phrase     string
 	Understood bool // it knows requests to connect
 }
