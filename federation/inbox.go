@@ -241,11 +241,8 @@ func (f *Federation) lookAll(lot []*sender) {
 		for i, s := range lot {
 			hosts[i], keys[i] = s.host, s.claim.KeyID
 		}
-		decided, err := peers.Decide(tx, hosts)
-		if err != nil {
-			return err
-		}
-		known, err := community.KeysByKeyID(tx, keys)
+		known := make(map[string]community.KeyOwner, len(keys))
+		decided, err := peers.DecideWith(tx, hosts, community.AskKeys(tx, keys, known)...)
 		if err != nil {
 			return err
 		}

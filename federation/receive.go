@@ -178,10 +178,7 @@ func (f *Federation) round(ctx context.Context, group []*lane) (rows []*arrived,
 	f.metrics.decisions.With().Inc()
 	err = f.db.Ask(ctx, func(tx *store.Tx) (err error) {
 		rows = rows[:0]
-		if decided, err = peers.Decide(tx, hosts); err != nil {
-			return err
-		}
-		err = tx.Ask(store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
+		decided, err = peers.DecideWith(tx, hosts, store.Question{SQL: sql, Args: args, Row: func(r *store.Row) {
 			rows = append(rows, &arrived{ID: r.Int(), Host: r.Text(), ActorURI: r.Text(), Type: r.Text(), Body: r.Bytes(),
 				Attempts: r.Int(), ReceivedAt: r.Time(), Unproven: r.Bool(), held: r.Int()})
 		}})

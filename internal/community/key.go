@@ -121,8 +121,17 @@ func KeyByKeyID(tx *store.Tx, keyID string) (Account, AccountKey, error) {
 // KeysByKeyID returns those of the keys that are known, by their IRIs.
 func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
 	found := make(map[string]KeyOwner, len(keyIDs))
+	questions := AskKeys(tx, keyIDs, found)
+	if len(questions) == 0 {
+		return found, nil
+	}
+	return found, tx.Ask(questions...)
+}
+
+// AskKeys is KeysByKeyID as questions, to be asked with others.
+func AskKeys(tx *store.Tx, keyIDs []string, into map[string]KeyOwner) (questions []store.Question) {
 	for part := range slices.Chunk(keyIDs, 400) {
-		err := tx.Ask(store.Question{
+		questions = append(questions, store.Question{
 			SQL: "SELECT " + accountColumns.In(tx.Dialect()) + ", " + keyColumns.In(tx.Dialect()) + `
 				FROM account_keys JOIN accounts ON accounts.id = account_keys.account_id WHERE account_keys.key_id IN ?`,
 			Args: []any{part},
@@ -131,14 +140,11 @@ func KeysByKeyID(tx *store.Tx, keyIDs []string) (map[string]KeyOwner, error) {
 				accountColumns.Read(r, &o.Account)
 				keyColumns.Read(r, &o.Key)
 				o.Key.PrivateKey = "" // which nobody needs who knows a key by its address
-				found[o.Key.KeyID] = o
+				into[o.Key.KeyID] = o
 			},
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
-	return found, nil
+	return questions
 }
 
 // KeysOf returns an account's keys, the latest of each kind first. Those of

@@ -72,7 +72,11 @@ func (d Decision) MayModerate() bool { return d.MayJoin() && d.Rights.Has(RightM
 // What decides about a host: a block of it or of a domain above it; or else the
 // entry whose name it is; or else that of the nearest domain above that holds
 // for the names below; or else the mode.
-func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
+func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) { return DecideWith(tx, hosts) }
+
+// DecideWith is Decide together with other questions, which cost no round of
+// their own.
+func DecideWith(tx *store.Tx, hosts []string, others ...store.Question) (map[string]Decision, error) {
 	dev := iri.IsDev(tx.Site.Host)
 	var names []string // of the hosts and everything above them, each once
 	named := map[string]bool{}
@@ -93,14 +97,18 @@ func Decide(tx *store.Tx, hosts []string) (map[string]Decision, error) {
 		}
 	}
 	if len(names) == 0 {
-		return decided, nil
+		if len(others) == 0 {
+			return decided, nil
+		}
+		return decided, tx.Ask(others...)
 	}
 	mode := Allowlist // no site yet: closed
 	entries := make(map[string]entry, len(names))
 	for part := range chunks(names, 400) {
-		if err := ask(tx, part, &mode, entries); err != nil {
+		if err := tx.Ask(append(others, entriesOf(tx, part, &mode, entries))...); err != nil {
 			return nil, err
 		}
+		others = nil
 	}
 	for host := range decided {
 		decided[host] = decide(mode, host, entries)
@@ -114,10 +122,10 @@ type entry struct {
 	subtree bool
 }
 
-// ask reads the mode and the entries of names in one question: every message
-// that comes or goes asks it.
-func ask(tx *store.Tx, names []string, mode *Mode, into map[string]entry) error {
-	return tx.Ask(store.Question{
+// entriesOf asks for the mode and the entries of names in one question: every
+// message that comes or goes asks it.
+func entriesOf(tx *store.Tx, names []string, mode *Mode, into map[string]entry) store.Question {
+	return store.Question{
 		SQL: `SELECT site.mode, COALESCE(h.host, ''), COALESCE(h.role, ''), COALESCE(p.id, 0), COALESCE(p.host, ''), COALESCE(p.standing, ''),
 				COALESCE(p.subtree, FALSE), p.expires_at, COALESCE(p.preset, ''), COALESCE(p.ceiling, ''), COALESCE(p.inbound, 0), COALESCE(p.outbound, 0),
 				COALESCE(p.hold, ''), COALESCE(p.silenced, FALSE), COALESCE(p.media, ''), COALESCE(p.rights, 0), COALESCE(p.reports_in, ''),
@@ -152,7 +160,7 @@ func ask(tx *store.Tx, names []string, mode *Mode, into map[string]entry) error 
 			e.filesOf = files
 			into[name] = e
 		},
-	})
+	}
 }
 
 // outranks decides between two peers that have a name in common, as a server
