@@ -48,7 +48,8 @@ type Deps struct {
 	Hosts int
 	// Receiving is how many servers' activities are worked at once; 64 if zero.
 	Receiving int
-	// Address says where a request came from; nil: RemoteAddr.
+	// Address says whose a request is: an address, of IPv6 the network of one
+	// customer. nil: RemoteAddr.
 	Address func(*http.Request) string
 }
 

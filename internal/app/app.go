@@ -101,11 +101,11 @@ func New(ctx context.Context, cfg config.Config, opts Options) (_ *Server, err e
 	s.metrics = newMetrics()
 	s.federation = federation.New(federation.Deps{DB: s.db, Egress: s.egress, Log: s.log, Metrics: s.metrics.meter,
 		Version: Version(), Forget: s.library.Forget, RetryFor: cfg.RetryFor, Hosts: cfg.DeliveryWorkers, Receiving: cfg.ReceiveWorkers,
-		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
+		Address: s.network})
 	s.auth = auth.New(s.db)
 	s.pages, err = web.New(web.Deps{DB: s.db, Auth: s.auth, Library: s.library, Remote: s.remotePicture, Peer: s.federation.Peer, Lookup: s.federation, Lists: s.federation, Peering: s.federation, Prober: s.federation,
 		Log: s.log, Now: opts.Now, Version: Version(),
-		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
+		Address: s.address})
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (s *Server) clients() *mastodon.API {
 		MaxUpload: int64(s.cfg.MaxUpload), Note: noteRoute, Metrics: s.metrics.meter,
 		Egress: s.egress, Push: mastodon.PushText(s.cfg.Push),
 		Words:   func(locale, key string, args ...any) string { return s.words.For(locale, "").T(key, args...) },
-		Address: func(r *http.Request) string { return clientAddr(r, s.cfg.TrustedProxies).String() }})
+		Address: s.address})
 }
 
 // guard is what every request passes, from the outside in.

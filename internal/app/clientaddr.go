@@ -32,6 +32,27 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	return addr
 }
 
+// address is clientAddr as a text, for what is kept of whoever asks.
+func (s *Server) address(r *http.Request) string {
+	return clientAddr(r, s.cfg.TrustedProxies).String()
+}
+
+// network is whose a request is as a text: its address, of IPv6 the network.
+func (s *Server) network(r *http.Request) string {
+	return networkOf(clientAddr(r, s.cfg.TrustedProxies)).String()
+}
+
+// networkOf returns the address, or of IPv6 the network that one customer has.
+//
+// RFC 6177
+func networkOf(a netip.Addr) netip.Addr {
+	if !a.Is6() {
+		return a
+	}
+	network, _ := a.Prefix(64) // 64 fits an IPv6 address
+	return network.Addr()
+}
+
 // parseHop reads one element of X-Forwarded-For: an address, perhaps with a port.
 func parseHop(s string) (netip.Addr, bool) {
 	s = strings.TrimSpace(s)

@@ -104,11 +104,7 @@ func (l *limiter) of(r *http.Request) (allowance, bool) {
 // take draws one request from the address's bucket. It returns how long to
 // wait when the bucket is empty.
 func (l *limiter) take(a allowance, addr netip.Addr, now time.Time) (left int, wait time.Duration) {
-	if addr.Is6() { // one customer is a /64; RFC 6177
-		p, _ := addr.Prefix(64) // 64 fits an IPv6 address
-		addr = p.Addr()
-	}
-	b := l.bucket(a, addr, now)
+	b := l.bucket(a, networkOf(addr), now)
 	if b.AllowN(now, 1) {
 		return int(b.TokensAt(now)), 0
 	}
