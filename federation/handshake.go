@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -414,24 +413,13 @@ func (k *knocks) take(from, host string, now time.Time) (left time.Duration, ok 
 	return k.paces.take("all", mostDoorsteps, now)
 }
 
-// from is the address that a request came from; of IPv6 the network that one
-// customer has.
-//
-// RFC 6177 (a customer has a /64 or more).
+// from says whose a request is.
 func (f *Federation) from(r *http.Request) string {
-	said := r.RemoteAddr
-	if host, _, err := net.SplitHostPort(said); err == nil {
-		said = host
-	}
 	if f.address != nil {
-		said = f.address(r)
+		return f.address(r)
 	}
-	addr, err := netip.ParseAddr(said)
-	if err != nil || !addr.Unmap().Is6() {
-		return said
-	}
-	network, _ := addr.WithZone("").Prefix(64) // 64 fits an IPv6 address
-	return network.String()
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
 }
 
 // readDoorstep fetches a server's own actor and believes it of its own origin.
@@ -588,8 +576,14 @@ func (f *Federation) PictureAt(ctx context.Context, actor string) (address strin
 	if !ok {
 		one, err = f.atDoorstep(ctx, host, actor)
 	}
-	if err != nil || one.err != nil || one.icon == "" {
-		return "", nil, errors.Join(err, one.err)
+	if one.err != nil {
+		err = one.err
+	}
+	if err != nil {
+		return "", nil, fault.Wrap(fault.NotFound, err, "The server %s does not say who it is.", host)
+	}
+	if one.icon == "" {
+		return "", nil, nil
 	}
 	return one.icon, func(ctx context.Context, address string) ([]byte, string, error) {
 		within, cancel := context.WithTimeout(ctx, doorstepWithin)
