@@ -83,7 +83,7 @@ func Sent(tx *store.Tx, f ExchangeFilter) ([]Exchanged, error) {
 		where, args = "d.state <> 'waiting' AND d.host = ?", []any{f.Host}
 	default:
 		from, args = newestOf("deliveries", f.Host, f.Before, f.Limit)
-		from, where = "("+from+")", "d.host <> ''"
+		from, where = "("+from+")", "TRUE"
 	}
 	if f.Trouble {
 		where += " AND d.state IN ('refused', 'withheld', 'expired')"
