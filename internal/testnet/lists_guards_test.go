@@ -57,14 +57,21 @@ func TestSubscriptionBadSignature(t *testing.T) {
 	})
 }
 
+// listOfTwenty is a list of twenty servers that a school follows and has accepted.
+func listOfTwenty(t *testing.T, net *testnet.Net) (n *listNet, id int64) {
+	t.Helper()
+	n = newListNet(t, net)
+	for i := range 15 { // besides the five that it has
+		n.put(fmt.Sprintf("s%02d.test", i))
+	}
+	id = n.follow(peers.SubForm{OnRetract: peers.RetractRemove})
+	n.acceptAll()
+	return n, id
+}
+
 func TestSubscriptionMassRetraction(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		n := newListNet(t, net)
-		for i := range 15 {
-			n.put(fmt.Sprintf("s%02d.test", i))
-		}
-		id := n.follow(peers.SubForm{OnRetract: peers.RetractRemove})
-		n.acceptAll()
+		n, id := listOfTwenty(t, net)
 		// a fifth of the twenty is no mass yet
 		n.retract("a.test", "b.test", "c.test", "d.test")
 		net.Settle()
@@ -109,12 +116,7 @@ func TestSubscriptionMassRetraction(t *testing.T) {
 // Many small steps are a mass change, too.
 func TestSubscriptionMassInSteps(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
-		n := newListNet(t, net)
-		for i := range 15 {
-			n.put(fmt.Sprintf("s%02d.test", i))
-		}
-		id := n.follow(peers.SubForm{OnRetract: peers.RetractRemove})
-		n.acceptAll()
+		n, id := listOfTwenty(t, net)
 		n.retract("a.test", "b.test")
 		net.Settle()
 		n.retract("c.test", "d.test")
