@@ -71,6 +71,7 @@ func (m *metrics) read(ctx context.Context, db *store.DB) error {
 	m.transactions.With("retry").Set(uint64(s.Retries))
 	m.transactions.With("foreseen").Set(uint64(s.Foreseen))
 	m.transactions.With("missed").Set(uint64(s.Missed))
+	m.transactions.With("kept").Set(uint64(s.Kept))
 	m.connections.With("used").Set(float64(s.InUse))
 	m.connections.With("idle").Set(float64(s.Open - s.InUse))
 	return nil

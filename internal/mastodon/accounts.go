@@ -1,6 +1,7 @@
 package mastodon
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -213,7 +214,7 @@ func (a *API) pinned(tx *store.Tx, c *call, page store.Page) ([]community.Post, 
 		return nil, orNotFound(err)
 	}
 	if c.signedIn() {
-		a.Lookup.FreshenAccount(c.r.Context(), account)
+		c.besides = []func(context.Context){func(ctx context.Context) { a.Lookup.FreshenAccount(ctx, account) }}
 	}
 	if page.MaxID > 0 || page.MinID > 0 || page.SinceID > 0 {
 		return nil, nil // they are few, and all on the first page

@@ -91,6 +91,10 @@ type call struct {
 	me     community.Account // the zero value for a guest
 	viewer community.Viewer
 	proof  *auth.Proof // what is still to be proved of all that
+
+	reading store.Reading
+	kept    *keptAnswer                 // nothing has changed since
+	besides []func(ctx context.Context) // what is done whenever this answer is given
 }
 
 func (c *call) signedIn() bool { return c.me.ID != 0 }
@@ -255,7 +259,20 @@ func (a *API) admit(c *call, scope string, members bool, fn endpoint) (any, erro
 	if c.params, err = paramsOf(c.w, c.r); err != nil {
 		return nil, err
 	}
-	return fn(c)
+	answer, err := fn(c)
+	if c.kept != nil {
+		answer, err, c.besides = c.kept, nil, c.kept.besides
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range c.besides {
+		f(c.r.Context())
+	}
+	if c.reading.Keeps() {
+		answer = keeping{answer, c.reading, c.besides}
+	}
+	return answer, nil
 }
 
 // bearerToken is the token of the request (RFC 6750, section 2.1).
@@ -303,6 +320,14 @@ func routeOf(r *http.Request) string {
 // write answers with JSON. Every answer has a body: some clients take none for
 // a failure.
 func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer any) {
+	if k, ok := answer.(*keptAnswer); ok {
+		k.answer(w)
+		return
+	}
+	keep, worth := answer.(keeping)
+	if worth {
+		answer = keep.any
+	}
 	kept, _ := a.buffers.Get().(*[]byte)
 	if kept == nil {
 		kept = new([]byte)
@@ -317,6 +342,10 @@ func (a *API) write(w http.ResponseWriter, r *http.Request, status int, answer a
 		defer a.buffers.Put(kept)
 	}
 	h := w.Header()
+	if worth {
+		keep.keep(w, b).answer(w)
+		return
+	}
 	h["Content-Type"] = sayJSON
 	if h.Get("Cache-Control") == "" {
 		h["Cache-Control"] = sayPrivate

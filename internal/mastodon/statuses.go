@@ -2,6 +2,7 @@ package mastodon
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 
@@ -100,7 +101,8 @@ func (a *API) getStatus(c *call) (any, error) {
 		return err
 	})
 	if err == nil && c.signedIn() && (view.Poll != nil || view.QuoteState == community.QuotePending) { // which change without being told
-		a.Lookup.Freshen(c.r.Context(), view.Post)
+		post := view.Post
+		c.besides = append(c.besides, func(ctx context.Context) { a.Lookup.Freshen(ctx, post) })
 	}
 	return out, err
 }
@@ -190,7 +192,7 @@ func (a *API) context(c *call) (any, error) {
 		return nil, err
 	}
 	if c.signedIn() {
-		a.Lookup.FillThread(p)
+		c.besides = append(c.besides, func(context.Context) { a.Lookup.FillThread(p) })
 	} else { // as Mastodon bounds it for guests
 		ancestors = ancestors[max(0, len(ancestors)-guestsAbove):]
 		descendants = descendants[:min(len(descendants), guestsBelow)]

@@ -60,8 +60,11 @@ func (tx *Tx) Ask(questions ...Question) error {
 		}, err)
 	}
 	if ahead != nil {
-		if ahead.err = err; err == nil {
+		if ahead.err = err; err == nil && ahead.check != nil {
 			ahead.err = ahead.check(tx)
+		}
+		if pg, ok := pool.(*pgRead); ok && ahead.err == nil && pg.outlook != nil && pg.outlook.kept != nil {
+			ahead.err = errKept
 		}
 		return ahead.err
 	}

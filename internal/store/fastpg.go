@@ -114,7 +114,7 @@ func (s *pgRead) ask(ctx context.Context, questions []Question) error {
 
 func (s *pgRead) send(ctx context.Context, list []asking) error {
 	first, last := s.snapshot && !s.begun, s.last
-	s.begun = s.begun || first
+	s.begun = s.begun || first && !last
 	err := pgAsk(ctx, s.conn, first, last, list)
 	if err == nil && last {
 		s.begun = false
@@ -134,8 +134,13 @@ type pgStatements struct {
 
 // pgAsk sends all questions at once, behind the beginning of a transaction and
 // before its end if wanted, and reads the answers. Where a question fails the
-// transaction is not ended.
+// transaction is not ended, if it was begun before. What is all of a transaction
+// needs neither: questions that are sent together are one (PostgreSQL
+// documentation, section 55.2.4), which is a snapshot by the connection's default.
 func pgAsk(ctx context.Context, conn *sql.Conn, begin, end bool, questions []asking) error {
+	if begin && end {
+		begin, end = false, false
+	}
 	return conn.Raw(func(c any) error {
 		pg := c.(*stdlib.Conn).Conn().PgConn()
 		var batch pgconn.Batch

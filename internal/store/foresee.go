@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"reflect"
@@ -16,7 +18,8 @@ import (
 // A page that asks just this has all its answers, of one state of the database.
 // One that asks anything else, because something has changed, is begun again
 // without it. What is remembered is what to ask and never an answer, so that
-// nothing can be stale.
+// nothing can be stale. Nor can be what was made of a page, which is kept with a
+// digest of all its answers: see Reading.
 
 // script is what was asked behind the first round of a transaction.
 type script struct {
@@ -44,19 +47,62 @@ var scriptSeed = maphash.MakeSeed()
 
 // outlook is what a transaction that may be begun again knows of itself.
 type outlook struct {
-	memo    *memo
-	now     string // its time, as a value
-	key     Key    // of its first round; none: it has asked nothing yet
-	asked   []asking
-	foreign bool // it did something that cannot be foreseen
+	memo     *memo
+	as       string    // see DB.ReadPage
+	began    time.Time // its time
+	now      string    // the same as a value
+	key      Key       // of its first round; none: it has asked nothing yet
+	asked    []asking
+	foreign  bool // it did something that cannot be foreseen
+	fleeting bool // what is made of it is another in a while
 
-	foreseen *script      // what was asked along with the first round
-	answers  [][][][]byte // to it: rows of columns
-	missed   bool         // it asks something else
+	foreseen *script // what was asked along with the first round
+	answers  answers // to all of it
+	along    [][]int // where in them the rows begin that answer what was asked along
+	sum      [sha256.Size]byte
+	kept     any  // of the page, where the answers are the same again
+	missed   bool // it asks something else
 }
 
-func newOutlook(m *memo, now time.Time) *outlook {
-	return &outlook{memo: m, now: plain(now).(string)}
+func newOutlook(m *memo, as string, now time.Time) *outlook {
+	return &outlook{memo: m, as: as, began: now, now: plain(now).(string)}
+}
+
+// answers are rows one behind the other: which question each answers, and its
+// columns with their lengths.
+type answers []byte
+
+func (a *answers) add(question int, columns [][]byte) {
+	b := binary.LittleEndian.AppendUint32(*a, uint32(question))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(columns)))
+	for _, column := range columns {
+		if column == nil {
+			b = binary.LittleEndian.AppendUint32(b, 0)
+			continue
+		}
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(column))+1)
+		b = append(b, column...)
+	}
+	*a = b
+}
+
+// row reads the columns of the row that begins at a place, and appends them.
+func (a answers) row(at int, columns [][]byte) [][]byte {
+	take := func() uint32 {
+		at += 4
+		return binary.LittleEndian.Uint32(a[at-4:])
+	}
+	take()
+	for range take() {
+		n := int(take())
+		if n == 0 {
+			columns = append(columns, nil)
+			continue
+		}
+		columns = append(columns, a[at:at+n-1:at+n-1])
+		at += n - 1
+	}
+	return columns
 }
 
 // askings are questions as PostgreSQL takes them.
@@ -119,18 +165,21 @@ func (o *outlook) first(list []asking) []asking {
 		return nil
 	}
 	o.foreseen = s
+	for i := range list {
+		told := list[i].row
+		list[i].row = func(r *Row) {
+			if o.answers.add(i, r.pg); told != nil {
+				told(r)
+			}
+		}
+	}
 	along := make([]asking, len(s.asked))
-	o.answers = make([][][][]byte, len(s.asked))
+	o.along = make([][]int, len(s.asked))
 	for i, a := range s.asked {
 		along[i] = o.timed(a)
 		along[i].row = func(r *Row) {
-			row := make([][]byte, len(r.pg))
-			for j, column := range r.pg {
-				if column != nil {
-					row[j] = append(make([]byte, 0, len(column)), column...)
-				}
-			}
-			o.answers[i] = append(o.answers[i], row)
+			o.along[i] = append(o.along[i], len(o.answers))
+			o.answers.add(len(list)+i, r.pg)
 		}
 	}
 	return along
@@ -155,8 +204,8 @@ func (o *outlook) later(list []asking) (answered bool, err error) {
 		if i >= len(o.foreseen.asked) || !same(o.foreseen.asked[i], o.asked[i]) {
 			return false, o.miss()
 		}
-		for _, columns := range o.answers[i] {
-			row.pg, row.next = columns, 0
+		for _, at := range o.along[i] {
+			row.pg, row.next = o.answers.row(at, row.pg[:0]), 0
 			if a.row != nil && row.err == nil {
 				a.row(&row)
 			}
@@ -182,7 +231,7 @@ func (o *outlook) answered() int64 {
 // again is for the transaction that is begun anew.
 func (o *outlook) again() {
 	o.memo.put(o.key, &script{}, 50)
-	*o = outlook{memo: o.memo, now: o.now}
+	*o = outlook{memo: o.memo, as: o.as, began: o.began, now: o.now, answers: o.answers[:0]}
 }
 
 // end remembers what was asked.
@@ -237,13 +286,93 @@ func (s *pgRead) answer(ctx context.Context, list []asking) error {
 		}
 	case !s.begun:
 		if along := o.first(list); o.foreseen != nil {
-			s.begun = true
 			err := pgAsk(ctx, s.conn, true, true, append(list, along...))
-			if s.begun = err != nil; err != nil && ctx.Err() == nil {
+			if err == nil {
+				o.compare()
+			} else if ctx.Err() == nil {
 				return o.miss()
 			}
 			return err
 		}
 	}
 	return s.send(ctx, list)
+}
+
+// Reading is what came of a ReadPage, and what was made of it the last time. Who
+// reads a page again mostly reads what was there before: then the answers of the
+// database are the same, and what was made of them would be, too.
+type Reading struct {
+	outlook *outlook
+	sighted bool // it was so the last time
+}
+
+// keptPage is what was made of a page, nil as long as it was seen but once, and
+// of what answers.
+type keptPage struct {
+	sum  [sha256.Size]byte
+	made any
+	at   time.Time
+}
+
+// keptFor is how long it is kept, should somebody have forgotten Tx.Fleeting.
+const keptFor = time.Minute
+
+// Kept returns what Keep kept of the page, if all that is read for it has been
+// read and is the same; nil else. fn was then not run to its end.
+func (r Reading) Kept() any {
+	if r.outlook == nil {
+		return nil
+	}
+	return r.outlook.kept
+}
+
+// Keeps reports whether Keep is of use: the page was the same twice.
+func (r Reading) Keeps() bool { return r.sighted }
+
+// Keep keeps what was made of the page, which takes size bytes. It must be made
+// of nothing but what was read in it and what it was read as.
+func (r Reading) Keep(made any, size int) {
+	if o := r.outlook; r.sighted {
+		o.memo.put(o.page(), &keptPage{o.sum, made, o.began}, size+len(o.as))
+	}
+}
+
+func (o *outlook) page() Key { return Key{Table: "pages", ID: o.key.ID, Text: o.as} }
+
+// compare looks whether the answers are those that a page was made of.
+func (o *outlook) compare() {
+	if o.as == "" {
+		return
+	}
+	o.sum = sha256.Sum256(o.answers)
+	if k, ok := o.memo.get(o.page()).(*keptPage); ok && k.sum == o.sum && o.began.Sub(k.at) < keptFor {
+		o.kept = k.made
+	}
+}
+
+// made is the page once all of it was read.
+func (o *outlook) made() Reading {
+	if o.kept != nil {
+		return Reading{outlook: o}
+	}
+	if o.as == "" || o.foreseen == nil || o.missed || o.foreign || o.fleeting || len(o.asked) != len(o.foreseen.asked) {
+		return Reading{}
+	}
+	k, ok := o.memo.get(o.page()).(*keptPage)
+	r := Reading{outlook: o, sighted: ok && k.sum == o.sum}
+	if !r.sighted {
+		o.memo.put(o.page(), &keptPage{sum: o.sum, at: o.began}, 100+len(o.as))
+	}
+	return r
+}
+
+// errKept ends a transaction for which there is something Kept.
+var errKept = errors.New("what was made of the page is kept")
+
+// Fleeting says that what is made of the answers will be another in a while,
+// though they be the same.
+func (tx *Tx) Fleeting() {
+	if pg, ok := tx.Statement.ConnPool.(*pgRead); ok && pg.outlook != nil {
+		pg.outlook.fleeting = true
+	}
 }

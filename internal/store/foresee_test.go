@@ -1,11 +1,13 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/chalkring/chalkring/internal/store"
 	"github.com/chalkring/chalkring/internal/store/storetest"
@@ -22,11 +24,18 @@ func TestPagesAreForeseen(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		makeThings(t, db)
 		rng := rand.New(rand.NewPCG(1, 2))
-		foreign, reruns := 0, 0
+		foreign, reruns, kept := 0, 0, 0
+		type page struct {
+			ids, names   []string
+			before, past int64
+		}
 		for step := range 600 {
 			if rng.IntN(4) == 0 {
 				write(t, db, func(tx *store.Tx) error {
-					if rng.IntN(3) == 0 {
+					switch rng.IntN(4) {
+					case 0:
+						return tx.Exec("UPDATE things SET name = name || '!' WHERE id % 5 = ?", rng.IntN(5)).Error
+					case 1:
 						return tx.Exec("DELETE FROM things WHERE id % 3 = ?", rng.IntN(3)).Error
 					}
 					return tx.Create(&thing{ID: int64(step + 1), Name: fmt.Sprint("thing ", step), At: tx.Now}).Error
@@ -35,7 +44,8 @@ func TestPagesAreForeseen(t *testing.T) {
 			var ids, names []string
 			var before, past int64
 			runs := 0
-			err := db.ReadPage(t.Context(), []store.Question{number(&before, "SELECT COUNT(*) FROM things")}, func(*store.Tx) error { return nil }, func(tx *store.Tx) error {
+			as := []string{"", "one", "other"}[rng.IntN(3)]
+			made, err := db.ReadPage(t.Context(), as, []store.Question{number(&before, "SELECT COUNT(*) FROM things")}, func(*store.Tx) error { return nil }, func(tx *store.Tx) error {
 				runs++
 				ids, names, past = nil, nil, -1
 				var list []int64
@@ -70,6 +80,14 @@ func TestPagesAreForeseen(t *testing.T) {
 			if runs > 1 {
 				reruns++
 			}
+			if p, ok := made.Kept().(page); ok {
+				kept++
+				if ids, names, before, past = p.ids, p.names, p.before, p.past; as == "" {
+					t.Errorf("step %d: kept under no name", step)
+				}
+			} else if made.Keeps() {
+				made.Keep(page{ids, names, before, past}, 100)
+			}
 			var all []thing
 			read(t, db, func(tx *store.Tx) error { return tx.Order("id").Find(&all).Error })
 			var want, wantNames []string
@@ -82,13 +100,13 @@ func TestPagesAreForeseen(t *testing.T) {
 		}
 		s := db.Stats()
 		if db.Dialect() == store.SQLite {
-			if s.Foreseen != 0 || reruns != 0 {
-				t.Errorf("foresaw %d where a round costs nothing", s.Foreseen)
+			if s.Foreseen != 0 || reruns != 0 || kept != 0 {
+				t.Errorf("foresaw %d and kept %d where a round costs nothing", s.Foreseen, kept)
 			}
 			return
 		}
-		if s.Foreseen < 100 || s.Missed < 10 || int(s.Missed) != reruns || foreign == 0 {
-			t.Errorf("foreseen %d, missed %d, begun again %d", s.Foreseen, s.Missed, reruns)
+		if s.Foreseen < 100 || s.Missed < 10 || int(s.Missed) != reruns || foreign == 0 || kept < 30 || int(s.Kept) != kept {
+			t.Errorf("foreseen %d, missed %d, begun again %d, kept %d and %d", s.Foreseen, s.Missed, reruns, kept, s.Kept)
 		}
 	})
 }
@@ -110,7 +128,7 @@ func TestPageBegunAgainIsCheckedAgain(t *testing.T) {
 			allowed = 0
 			return nil
 		}
-		err = db.ReadPage(t.Context(), []store.Question{number(&allowed, "SELECT COUNT(*) FROM things WHERE name = 'key'")}, check, func(tx *store.Tx) error {
+		_, err = db.ReadPage(t.Context(), "", []store.Question{number(&allowed, "SELECT COUNT(*) FROM things WHERE name = 'key'")}, check, func(tx *store.Tx) error {
 			if err := tx.Ask(number(&seen, "SELECT COUNT(*) FROM things WHERE id > 0")); err != nil {
 				return err
 			}
@@ -150,12 +168,13 @@ func TestForeseenQuestionFails(t *testing.T) {
 	makeThings(t, db)
 	page := func() error {
 		var n int64
-		return db.ReadPage(t.Context(), nil, nil, func(tx *store.Tx) error {
+		_, err := db.ReadPage(t.Context(), "", nil, nil, func(tx *store.Tx) error {
 			if err := tx.Ask(number(&n, "SELECT 1")); err != nil {
 				return err
 			}
 			return tx.AskLast(number(&n, "SELECT COUNT(*) FROM things"))
 		})
+		return err
 	}
 	for range 3 {
 		if err := page(); err != nil {
@@ -174,5 +193,116 @@ func TestForeseenQuestionFails(t *testing.T) {
 	}
 	if s := db.Stats(); s.InUse != 0 {
 		t.Errorf("%d connections in use", s.InUse)
+	}
+}
+
+// What is made of a page is kept for whoever reads it as the same, while all that
+// it is made of is as it was, the check agrees, and time changes nothing of it.
+func TestPagesAreKept(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	db, err := store.Open(t.Context(), store.Options{Database: storetest.Postgres(t), Site: storetest.Site(), Conns: 4, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close(context.Background()) })
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error { return tx.Create(&thing{ID: 1, Name: "key", At: tx.Now}).Error })
+	refused := errors.New("refused")
+	var check error
+	page := func(as string, fleeting bool) (any, error) {
+		var n int64
+		made, err := db.ReadPage(t.Context(), as, []store.Question{number(&n, "SELECT COUNT(*) FROM things")}, func(*store.Tx) error { return check }, func(tx *store.Tx) error {
+			if err := tx.Ask(number(&n, "SELECT id FROM things WHERE name = 'key'")); err != nil {
+				return err
+			}
+			if fleeting {
+				tx.Fleeting()
+			}
+			return tx.AskLast(number(&n, "SELECT COUNT(*) FROM things WHERE id = ?", n))
+		})
+		if made.Keeps() {
+			made.Keep("made as "+as, 10)
+		}
+		return made.Kept(), err
+	}
+	often := func(as string, fleeting bool) (last any) {
+		for range 6 {
+			var err error
+			if last, err = page(as, fleeting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return last
+	}
+	if got := often("one", false); got != "made as one" {
+		t.Errorf("kept %v", got)
+	}
+	if got, _ := page("other", false); got != nil {
+		t.Errorf("kept for another: %v", got)
+	}
+	if got := often("", false); got != nil {
+		t.Errorf("kept for nobody: %v", got)
+	}
+	if got := often("passing", true); got != nil {
+		t.Errorf("kept though it passes: %v", got)
+	}
+	check = refused
+	if got, err := page("one", false); got != nil || !errors.Is(err, refused) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	check = nil
+	if got, _ := page("one", false); got != "made as one" {
+		t.Errorf("a refusal cost what was kept: %v", got)
+	}
+	now = now.Add(time.Minute)
+	if got, _ := page("one", false); got != nil {
+		t.Errorf("kept for too long: %v", got)
+	}
+	often("one", false)
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("UPDATE things SET id = 2").Error })
+	if got, _ := page("one", false); got != nil {
+		t.Errorf("kept though it changed: %v", got)
+	}
+}
+
+// Questions that are all of a transaction see one state, though no statement
+// begins it and ends it.
+func TestQuestionsTogetherSeeOneState(t *testing.T) {
+	db := storetest.OpenURL(t, storetest.Postgres(t))
+	makeThings(t, db)
+	var before, locks, after int64
+	read(t, db, func(tx *store.Tx) error {
+		waited := make(chan error, 1)
+		go func() {
+			// Writes once the reader waits, and lets it go on.
+			waited <- db.Write(t.Context(), func(tx *store.Tx) error {
+				if err := tx.Exec("SELECT pg_advisory_xact_lock(7)").Error; err != nil {
+					return err
+				}
+				for locks := 0; locks == 0; {
+					if err := tx.Raw("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").Scan(&locks).Error; err != nil {
+						return err
+					}
+				}
+				return tx.Create(&thing{ID: 1, Name: "new", At: tx.Now}).Error
+			})
+		}()
+		for held := int64(0); held == 0; {
+			if err := db.Ask(t.Context(), func(tx *store.Tx) error {
+				return tx.Ask(number(&held, "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
+			}); err != nil {
+				return err
+			}
+		}
+		err := tx.AskLast(number(&before, "SELECT COUNT(*) FROM things"), number(&locks, "SELECT 1 FROM pg_advisory_xact_lock_shared(7)"),
+			number(&after, "SELECT COUNT(*) FROM things"))
+		return errors.Join(err, <-waited)
+	})
+	if before != 0 || after != 0 {
+		t.Errorf("one state had %d things, the next %d", before, after)
+	}
+	read(t, db, func(tx *store.Tx) error { return tx.AskLast(number(&after, "SELECT COUNT(*) FROM things")) })
+	if after != 1 {
+		t.Errorf("%d things are there behind it", after)
 	}
 }

@@ -49,14 +49,17 @@ func (db *DB) openPostgres(ctx, background context.Context, o Options, log *ormL
 	if conns <= 0 {
 		conns = 16
 	}
+	first := pgOpen(config)
+	err = migrate(ctx, Postgres, first, o.KeepSchema)
+	first.Close()
+	if err != nil {
+		return fmt.Errorf("open database %s: %w", where, err)
+	}
+	config.RuntimeParams["default_transaction_isolation"] = "repeatable read" // see pgAsk; writers say what they want
 	pool := pgOpen(config)
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns) // opening one costs more than a hundred queries
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	if err := migrate(ctx, Postgres, pool, o.KeepSchema); err != nil {
-		pool.Close()
-		return fmt.Errorf("open database %s: %w", where, err)
-	}
 	db.orm, err = gorm.Open(pgDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, ormConfig(log))
 	if err != nil {
 		pool.Close()
@@ -83,7 +86,7 @@ func (db *DB) beginPostgres(ctx context.Context, write bool) (session, error) {
 		return &pgRead{ctx: ctx, conn: conn, snapshot: true}, nil
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.timeout)
-	tx, err := conn.BeginTx(limited, nil) // the transaction not
+	tx, err := conn.BeginTx(limited, &sql.TxOptions{Isolation: sql.LevelReadCommitted}) // the transaction not
 	if err != nil {
 		cancel()
 		conn.Close()

@@ -72,6 +72,8 @@ type DB struct {
 	retries atomic.Int64
 
 	foreseen, missed atomic.Int64 // see script
+	keptPages        atomic.Int64 // see Reading
+	answers          sync.Pool    // of *answers, for them
 
 	stop    context.CancelFunc
 	waiting sync.WaitGroup
@@ -172,6 +174,7 @@ func (db *DB) Ping(ctx context.Context) error {
 type Stats struct {
 	Reads, Writes, Retries int64 // transactions
 	Foreseen, Missed       int64 // transactions that asked what was foreseen, and others (see script)
+	Kept                   int64 // those for which what was made of them was kept (see Reading)
 	InUse, Open            int   // connections
 	Subscriptions          int
 }
@@ -179,7 +182,7 @@ type Stats struct {
 // Stats returns how busy the database is.
 func (db *DB) Stats() Stats {
 	s := Stats{Reads: db.reads.Load(), Writes: db.writes.Load(), Retries: db.retries.Load(),
-		Foreseen: db.foreseen.Load(), Missed: db.missed.Load(), Subscriptions: db.hub.count()}
+		Foreseen: db.foreseen.Load(), Missed: db.missed.Load(), Kept: db.keptPages.Load(), Subscriptions: db.hub.count()}
 	if db.dialect == Postgres {
 		p := db.pg.Stats()
 		s.InUse, s.Open = p.InUse, p.OpenConnections

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -31,7 +32,9 @@ type Tx struct {
 type first struct {
 	questions []Question
 	check     func(tx *Tx) error
-	foresee   bool // what is asked behind it: see script
+	foresee   bool   // what is asked behind it: see script
+	as        string // see ReadPage
+	page      Reading
 	asked     bool
 	err       error
 }
@@ -57,9 +60,12 @@ func (db *DB) ReadAfter(ctx context.Context, questions []Question, check func(tx
 
 // ReadPage is ReadAfter for pages that are read again and again: what fn asked
 // the last times is asked along with its first questions (see script). fn and
-// check may be run twice, and must begin anew each time.
-func (db *DB) ReadPage(ctx context.Context, questions []Question, check func(tx *Tx) error, fn func(tx *Tx) error) error {
-	return db.read(ctx, &first{questions: questions, check: check, foresee: true}, fn)
+// check may be run twice, and must begin anew each time. as says all that the
+// page depends on besides the database; with "" nothing of it is Kept.
+func (db *DB) ReadPage(ctx context.Context, as string, questions []Question, check func(tx *Tx) error, fn func(tx *Tx) error) (Reading, error) {
+	ahead := &first{questions: questions, check: check, foresee: true, as: as}
+	err := db.read(ctx, ahead, fn)
+	return ahead.page, err
 }
 
 func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) error {
@@ -76,27 +82,10 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 	}()
 	tx := db.newTx(ctx, s)
 	tx.reads, tx.first = true, ahead
-	pg, _ := s.(*pgRead)
-	if pg != nil && ahead != nil && ahead.foresee {
-		pg.outlook = newOutlook(&db.memo, tx.Now)
-	}
-	if err = tx.run(fn); pg != nil && pg.outlook != nil {
-		if db.foreseen.Add(pg.outlook.answered()); pg.outlook.missed {
-			db.missed.Add(1)
-			if pg.begun { // in a transaction that failed
-				err = pg.run(context.WithoutCancel(ctx), pgEnd)
-				pg.begun = false
-			} else {
-				err = nil
-			}
-			if err == nil {
-				pg.outlook.again()
-				err = tx.run(fn)
-			}
-		}
-		if err == nil {
-			pg.outlook.end()
-		}
+	if pg, _ := s.(*pgRead); pg != nil && ahead != nil && ahead.foresee {
+		err = db.readForeseen(ctx, tx, pg, fn)
+	} else {
+		err = tx.run(fn)
 	}
 	ended = true
 	if end := s.Rollback(); err == nil && end != nil {
@@ -107,17 +96,57 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 	return db.wrap(err)
 }
 
+func (db *DB) readForeseen(ctx context.Context, tx *Tx, pg *pgRead, fn func(tx *Tx) error) error {
+	o := newOutlook(&db.memo, tx.first.as, tx.Now)
+	room, _ := db.answers.Get().(*answers)
+	if room == nil {
+		room = new(answers)
+	}
+	o.answers = (*room)[:0]
+	defer func() {
+		if *room, o.answers = o.answers, nil; cap(*room) <= 1<<18 { // the rare large one would stay for good
+			db.answers.Put(room)
+		}
+	}()
+	pg.outlook = o
+	err := tx.run(fn)
+	db.foreseen.Add(o.answered())
+	if o.missed {
+		db.missed.Add(1)
+		if err = nil; pg.begun { // in a transaction that failed
+			err = pg.run(context.WithoutCancel(ctx), pgEnd)
+			pg.begun = false
+		}
+		if err == nil {
+			o.again()
+			err = tx.run(fn)
+		}
+	}
+	switch {
+	case o.kept != nil && errors.Is(err, errKept):
+		db.keptPages.Add(1)
+		err = nil
+	case err == nil:
+		o.kept = nil
+		o.end()
+	}
+	if err == nil {
+		tx.first.page = o.made()
+	}
+	return err
+}
+
 // run runs fn in a transaction that only reads, with what is asked ahead of it.
 func (tx *Tx) run(fn func(tx *Tx) error) error {
 	ahead := tx.first
 	if ahead != nil {
-		ahead.asked, ahead.err = len(ahead.questions) == 0, nil
+		ahead.asked, ahead.err = false, nil
 	}
 	err := fn(tx)
 	if ahead == nil {
 		return err
 	}
-	if !ahead.asked {
+	if !ahead.asked && len(ahead.questions) > 0 {
 		ahead.err = tx.Ask()
 	}
 	if ahead.err != nil {
