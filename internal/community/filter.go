@@ -163,10 +163,41 @@ func noSuchFilter() error {
 // FiltersOf returns all filters of me with all that they name.
 func FiltersOf(tx *store.Tx, me int64) ([]Filter, error) {
 	var filters []Filter
-	if err := tx.Where("account_id = ?", me).Order("id").Limit(MaxFilters).Find(&filters).Error; err != nil {
-		return nil, err
+	err := tx.Ask(filtersOf(me, &filters))
+	return filters, err
+}
+
+// filtersOf asks for all filters of me, and behind them for what they name.
+func filtersOf(me int64, into *[]Filter) store.Question {
+	at := map[int64]int{}
+	return store.Question{
+		SQL: `SELECT 0 AS part, id AS filter_id, id, title, action, contexts, expires_at, created_at, 0 AS more FROM filters WHERE account_id = ?
+			UNION ALL SELECT 1, filter_id, filter_keywords.id, keyword, '', '', NULL, NULL, CASE WHEN whole_word THEN 1 ELSE 0 END
+				FROM filters JOIN filter_keywords ON filter_keywords.filter_id = filters.id WHERE account_id = ?
+			UNION ALL SELECT 2, filter_id, filter_posts.id, '', '', '', NULL, NULL, post_id
+				FROM filters JOIN filter_posts ON filter_posts.filter_id = filters.id WHERE account_id = ?
+			ORDER BY 1, 2, 3`,
+		Args: []any{me, me, me},
+		Row: func(r *store.Row) {
+			part, filter, id := r.Int(), r.Int(), r.Int()
+			if part == 0 {
+				at[filter] = len(*into)
+				*into = append(*into, Filter{ID: id, AccountID: me, Title: r.Text(), Action: FilterAction(r.Text()), Contexts: r.Text(), ExpiresAt: r.TimePtr(), CreatedAt: r.Time()})
+				return
+			}
+			f := &(*into)[at[filter]]
+			word := r.Text()
+			r.Text()
+			r.Text()
+			r.TimePtr()
+			r.TimePtr()
+			if more := r.Int(); part == 1 {
+				f.Keywords = append(f.Keywords, FilterKeyword{ID: id, FilterID: filter, Keyword: word, WholeWord: more == 1})
+			} else {
+				f.Posts = append(f.Posts, FilterPost{ID: id, FilterID: filter, PostID: more})
+			}
+		},
 	}
-	return filters, fillFilters(tx, filters)
 }
 
 // HasFilters reports whether me has any filter.

@@ -159,7 +159,7 @@ type loading struct {
 	ask     func(...store.Question) error
 	schools map[string]string
 
-	filtering bool // the reader has filters
+	filters []Filter // the reader's
 
 	judging bool // whether the reader may see the posts is to be judged by MaySee
 	ties
@@ -199,7 +199,6 @@ func (l *loading) add(p Post, k *Kept) {
 // rest brings all that hangs on the posts, in one round, and in a second what
 // has changed of the people since they were remembered.
 func (l *loading) rest(tx *store.Tx, v Viewer) error {
-	polls := map[int64]*PollView{}
 	l.blockedHosts = map[string]bool{}
 	known, unknown := l.wanted(tx)
 	var questions []store.Question
@@ -216,10 +215,13 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 		questions = append(questions, l.mentions(tx, fresh), tagsOf(fresh, func(post int64, t Tag) { l.views[post].Tags = append(l.views[post].Tags, t) }))
 	}
 	if asked := l.where(func(p *View) bool { return p.Kept == nil || p.Kept.poll }); len(asked) > 0 {
-		questions = append(questions, l.polls(tx, v, polls, asked))
+		questions = append(questions, l.polls(tx, v, asked))
 	}
 	if q, ok := l.marks(v); ok {
 		questions = append(questions, q)
+	}
+	if v.Local && len(l.ids) > 0 && v.may(BondFilters) {
+		questions = append(questions, filtersOf(v.ID, &l.filters))
 	}
 	told, done := l.told(v)
 	questions = append(questions, told...)
@@ -275,10 +277,8 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 		}
 		view.School, view.Schools = school, l.schools
 	}
-	if err := l.chosen(tx, v, polls); err != nil {
-		return err
-	}
-	return l.filters(tx, v)
+	l.filter(tx, v)
+	return nil
 }
 
 // wanted returns the people to bring: the authors and whom they answer and
@@ -474,7 +474,6 @@ func (l *loading) marks(v Viewer) (store.Question, bool) {
 			sql, args = append(sql, more), append(args, these...)
 		}
 	}
-	arm(v.may(BondFilters), "SELECT 0 AS post_id, 'filter' AS did WHERE EXISTS (SELECT 1 FROM filters WHERE account_id = ?)", v.ID)
 	arm(v.may(BondBookmarks), "SELECT post_id, 'bookmark' AS did FROM bookmarks WHERE account_id = ? AND post_id IN ?", v.ID, l.ids)
 	liked := l.where(func(p *View) bool { return p.LikesCount > 0 })
 	arm(len(liked) > 0, "SELECT post_id, 'like' AS did FROM likes WHERE account_id = ? AND post_id IN ?", v.ID, liked)
@@ -487,10 +486,6 @@ func (l *loading) marks(v Viewer) (store.Question, bool) {
 	arm(len(own) > 0, "SELECT post_id, 'pin' AS did FROM pins WHERE account_id = ? AND post_id IN ?", v.ID, own)
 	return store.Question{SQL: strings.Join(sql, " UNION ALL "), Args: args, Row: func(r *store.Row) {
 		post, did := r.Int(), r.Text()
-		if did == "filter" {
-			l.filtering = true
-			return
-		}
 		mine := &l.views[post].Mine
 		switch did {
 		case "like":

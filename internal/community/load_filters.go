@@ -7,22 +7,19 @@ import (
 	"github.com/chalkring/chalkring/internal/text"
 )
 
-// filters brings which of the reader's filters are about the posts. It is asked
-// only of those who have any: see marks. What the reader wrote is filtered for
-// them by nothing.
-func (l *loading) filters(tx *store.Tx, v Viewer) error {
-	if !l.filtering {
-		return nil
-	}
-	filters, err := FiltersOf(tx, v.ID)
-	if err != nil {
-		return err
-	}
-	counting := filters[:0]
-	for _, f := range filters {
+// filter finds out which of the reader's filters are about the posts. What the
+// reader wrote is filtered for them by nothing.
+func (l *loading) filter(tx *store.Tx, v Viewer) {
+	counting := l.filters[:0]
+	for _, f := range l.filters {
 		if f.Counts(tx.Now) {
-			counting = append(counting, f)
+			if counting = append(counting, f); f.ExpiresAt != nil {
+				tx.Fleeting()
+			}
 		}
+	}
+	if len(counting) == 0 {
+		return
 	}
 	set := newFilterSet(counting)
 	for _, view := range l.views {
@@ -38,7 +35,6 @@ func (l *loading) filters(tx *store.Tx, v Viewer) error {
 			view.Filtered = boosted.Filtered
 		}
 	}
-	return nil
 }
 
 // filteredText is all of a post that its readers read.

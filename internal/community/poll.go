@@ -2,7 +2,6 @@ package community
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -261,40 +260,35 @@ func PollsOf(tx *store.Tx, posts []int64) (map[int64]Poll, error) {
 	return polls, nil
 }
 
-// polls brings the polls.
-func (l *loading) polls(tx *store.Tx, v Viewer, polls map[int64]*PollView, ids []int64) store.Question {
+// polls brings the polls, with what the reader voted for.
+func (l *loading) polls(tx *store.Tx, v Viewer, ids []int64) store.Question {
+	voter := int64(0)
+	if v.Local {
+		voter = v.ID
+	}
 	return store.Question{
-		SQL: "SELECT " + pollColumns.In(tx.Dialect()) + ", " + optionColumns.In(tx.Dialect()) +
-			" FROM polls JOIN poll_options ON poll_options.post_id = polls.post_id WHERE polls.post_id IN ? ORDER BY polls.post_id, poll_options.position",
-		Args: []any{ids},
+		SQL: "SELECT " + pollColumns.In(tx.Dialect()) + ", " + optionColumns.In(tx.Dialect()) + `, poll_votes.account_id
+			FROM polls JOIN poll_options ON poll_options.post_id = polls.post_id
+			LEFT JOIN poll_votes ON poll_votes.account_id = ? AND poll_votes.post_id = poll_options.post_id AND poll_votes.position = poll_options.position
+			WHERE polls.post_id IN ? ORDER BY polls.post_id, poll_options.position`,
+		Args: []any{voter, ids},
 		Row: func(r *store.Row) {
 			var p Poll
 			pollColumns.Read(r, &p)
-			if polls[p.PostID] == nil {
-				view := l.views[p.PostID]
+			view := l.views[p.PostID]
+			if view.Poll == nil {
 				view.Poll = &PollView{Poll: p, Over: p.Closed(tx.Now), Asked: v.Local && view.AuthorID == v.ID}
-				polls[p.PostID] = view.Poll
+				if !view.Poll.Over {
+					tx.Fleeting()
+				}
 			}
-			poll := polls[p.PostID]
-			poll.Options = append(poll.Options, PollOption{})
-			optionColumns.Read(r, &poll.Options[len(poll.Options)-1])
+			var o PollOption
+			optionColumns.Read(r, &o)
+			if view.Poll.Options = append(view.Poll.Options, o); !r.Null() {
+				view.Poll.Chosen = append(view.Poll.Chosen, o.Position)
+			}
 		},
 	}
-}
-
-// chosen brings what the reader chose of the polls.
-func (l *loading) chosen(tx *store.Tx, v Viewer, polls map[int64]*PollView) error {
-	if !v.Local || len(polls) == 0 {
-		return nil
-	}
-	return tx.Ask(store.Question{
-		SQL:  "SELECT post_id, position FROM poll_votes WHERE account_id = ? AND post_id IN ? ORDER BY position",
-		Args: []any{v.ID, slices.Collect(maps.Keys(polls))},
-		Row: func(r *store.Row) {
-			p := polls[r.Int()]
-			p.Chosen = append(p.Chosen, r.Int())
-		},
-	})
 }
 
 // attachPoll stores the poll of a post that was just landed.

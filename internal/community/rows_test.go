@@ -145,7 +145,7 @@ func TestPagesTakeFewRounds(t *testing.T) {
 			w.receive(w.note(cy))
 			w.publish(bo, Draft{})
 		}
-		asked("plain", 2, 7)
+		asked("plain", 2, 8)
 		for range 10 {
 			pic := w.picture(bo, "A tree")
 			p := w.publish(bo, Draft{Source: "@reader #maths", MediaIDs: []int64{pic.ID}})
@@ -157,6 +157,6 @@ func TestPagesTakeFewRounds(t *testing.T) {
 				return cmpErr(err, err2)
 			})
 		}
-		asked("of all kinds", 5, 12)
+		asked("of all kinds", 4, 12)
 	})
 }
