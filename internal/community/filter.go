@@ -1,6 +1,7 @@
 package community
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -162,41 +163,55 @@ func noSuchFilter() error {
 
 // FiltersOf returns all filters of me with all that they name.
 func FiltersOf(tx *store.Tx, me int64) ([]Filter, error) {
-	var filters []Filter
-	err := tx.Ask(filtersOf(me, &filters))
-	return filters, err
+	q, filters := filtersOf(me)
+	if err := tx.Ask(q); err != nil {
+		return nil, err
+	}
+	return filters(), nil
 }
 
-// filtersOf asks for all filters of me, and behind them for what they name.
-func filtersOf(me int64, into *[]Filter) store.Question {
-	at := map[int64]int{}
-	return store.Question{
+// filtersOf asks for all filters of me with all that they name, and returns
+// them once that is answered.
+func filtersOf(me int64) (store.Question, func() []Filter) {
+	var list []Filter
+	var words []FilterKeyword
+	var posts []FilterPost
+	q := store.Question{
 		SQL: `SELECT 0 AS part, id AS filter_id, id, title, action, contexts, expires_at, created_at, 0 AS more FROM filters WHERE account_id = ?
 			UNION ALL SELECT 1, filter_id, filter_keywords.id, keyword, '', '', NULL, NULL, CASE WHEN whole_word THEN 1 ELSE 0 END
 				FROM filters JOIN filter_keywords ON filter_keywords.filter_id = filters.id WHERE account_id = ?
 			UNION ALL SELECT 2, filter_id, filter_posts.id, '', '', '', NULL, NULL, post_id
-				FROM filters JOIN filter_posts ON filter_posts.filter_id = filters.id WHERE account_id = ?
-			ORDER BY 1, 2, 3`,
+				FROM filters JOIN filter_posts ON filter_posts.filter_id = filters.id WHERE account_id = ?`,
 		Args: []any{me, me, me},
 		Row: func(r *store.Row) {
-			part, filter, id := r.Int(), r.Int(), r.Int()
+			part, filter, id, word := r.Int(), r.Int(), r.Int(), r.Text()
 			if part == 0 {
-				at[filter] = len(*into)
-				*into = append(*into, Filter{ID: id, AccountID: me, Title: r.Text(), Action: FilterAction(r.Text()), Contexts: r.Text(), ExpiresAt: r.TimePtr(), CreatedAt: r.Time()})
+				list = append(list, Filter{ID: id, AccountID: me, Title: word, Action: FilterAction(r.Text()), Contexts: r.Text(), ExpiresAt: r.TimePtr(), CreatedAt: r.Time()})
 				return
 			}
-			f := &(*into)[at[filter]]
-			word := r.Text()
-			r.Text()
-			r.Text()
-			r.TimePtr()
-			r.TimePtr()
+			r.Skip(4)
 			if more := r.Int(); part == 1 {
-				f.Keywords = append(f.Keywords, FilterKeyword{ID: id, FilterID: filter, Keyword: word, WholeWord: more == 1})
+				words = append(words, FilterKeyword{ID: id, FilterID: filter, Keyword: word, WholeWord: more == 1})
 			} else {
-				f.Posts = append(f.Posts, FilterPost{ID: id, FilterID: filter, PostID: more})
+				posts = append(posts, FilterPost{ID: id, FilterID: filter, PostID: more})
 			}
 		},
+	}
+	return q, func() []Filter {
+		slices.SortFunc(list, func(a, b Filter) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(words, func(a, b FilterKeyword) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(posts, func(a, b FilterPost) int { return cmp.Compare(a.PostID, b.PostID) })
+		at := make(map[int64]*Filter, len(list))
+		for i := range list {
+			at[list[i].ID] = &list[i]
+		}
+		for _, k := range words {
+			at[k.FilterID].Keywords = append(at[k.FilterID].Keywords, k)
+		}
+		for _, p := range posts {
+			at[p.FilterID].Posts = append(at[p.FilterID].Posts, p)
+		}
+		return list
 	}
 }
 

@@ -1,6 +1,7 @@
 package community
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/chalkring/chalkring/internal/store"
@@ -125,17 +126,51 @@ func (l *loading) shares(v Viewer, id int64) bool {
 // for people here, and for guests.
 func judged(v Viewer) bool { return v.Host == "" && v.column == "" && (v.Local || v.ID == 0) }
 
+// rows are posts to be brought, with what of them is asked first.
+type rows struct {
+	questions []store.Question
+	stubs     []stub
+	named     map[int64]figures // of people besides the authors
+}
+
+func rowsOf(tx *store.Tx, from string, args ...any) *rows {
+	r := &rows{}
+	r.questions = []store.Question{stubsOf(tx, &r.stubs, from, args...)}
+	return r
+}
+
+// withNamed asks along for the figures of those whom a post names, by what is
+// remembered of it. Where that does not hold they are asked for again.
+func (r *rows) withNamed(tx *store.Tx, post int64) *rows {
+	k, ok := tx.Recall(postKey(post)).(*Kept)
+	if !ok {
+		return r
+	}
+	ids := k.mentions
+	if to := k.post.InReplyToAuthor; to != nil && !slices.Contains(ids, *to) {
+		ids = append(slices.Clone(ids), *to)
+	}
+	if len(ids) == 0 || len(ids) == 1 && ids[0] == k.post.AuthorID {
+		return r
+	}
+	r.named = make(map[int64]figures, len(ids))
+	r.questions = append(r.questions, figuresOf(tx, ids, func(id int64, f figures) { r.named[id] = f }))
+	return r
+}
+
 // quick is a page of posts read in two rounds: rows that say only which they
 // are, and all that is shown of them, by which MaySee judges each. Where one of
 // them is not for the reader the list is asked again in SQL, which looks further
 // until the page is full; so is it for a viewer whom only SQL can judge.
-func quick(tx *store.Tx, v Viewer, rows store.Question, stubs *[]stub, allowed func(l *loading, v Viewer, id int64) bool, slow func() ([]Post, error)) ([]View, error) {
+func quick(tx *store.Tx, v Viewer, rows *rows, allowed func(l *loading, v Viewer, id int64) bool, slow func() ([]Post, error)) ([]View, error) {
 	if judged(v) {
-		if err := tx.Ask(rows); err != nil {
+		if err := tx.Ask(rows.questions...); err != nil {
 			return nil, err
 		}
+		stubs := &rows.stubs
 		l := newLoading(len(*stubs), nil, tx.AskLast)
 		l.judging = true
+		maps.Copy(l.authors, rows.named)
 		if len(*stubs) == 0 {
 			return nil, nil
 		}

@@ -159,8 +159,6 @@ type loading struct {
 	ask     func(...store.Question) error
 	schools map[string]string
 
-	filters []Filter // the reader's
-
 	judging bool // whether the reader may see the posts is to be judged by MaySee
 	ties
 }
@@ -220,8 +218,11 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 	if q, ok := l.marks(v); ok {
 		questions = append(questions, q)
 	}
+	filtered := func() []Filter { return nil }
 	if v.Local && len(l.ids) > 0 && v.may(BondFilters) {
-		questions = append(questions, filtersOf(v.ID, &l.filters))
+		var filters store.Question
+		filters, filtered = filtersOf(v.ID)
+		questions = append(questions, filters)
 	}
 	told, done := l.told(v)
 	questions = append(questions, told...)
@@ -277,7 +278,7 @@ func (l *loading) rest(tx *store.Tx, v Viewer) error {
 		}
 		view.School, view.Schools = school, l.schools
 	}
-	l.filter(tx, v)
+	l.filter(tx, v, filtered())
 	return nil
 }
 
@@ -324,18 +325,25 @@ func (l *loading) wanted(tx *store.Tx) (known map[int64]*KeptAccount, unknown []
 // figures asks of people who are remembered whether they are as they were, and
 // for their figures.
 func (l *loading) figures(tx *store.Tx, known map[int64]*KeptAccount, stale *[]int64) store.Question {
+	return figuresOf(tx, slices.Sorted(maps.Keys(known)), func(id int64, f figures) {
+		k := known[id]
+		if k.account.Version != f.version {
+			*stale = append(*stale, id)
+			return
+		}
+		l.people[id] = person{Account: &k.account, counts: f.counts, kept: k}
+	})
+}
+
+// figuresOf asks for the figures of people.
+func figuresOf(tx *store.Tx, people []int64, each func(id int64, f figures)) store.Question {
 	return store.Question{
 		SQL: "SELECT accounts.id, accounts.version, " + figureColumns(tx.Dialect()) +
 			" FROM accounts LEFT JOIN account_counts ON account_counts.account_id = accounts.id WHERE accounts.id IN ?",
-		Args: []any{slices.Sorted(maps.Keys(known))},
+		Args: []any{people},
 		Row: func(r *store.Row) {
-			id, version := r.Int(), r.Int()
-			k := known[id]
-			if k.account.Version != version {
-				*stale = append(*stale, id)
-				return
-			}
-			l.people[id] = person{Account: &k.account, counts: readCounts(r, id), kept: k}
+			id := r.Int()
+			each(id, figures{version: r.Int(), counts: readCounts(r, id)})
 		},
 	}
 }

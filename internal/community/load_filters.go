@@ -9,9 +9,9 @@ import (
 
 // filter finds out which of the reader's filters are about the posts. What the
 // reader wrote is filtered for them by nothing.
-func (l *loading) filter(tx *store.Tx, v Viewer) {
-	counting := l.filters[:0]
-	for _, f := range l.filters {
+func (l *loading) filter(tx *store.Tx, v Viewer, filters []Filter) {
+	counting := filters[:0]
+	for _, f := range filters {
 		if f.Counts(tx.Now) {
 			if counting = append(counting, f); f.ExpiresAt != nil {
 				tx.Fleeting()

@@ -11,30 +11,27 @@ import (
 // HomeViews is Home with all that is shown of the posts. Like those that follow
 // it is the last that a transaction asks.
 func HomeViews(tx *store.Tx, v Viewer, page store.Page) ([]View, error) {
-	var stubs []stub
 	where, edge, end := page.SQL("home_entries.post_id")
 	from := "home_entries CROSS JOIN posts WHERE posts.id = home_entries.post_id AND home_entries.account_id = ?"
 	if tx.Dialect() == store.Postgres { // see pageThrough
 		from = "home_entries CROSS JOIN LATERAL (SELECT " + stubColumns + " FROM posts WHERE posts.id = home_entries.post_id LIMIT 1) posts WHERE home_entries.account_id = ?"
 	}
-	return quick(tx, v, stubsOf(tx, &stubs, from+where+end, append([]any{v.ID}, edge...)...), &stubs, (*loading).lists,
+	return quick(tx, v, rowsOf(tx, from+where+end, append([]any{v.ID}, edge...)...), (*loading).lists,
 		func() ([]Post, error) { return Home(tx, v, page) })
 }
 
 // ChosenViews is ChosenTimeline in the same way.
 func ChosenViews(tx *store.Tx, v Viewer, c Choice, page store.Page) ([]View, error) {
-	var stubs []stub
 	where, edge, end := page.SQL("posts.id")
 	if !v.Local {
 		where = " AND posts.audience = 'public'" + where
 	}
-	return quick(tx, v, stubsOf(tx, &stubs, "posts WHERE posts.listed"+c.sql()+where+end, edge...), &stubs, (*loading).shares,
+	return quick(tx, v, rowsOf(tx, "posts WHERE posts.listed"+c.sql()+where+end, edge...), (*loading).shares,
 		func() ([]Post, error) { return ChosenTimeline(tx, v, c, page) })
 }
 
 // ProfileViews is ProfileTimeline in the same way.
 func ProfileViews(tx *store.Tx, v Viewer, account int64, only ProfileFilter, page store.Page) ([]View, error) {
-	var stubs []stub
 	where, args := only.sql(account)
 	edges, edge, end := page.SQL("posts.id")
 	switch where += " AND posts.deleted_at IS NULL"; {
@@ -44,14 +41,13 @@ func ProfileViews(tx *store.Tx, v Viewer, account int64, only ProfileFilter, pag
 	default:
 		where += " AND posts.audience = 'public'"
 	}
-	return quick(tx, v, stubsOf(tx, &stubs, "posts WHERE "+where+edges+end, append(args, edge...)...), &stubs, (*loading).sees,
+	return quick(tx, v, rowsOf(tx, "posts WHERE "+where+edges+end, append(args, edge...)...), (*loading).sees,
 		func() ([]Post, error) { return ProfileTimeline(tx, v, account, only, page) })
 }
 
 // VisibleView is VisiblePost in the same way.
 func VisibleView(tx *store.Tx, id int64, v Viewer) (View, error) {
-	var stubs []stub
-	views, err := quick(tx, v, stubsOf(tx, &stubs, "posts WHERE posts.id = ?", id), &stubs, (*loading).sees, func() ([]Post, error) {
+	views, err := quick(tx, v, rowsOf(tx, "posts WHERE posts.id = ?", id).withNamed(tx, id), (*loading).sees, func() ([]Post, error) {
 		p, err := VisiblePost(tx, id, v)
 		return []Post{p}, err
 	})

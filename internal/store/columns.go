@@ -79,7 +79,7 @@ func (c *Columns[T]) Read(r *Row, into *T) {
 }
 
 // Skip passes over the columns, as where a LEFT JOIN found nothing.
-func (c *Columns[T]) Skip(r *Row) { r.next += len(c.steps) }
+func (c *Columns[T]) Skip(r *Row) { r.Skip(len(c.steps)) }
 
 // putter returns how a column is put into a field like this; nil: in no way.
 func putter(f *schema.Field) func(r *Row, into reflect.Value) {

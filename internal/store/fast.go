@@ -146,6 +146,9 @@ func (r *Row) fail(format string, args ...any) {
 	}
 }
 
+// Skip passes over the next columns.
+func (r *Row) Skip(columns int) { r.next += columns }
+
 // Int takes a BIGINT, or what counting gives.
 func (r *Row) Int() int64 {
 	if r.pg != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"reflect"
+	"sync/atomic"
 	"time"
 	"unique"
 )
@@ -34,6 +35,14 @@ type asking struct {
 	row  func(r *Row)
 }
 
+// alone counts how often in a row nothing was asked behind a first round of some
+// questions, whatever their values were. Where that is usual nothing is expected
+// of values that were not met before, either.
+type alone struct{ atomic.Int32 }
+
+// usual is how often that must have been.
+const usual = 8
+
 // nowArg stands in a script for the time of the transaction.
 type nowArg struct{}
 
@@ -52,6 +61,7 @@ type outlook struct {
 	began    time.Time // its time
 	now      string    // the same as a value
 	key      Key       // of its first round; none: it has asked nothing yet
+	alone    *alone    // of its questions
 	asked    []asking
 	foreign  bool // it did something that cannot be foreseen
 	fleeting bool // what is made of it is another in a while
@@ -143,11 +153,14 @@ func (o *outlook) timed(a asking) asking {
 
 // first takes the first round, and returns what is to be asked along.
 func (o *outlook) first(list []asking) []asking {
-	var h maphash.Hash
+	var h, texts maphash.Hash
 	h.SetSeed(scriptSeed)
+	texts.SetSeed(scriptSeed)
 	for _, a := range list {
 		a = o.timeless(a)
 		h.WriteString(a.text.Value())
+		texts.WriteString(a.text.Value())
+		texts.WriteByte(0)
 		for _, arg := range a.args {
 			if h.WriteByte(0); arg != (any)(nowArg{}) {
 				b, _ := arg.([]byte)
@@ -160,8 +173,17 @@ func (o *outlook) first(list []asking) []asking {
 		h.WriteByte(1)
 	}
 	o.key = Key{Table: "asked", ID: int64(h.Sum64())}
+	key := Key{Table: "alone", ID: int64(texts.Sum64())}
+	if o.alone, _ = o.memo.get(key).(*alone); o.alone == nil {
+		o.alone = new(alone)
+		o.memo.put(key, o.alone, 8)
+	}
 	s, ok := o.memo.get(o.key).(*script)
-	if !ok || !s.steady {
+	switch {
+	case ok && s.steady:
+	case !ok && o.alone.Load() >= usual:
+		s = &script{}
+	default:
 		return nil
 	}
 	o.foreseen = s
@@ -231,6 +253,7 @@ func (o *outlook) answered() int64 {
 // again is for the transaction that is begun anew.
 func (o *outlook) again() {
 	o.memo.put(o.key, &script{}, 50)
+	o.alone.Store(0)
 	*o = outlook{memo: o.memo, as: o.as, began: o.began, now: o.now, answers: o.answers[:0]}
 }
 
@@ -238,6 +261,11 @@ func (o *outlook) again() {
 func (o *outlook) end() {
 	if o.key == (Key{}) || o.foreign || o.missed {
 		return
+	}
+	if len(o.asked) > 0 {
+		o.alone.Store(0)
+	} else if o.alone.Load() < usual {
+		o.alone.Add(1)
 	}
 	if o.foreseen != nil && len(o.asked) == len(o.foreseen.asked) {
 		return

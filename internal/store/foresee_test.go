@@ -306,3 +306,39 @@ func TestQuestionsTogetherSeeOneState(t *testing.T) {
 		t.Errorf("%d things are there behind it", after)
 	}
 }
+
+// Where nothing is usually asked behind some questions, nothing is expected
+// behind them for values that were not met before; where something is after all,
+// the page is begun again.
+func TestQuestionsThatUsuallyStandAlone(t *testing.T) {
+	db := storetest.OpenURL(t, storetest.Postgres(t))
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error {
+		for id := range int64(40) {
+			if err := tx.Create(&thing{ID: id + 1, Name: fmt.Sprint("thing ", id), At: tx.Now}).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for id := int64(1); id <= 40; id++ {
+		more := id == 20
+		runs, one, all := 0, int64(-1), int64(40)
+		_, err := db.ReadPage(t.Context(), "", nil, nil, func(tx *store.Tx) error {
+			runs++
+			if err := tx.Ask(number(&one, "SELECT id FROM things WHERE id = ?", id)); err != nil || !more {
+				return err
+			}
+			return tx.AskLast(number(&all, "SELECT COUNT(*) FROM things"))
+		})
+		if err != nil || one != id || all != 40 {
+			t.Fatalf("%d: found %d of %d, %v", id, one, all, err)
+		}
+		if again := runs == 2; again != more {
+			t.Errorf("%d: run %d times", id, runs)
+		}
+	}
+	if s := db.Stats(); s.Foreseen != 12+11 || s.Missed != 1 {
+		t.Errorf("foreseen %d, missed %d", s.Foreseen, s.Missed)
+	}
+}
