@@ -102,31 +102,80 @@ func DecideWith(tx *store.Tx, hosts []string, others ...store.Question) (map[str
 		}
 		return decided, tx.Ask(others...)
 	}
-	mode := Allowlist // no site yet: closed
-	entries := make(map[string]entry, len(names))
+	r := record{mode: Allowlist, rows: make(map[string][]row, len(names))} // no site yet: closed
+	if known := remembered(tx, names); known != nil {
+		version, err := versionWith(tx, others)
+		if err != nil {
+			return nil, err
+		}
+		if others = nil; version == known.version {
+			return known.decide(tx, decided), nil
+		}
+	}
 	for part := range chunks(names, 400) {
-		if err := tx.Ask(append(others, entriesOf(tx, part, &mode, entries))...); err != nil {
+		if err := tx.Ask(append(slices.Clip(others), r.of(tx, part))...); err != nil {
 			return nil, err
 		}
 		others = nil
 	}
-	for host := range decided {
-		decided[host] = decide(mode, host, entries)
+	if !r.mixed {
+		for host := range decided {
+			r.remember(tx, host)
+		}
 	}
-	return decided, nil
+	return r.decide(tx, decided), nil
 }
 
-// entry is what is on record for a name: a peer, and as what it is met there.
+// versionWith asks for the version of all that is on record together with other
+// questions: on PostgreSQL, where each costs more than its answer, in a column of
+// the first.
+func versionWith(tx *store.Tx, others []store.Question) (version int64, err error) {
+	const sql = "SELECT policy_version FROM site WHERE id = 1"
+	alone := store.Question{SQL: sql, Row: func(r *store.Row) { version = r.Int() + 1 }}
+	if tx.Dialect() != store.Postgres || len(others) == 0 {
+		err = tx.Ask(append(slices.Clip(others), alone)...)
+		return version, err
+	}
+	others = slices.Clone(others)
+	first := others[0]
+	others[0].SQL = "SELECT (" + sql + "), other.* FROM (" + first.SQL + ") other"
+	others[0].Row = func(r *store.Row) {
+		if version = r.Int() + 1; first.Row != nil {
+			first.Row(r)
+		}
+	}
+	if err = tx.Ask(others...); err == nil && version == 0 { // it had no answer
+		err = tx.Ask(alone)
+	}
+	return version, err
+}
+
+// record is what is on record for names.
+type record struct {
+	version int64 // of all that is on record: every change moves it on; 0: not asked yet
+	mixed   bool  // there are rows of more than one
+	mode    Mode
+	rows    map[string][]row
+}
+
+// row is what is on record for a name: a peer, and as what it is met there. Its
+// Standing is as it was written down.
+type row struct {
+	entry
+	until *time.Time
+}
+
+// entry is what holds for a name now.
 type entry struct {
 	Decision
 	subtree bool
 }
 
-// entriesOf asks for the mode and the entries of names in one question: every
-// message that comes or goes asks it.
-func entriesOf(tx *store.Tx, names []string, mode *Mode, into map[string]entry) store.Question {
+// of asks for the mode and the rows of names in one question: every message that
+// comes or goes asks it.
+func (rec *record) of(tx *store.Tx, names []string) store.Question {
 	return store.Question{
-		SQL: `SELECT site.mode, COALESCE(h.host, ''), COALESCE(h.role, ''), COALESCE(p.id, 0), COALESCE(p.host, ''), COALESCE(p.standing, ''),
+		SQL: `SELECT site.policy_version, site.mode, COALESCE(h.host, ''), COALESCE(h.role, ''), COALESCE(p.id, 0), COALESCE(p.host, ''), COALESCE(p.standing, ''),
 				COALESCE(p.subtree, FALSE), p.expires_at, COALESCE(p.preset, ''), COALESCE(p.ceiling, ''), COALESCE(p.inbound, 0), COALESCE(p.outbound, 0),
 				COALESCE(p.hold, ''), COALESCE(p.silenced, FALSE), COALESCE(p.media, ''), COALESCE(p.rights, 0), COALESCE(p.reports_in, ''),
 				COALESCE(p.reports_out, ''), COALESCE(p.search, ''), COALESCE(p.retention, 0), COALESCE(p.per_minute, 0), COALESCE(p.per_day, 0),
@@ -134,33 +183,95 @@ func entriesOf(tx *store.Tx, names []string, mode *Mode, into map[string]entry) 
 			FROM site LEFT JOIN peer_hosts h ON h.host IN ? AND h.confirmed_at IS NOT NULL LEFT JOIN peers p ON p.id = h.peer_id WHERE site.id = 1`,
 		Args: []any{names},
 		Row: func(r *store.Row) {
-			*mode = Mode(r.Text())
+			version := r.Int() + 1
+			rec.mixed = rec.mixed || rec.version != 0 && rec.version != version
+			rec.version, rec.mode = version, Mode(r.Text())
 			name := r.Text()
 			if name == "" {
 				return
 			}
-			var e entry
-			e.Role, e.PeerID, e.Peer, e.Standing, e.subtree = Role(r.Text()), r.Int(), r.Text(), Standing(r.Text()), r.Bool()
-			if until := r.TimePtr(); until != nil && e.Standing == Allowed && !tx.Now.Before(*until) {
-				e.Standing = Expired // also before anybody has written it down
-			}
+			var e row
+			e.Role, e.PeerID, e.Peer, e.Standing, e.subtree, e.until = Role(r.Text()), r.Int(), r.Text(), Standing(r.Text()), r.Bool(), r.TimePtr()
 			e.Policy = Policy{Preset: Preset(r.Text()), Ceiling: Ceiling(r.Text()), Inbound: Classes(r.Int()), Outbound: Classes(r.Int()),
 				Hold: Hold(r.Text()), Silenced: r.Bool(), Media: MediaPolicy(r.Text()), Rights: Rights(r.Int()), ReportsIn: ReportsIn(r.Text()),
 				ReportsOut: ReportsOut(r.Text()), Search: SearchBy(r.Text()), Retention: r.Int(), PerMinute: r.Int(), PerDay: r.Int(),
 				MaxBytes: r.Int(), Backfill: r.Int()}
 			e.Holding = r.Bool()
-			had, ok := into[name]
-			files := had.filesOf
-			if e.Role == RoleMedia && mode.Admits(e.Standing) {
-				files = append(files, e.PeerID)
-			}
-			if ok && !e.outranks(had) {
-				e = had
-			}
-			e.filesOf = files
-			into[name] = e
+			rec.rows[name] = append(rec.rows[name], e)
 		},
 	}
+}
+
+// keptRows are the rows of a name, with the version they were of.
+type keptRows struct {
+	version int64
+	mode    Mode
+	rows    []row
+}
+
+func rowsKey(name string) store.Key { return store.Key{Table: "peer_hosts", Text: name} }
+
+// remembered returns what is remembered of all of the names, if it is of one
+// version; nil else. It is the policy only where it has that version still.
+func remembered(tx *store.Tx, names []string) *record {
+	var r *record
+	for _, name := range names {
+		k, ok := tx.RecallProved(rowsKey(name)).(*keptRows)
+		switch {
+		case !ok || r != nil && r.version != k.version:
+			return nil
+		case r == nil:
+			r = &record{version: k.version, mode: k.mode, rows: make(map[string][]row, len(names))}
+		}
+		if len(k.rows) > 0 {
+			r.rows[name] = k.rows
+		}
+	}
+	return r
+}
+
+// remember keeps what is on record for a host and what is above it, if that is
+// anything: strangers may have any name.
+func (rec *record) remember(tx *store.Tx, host string) {
+	names := withParents(host)
+	if !slices.ContainsFunc(names, func(name string) bool { return len(rec.rows[name]) > 0 }) {
+		return
+	}
+	for _, name := range names {
+		rows := rec.rows[name]
+		tx.RememberProved(rowsKey(name), &keptRows{rec.version, rec.mode, rows}, 100+len(name)+400*len(rows))
+	}
+}
+
+// decide decides about hosts, whose decisions it puts in.
+func (rec *record) decide(tx *store.Tx, decided map[string]Decision) map[string]Decision {
+	entries := make(map[string]entry, len(rec.rows))
+	for name, rows := range rec.rows {
+		entries[name] = rec.entry(tx, rows)
+	}
+	for host := range decided {
+		decided[host] = decide(rec.mode, host, entries)
+	}
+	return decided
+}
+
+// entry is what holds of all rows of a name now.
+func (rec *record) entry(tx *store.Tx, rows []row) (holds entry) {
+	var files []int64
+	for i, r := range rows {
+		e := r.entry
+		if r.until != nil && e.Standing == Allowed && !tx.Now.Before(*r.until) {
+			e.Standing = Expired // also before anybody has written it down
+		}
+		if e.Role == RoleMedia && rec.mode.Admits(e.Standing) {
+			files = append(files, e.PeerID)
+		}
+		if i == 0 || e.outranks(holds) {
+			holds = e
+		}
+	}
+	holds.filesOf = files
+	return holds
 }
 
 // outranks decides between two peers that have a name in common, as a server

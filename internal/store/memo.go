@@ -72,6 +72,23 @@ func (tx *Tx) Recall(k Key) any {
 // Recall is Tx.Recall where what was remembered is still to be proved.
 func (db *DB) Recall(k Key) any { return db.memo.get(k) }
 
+// RecallProved is Recall for what is remembered with one version for all of it,
+// which one question proves; so an Ask may recall it, too.
+func (tx *Tx) RecallProved(k Key) any {
+	if !tx.reads && !tx.asks {
+		return nil
+	}
+	return tx.db.memo.get(k)
+}
+
+// RememberProved is Remember for it. The value and the version must be of one
+// question.
+func (tx *Tx) RememberProved(k Key, value any, size int) {
+	if tx.reads || tx.asks {
+		tx.db.memo.put(k, value, size)
+	}
+}
+
 // Remember keeps a value that this transaction has read, and that nobody
 // changes any more; size is about how many bytes it takes.
 func (tx *Tx) Remember(k Key, value any, size int) {

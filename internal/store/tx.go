@@ -25,6 +25,7 @@ type Tx struct {
 	news  []News
 	after []func()
 	reads bool   // it is a Read
+	asks  bool   // it is an Ask
 	first *first // asked ahead of all else
 }
 
@@ -168,7 +169,9 @@ func (db *DB) Ask(ctx context.Context, fn func(tx *Tx) error) error {
 		}
 		s := &pgRead{ctx: ctx, conn: conn}
 		defer func() { _ = s.Rollback() }() // nothing was begun: gives the connection back
-		return db.wrap(fn(db.newTx(ctx, s)))
+		tx := db.newTx(ctx, s)
+		tx.asks = true
+		return db.wrap(fn(tx))
 	}
 	c, err := db.readers.acquire(ctx)
 	if err != nil {
@@ -176,7 +179,9 @@ func (db *DB) Ask(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	sound := false
 	defer func() { db.readers.release(c, !sound) }()
-	err = fn(db.newTx(ctx, c))
+	tx := db.newTx(ctx, c)
+	tx.asks = true
+	err = fn(tx)
 	sound = ctx.Err() == nil // else a statement may have been interrupted
 	return db.wrap(err)
 }
