@@ -19,7 +19,8 @@ var passing = map[string]bool{
 	"incoming": true, "lanes": true, "hosts.met_at": true, "hosts.meet_tries": true, "hosts.meet_next_at": true, "hosts.last_in_at": true,
 	"hosts.last_out_at": true, "hosts.refused_in": true, "hosts.refused_in_at": true, "hosts.signatures": true, "hosts.signatures_at": true,
 	"accounts.fetched_at": true, "accounts.updated_at": true, "account_keys.fetched_at": true, "posts.replies_fetched_at": true, "polls.fetched_at": true,
-	"accounts.version": true, "posts.version": true, "users.version": true, "users.bonds": true, "peers.their_view": true, "peers.their_view_at": true,
+	"accounts.version": true, "posts.version": true, "users.version": true, "oauth_tokens.version": true, "site.policy_version": true,
+	"users.bonds": true, "peers.their_view": true, "peers.their_view_at": true,
 }
 
 // Snapshot reads all that the server has stored, but for its queue of what
