@@ -14,9 +14,20 @@ import (
 	"github.com/chalkring/chalkring/internal/store/storetest"
 )
 
-// worldAt is a world on PostgreSQL in which some time has passed.
-func worldAt(t *testing.T, passed *atomic.Int64) *world {
-	db, err := store.Open(t.Context(), store.Options{Database: storetest.Postgres(t), Site: storetest.Site(), Conns: 4,
+// eachWorldAt is eachWorld where some time has passed.
+func eachWorldAt(t *testing.T, fn func(t *testing.T, w *world, passed *atomic.Int64)) {
+	t.Run("sqlite", func(t *testing.T) {
+		passed := new(atomic.Int64)
+		fn(t, worldAt(t, storetest.File(t), passed), passed)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		passed := new(atomic.Int64)
+		fn(t, worldAt(t, storetest.Postgres(t), passed), passed)
+	})
+}
+
+func worldAt(t *testing.T, database string, passed *atomic.Int64) *world {
+	db, err := store.Open(t.Context(), store.Options{Database: database, Site: storetest.Site(), Conns: 4,
 		Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }})
 	if err != nil {
 		t.Fatal(err)
@@ -28,9 +39,9 @@ func worldAt(t *testing.T, passed *atomic.Int64) *world {
 }
 
 // Whatever happens, an answer that was kept is the one that would be made.
-func TestKeptAnswersAreAsMadeAnew(t *testing.T) {
-	var passed atomic.Int64
-	w := worldAt(t, &passed)
+func TestKeptAnswersAreAsMadeAnew(t *testing.T) { eachWorldAt(t, keptAnswersAreAsMadeAnew) }
+
+func keptAnswersAreAsMadeAnew(t *testing.T, w *world, passed *atomic.Int64) {
 	db := w.db
 	people := []*client{w.person("amira", community.Member), w.person("bo", community.Member), w.person("dee", community.Moderator)}
 	guest := w.guest()
@@ -130,9 +141,9 @@ func TestKeptAnswersAreAsMadeAnew(t *testing.T) {
 }
 
 // A poll ends by the clock alone.
-func TestOpenPollsAreNotKept(t *testing.T) {
-	var passed atomic.Int64
-	w := worldAt(t, &passed)
+func TestOpenPollsAreNotKept(t *testing.T) { eachWorldAt(t, openPollsAreNotKept) }
+
+func openPollsAreNotKept(t *testing.T, w *world, passed *atomic.Int64) {
 	amira := w.person("amira", community.Member)
 	poll := amira.post(map[string]any{"status": "This or that?", "poll": map[string]any{"options": []string{"This", "That"}, "expires_in": 300}})
 	over := func() bool {

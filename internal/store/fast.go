@@ -63,7 +63,7 @@ func (tx *Tx) Ask(questions ...Question) error {
 		if ahead.err = err; err == nil && ahead.check != nil {
 			ahead.err = ahead.check(tx)
 		}
-		if pg, ok := pool.(*pgRead); ok && ahead.err == nil && pg.outlook != nil && pg.outlook.kept != nil {
+		if o := tx.outlook(); ahead.err == nil && o != nil && o.kept != nil {
 			ahead.err = errKept
 		}
 		return ahead.err
@@ -434,9 +434,13 @@ func plain(arg any) any {
 // ask answers questions on a SQLite connection, past database/sql, which would
 // look at each value anew.
 func (c *sqliteConn) ask(_ context.Context, questions []Question) error {
+	return c.run(askings(questions, false))
+}
+
+func (c *sqliteConn) run(list []asking) error {
 	return c.conn.Raw(func(conn any) error {
-		for _, q := range questions {
-			if err := c.answer(conn.(driver.Conn), q); err != nil {
+		for _, a := range list {
+			if err := c.answer(conn.(driver.Conn), a); err != nil {
 				return err
 			}
 		}
@@ -444,8 +448,8 @@ func (c *sqliteConn) ask(_ context.Context, questions []Question) error {
 	})
 }
 
-func (c *sqliteConn) answer(conn driver.Conn, q Question) (err error) {
-	text, args := expand(q, false)
+func (c *sqliteConn) answer(conn driver.Conn, a asking) (err error) {
+	text := a.text.Value()
 	stmt, ok := c.raw[text]
 	if !ok {
 		if stmt, err = conn.Prepare(text); err != nil {
@@ -461,7 +465,7 @@ func (c *sqliteConn) answer(conn driver.Conn, q Question) (err error) {
 		c.raw[text] = stmt
 	}
 	named := c.named[:0]
-	for i, v := range args {
+	for i, v := range a.args {
 		named = append(named, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
 	c.named = named
@@ -482,8 +486,8 @@ func (c *sqliteConn) answer(conn driver.Conn, q Question) (err error) {
 		} else if err != nil {
 			return err
 		}
-		if r.next = 0; q.Row != nil {
-			q.Row(&r)
+		if r.next = 0; a.row != nil {
+			a.row(&r)
 		}
 		if r.err != nil {
 			return r.err

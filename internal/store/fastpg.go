@@ -105,7 +105,7 @@ func (s *pgRead) Rollback() error {
 }
 
 func (s *pgRead) ask(ctx context.Context, questions []Question) error {
-	list := askings(questions)
+	list := askings(questions, true)
 	if s.outlook != nil {
 		return s.answer(ctx, list)
 	}
@@ -123,7 +123,7 @@ func (s *pgRead) send(ctx context.Context, list []asking) error {
 }
 
 func (t *pgTx) ask(ctx context.Context, questions []Question) error {
-	return pgAsk(ctx, t.conn, false, false, askings(questions))
+	return pgAsk(ctx, t.conn, false, false, askings(questions, true))
 }
 
 // pgStatements are what a connection has prepared for questions.

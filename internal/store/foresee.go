@@ -3,10 +3,13 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
+	"math"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unique"
@@ -18,7 +21,7 @@ import (
 // round is remembered, and once it was the same twice it is asked along with it.
 // A page that asks just this has all its answers, of one state of the database.
 // One that asks anything else, because something has changed, is begun again
-// without it. What is remembered is what to ask and never an answer, so that
+// without it; on SQLite, where a round costs nothing, it goes on. What is remembered is what to ask and never an answer, so that
 // nothing can be stale. Nor can be what was made of a page, which is kept with a
 // digest of all its answers: see Reading.
 
@@ -28,7 +31,7 @@ type script struct {
 	steady bool // it was the same twice
 }
 
-// asking is a question as PostgreSQL takes it.
+// asking is a question as a database takes it.
 type asking struct {
 	text unique.Handle[string]
 	args []any
@@ -79,47 +82,120 @@ func newOutlook(m *memo, as string, now time.Time) *outlook {
 }
 
 // answers are rows one behind the other: which question each answers, and its
-// columns with their lengths.
+// columns with their kinds and lengths.
 type answers []byte
 
-func (a *answers) add(question int, columns [][]byte) {
+func (a *answers) add(question int, r *Row) {
+	n := len(r.lite)
+	if r.pg != nil {
+		n = len(r.pg)
+	}
 	b := binary.LittleEndian.AppendUint32(*a, uint32(question))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(columns)))
-	for _, column := range columns {
+	b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	text := func(kind byte, s string) {
+		b = append(binary.LittleEndian.AppendUint32(append(b, kind), uint32(len(s))), s...)
+	}
+	number := func(kind byte, n uint64) { b = binary.LittleEndian.AppendUint64(append(b, kind), n) }
+	for _, column := range r.pg {
 		if column == nil {
-			b = binary.LittleEndian.AppendUint32(b, 0)
+			b = append(b, aNull)
 			continue
 		}
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(column))+1)
-		b = append(b, column...)
+		b = append(binary.LittleEndian.AppendUint32(append(b, aBlob), uint32(len(column))), column...)
+	}
+	if r.pg != nil {
+		*a = b
+		return
+	}
+	for _, column := range r.lite {
+		switch v := column.(type) {
+		case nil:
+			b = append(b, aNull)
+		case int64:
+			number(aNumber, uint64(v))
+		case float64:
+			number(aFloat, math.Float64bits(v))
+		case bool:
+			b = append(b, aFalse)
+			if v {
+				b[len(b)-1] = aTrue
+			}
+		case time.Time:
+			number(aTime, uint64(v.UnixNano()))
+		case string:
+			text(aText, v)
+		case []byte:
+			b = append(binary.LittleEndian.AppendUint32(append(b, aBlob), uint32(len(v))), v...)
+		}
 	}
 	*a = b
 }
 
-// row reads the columns of the row that begins at a place, and appends them.
-func (a answers) row(at int, columns [][]byte) [][]byte {
-	take := func() uint32 {
-		at += 4
-		return binary.LittleEndian.Uint32(a[at-4:])
+// The kinds of columns.
+const (
+	aNull byte = iota
+	aNumber
+	aFloat
+	aFalse
+	aTrue
+	aTime
+	aText
+	aBlob
+)
+
+// row makes r the row that begins at a place.
+func (a answers) row(at int, r *Row) {
+	long := func() uint64 {
+		at += 8
+		return binary.LittleEndian.Uint64(a[at-8:])
 	}
-	take()
-	for range take() {
-		n := int(take())
-		if n == 0 {
-			columns = append(columns, nil)
+	short := func() int {
+		at += 4
+		return int(binary.LittleEndian.Uint32(a[at-4:]))
+	}
+	bytes := func() []byte {
+		n := short()
+		at += n
+		return a[at-n : at : at]
+	}
+	short()
+	onPG := r.pg != nil
+	r.pg, r.lite, r.next = r.pg[:0], r.lite[:0], 0
+	for range short() {
+		kind := a[at]
+		at++
+		if onPG {
+			if kind == aNull {
+				r.pg = append(r.pg, nil)
+			} else {
+				r.pg = append(r.pg, bytes())
+			}
 			continue
 		}
-		columns = append(columns, a[at:at+n-1:at+n-1])
-		at += n - 1
+		var v driver.Value
+		switch kind {
+		case aNumber:
+			v = int64(long())
+		case aFloat:
+			v = math.Float64frombits(long())
+		case aFalse, aTrue:
+			v = kind == aTrue
+		case aTime:
+			v = time.Unix(0, int64(long())).UTC()
+		case aText:
+			v = string(bytes())
+		case aBlob:
+			v = slices.Clone(bytes())
+		}
+		r.lite = append(r.lite, v)
 	}
-	return columns
 }
 
-// askings are questions as PostgreSQL takes them.
-func askings(questions []Question) []asking {
+// askings are questions as a database takes them.
+func askings(questions []Question, arrays bool) []asking {
 	list := make([]asking, len(questions))
 	for i, q := range questions {
-		text, args := expand(q, true)
+		text, args := expand(q, arrays)
 		list[i] = asking{unique.Make(text), args, q.Row}
 	}
 	return list
@@ -190,7 +266,7 @@ func (o *outlook) first(list []asking) []asking {
 	for i := range list {
 		told := list[i].row
 		list[i].row = func(r *Row) {
-			if o.answers.add(i, r.pg); told != nil {
+			if o.answers.add(i, r); told != nil {
 				told(r)
 			}
 		}
@@ -201,7 +277,7 @@ func (o *outlook) first(list []asking) []asking {
 		along[i] = o.timed(a)
 		along[i].row = func(r *Row) {
 			o.along[i] = append(o.along[i], len(o.answers))
-			o.answers.add(len(list)+i, r.pg)
+			o.answers.add(len(list)+i, r)
 		}
 	}
 	return along
@@ -210,30 +286,34 @@ func (o *outlook) first(list []asking) []asking {
 // errMissed ends a transaction that is begun again.
 var errMissed = errors.New("something else was asked than was foreseen")
 
-// later takes what is asked behind the first round. It answers what was
-// foreseen, and reports whether it did.
-func (o *outlook) later(list []asking) (answered bool, err error) {
-	if o.foreseen == nil {
-		for _, a := range list {
-			o.asked = append(o.asked, o.timeless(a))
-		}
-		return false, nil
-	}
-	var row Row
-	for _, a := range list {
-		i := len(o.asked)
+// later takes what is asked behind the first round. It answers what was foreseen,
+// as far as it is that, and returns how many it answered.
+func (o *outlook) later(list []asking, row *Row) (answered int, err error) {
+	for i, a := range list {
+		at := len(o.asked)
 		o.asked = append(o.asked, o.timeless(a))
-		if i >= len(o.foreseen.asked) || !same(o.foreseen.asked[i], o.asked[i]) {
-			return false, o.miss()
+		if o.foreseen == nil {
+			continue
 		}
-		for _, at := range o.along[i] {
-			row.pg, row.next = o.answers.row(at, row.pg[:0]), 0
+		if at >= len(o.foreseen.asked) || !same(o.foreseen.asked[at], o.asked[at]) {
+			return i, nil
+		}
+		for _, place := range o.along[at] {
+			o.answers.row(place, row)
 			if a.row != nil && row.err == nil {
-				a.row(&row)
+				a.row(row)
 			}
 		}
+		answered++
 	}
-	return true, row.err
+	return answered, row.err
+}
+
+// turn notes that something is done that cannot be foreseen.
+func (o *outlook) turn() {
+	if o != nil {
+		o.foreign = true
+	}
 }
 
 // miss notes that the transaction has to be begun again.
@@ -242,18 +322,15 @@ func (o *outlook) miss() error {
 	return errMissed
 }
 
-// answered counts the transaction whose questions were all foreseen.
-func (o *outlook) answered() int64 {
-	if o.foreseen != nil && !o.missed {
-		return 1
-	}
-	return 0
+// forget forgets what was foreseen wrongly.
+func (o *outlook) forget() {
+	o.memo.put(o.key, &script{}, 50)
+	o.alone.Store(0)
 }
 
 // again is for the transaction that is begun anew.
 func (o *outlook) again() {
-	o.memo.put(o.key, &script{}, 50)
-	o.alone.Store(0)
+	o.forget()
 	*o = outlook{memo: o.memo, as: o.as, began: o.began, now: o.now, answers: o.answers[:0]}
 }
 
@@ -309,8 +386,15 @@ func (s *pgRead) answer(ctx context.Context, list []asking) error {
 	case o.key != (Key{}) && o.foreseen == nil && !s.begun, o.foreign: // behind its end
 		o.foreign = true
 	case o.key != (Key{}):
-		if answered, err := o.later(list); answered || err != nil {
+		n, err := o.later(list, &Row{pg: [][]byte{}})
+		if err != nil {
 			return err
+		}
+		if o.foreseen != nil && n < len(list) {
+			return o.miss()
+		}
+		if o.foreseen != nil {
+			return nil
 		}
 	case !s.begun:
 		if along := o.first(list); o.foreseen != nil {
@@ -324,6 +408,37 @@ func (s *pgRead) answer(ctx context.Context, list []asking) error {
 		}
 	}
 	return s.send(ctx, list)
+}
+
+// answerPage is the same on SQLite, where what was not foreseen is asked now.
+func (s *sqliteTx) answerPage(list []asking) error {
+	o := s.outlook
+	switch {
+	case o.foreign:
+	case o.key != (Key{}):
+		n, err := o.later(list, &Row{})
+		if err != nil {
+			return err
+		}
+		if o.foreseen != nil && n < len(list) {
+			o.missed, o.foreign = true, true
+			o.forget()
+		}
+		list = list[n:]
+	default:
+		along := o.first(list)
+		if err := s.run(list); err != nil || o.foreseen == nil {
+			return err
+		}
+		if err := s.run(along); err != nil { // it fails again if it is asked
+			o.missed, o.foreign = true, true
+			o.forget()
+			return nil
+		}
+		o.compare()
+		return nil
+	}
+	return s.run(list)
 }
 
 // Reading is what came of a ReadPage, and what was made of it the last time. Who
@@ -400,7 +515,18 @@ var errKept = errors.New("what was made of the page is kept")
 // Fleeting says that what is made of the answers will be another in a while,
 // though they be the same.
 func (tx *Tx) Fleeting() {
-	if pg, ok := tx.Statement.ConnPool.(*pgRead); ok && pg.outlook != nil {
-		pg.outlook.fleeting = true
+	if o := tx.outlook(); o != nil {
+		o.fleeting = true
 	}
+}
+
+// outlook is that of a page, nil elsewhere.
+func (tx *Tx) outlook() *outlook {
+	switch s := tx.Statement.ConnPool.(type) {
+	case *pgRead:
+		return s.outlook
+	case *sqliteTx:
+		return s.outlook
+	}
+	return nil
 }

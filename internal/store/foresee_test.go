@@ -100,10 +100,10 @@ func TestPagesAreForeseen(t *testing.T) {
 		}
 		s := db.Stats()
 		if db.Dialect() == store.SQLite {
-			if s.Foreseen != 0 || reruns != 0 || kept != 0 {
-				t.Errorf("foresaw %d and kept %d where a round costs nothing", s.Foreseen, kept)
+			if reruns != 0 {
+				t.Errorf("begun again %d times where a round costs nothing", reruns)
 			}
-			return
+			reruns = int(s.Missed)
 		}
 		if s.Foreseen < 100 || s.Missed < 10 || int(s.Missed) != reruns || foreign == 0 || kept < 30 || int(s.Kept) != kept {
 			t.Errorf("foreseen %d, missed %d, begun again %d, kept %d and %d", s.Foreseen, s.Missed, reruns, kept, s.Kept)
@@ -164,7 +164,10 @@ func TestPageBegunAgainIsCheckedAgain(t *testing.T) {
 // A question that fails where it was foreseen fails as it would alone, and the
 // connection is as good as before.
 func TestForeseenQuestionFails(t *testing.T) {
-	db := storetest.OpenURL(t, storetest.Postgres(t))
+	storetest.Each(t, foreseenQuestionFails)
+}
+
+func foreseenQuestionFails(t *testing.T, db *store.DB) {
 	makeThings(t, db)
 	page := func() error {
 		var n int64
@@ -199,8 +202,13 @@ func TestForeseenQuestionFails(t *testing.T) {
 // What is made of a page is kept for whoever reads it as the same, while all that
 // it is made of is as it was, the check agrees, and time changes nothing of it.
 func TestPagesAreKept(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { pagesAreKept(t, storetest.File(t)) })
+	t.Run("postgres", func(t *testing.T) { pagesAreKept(t, storetest.Postgres(t)) })
+}
+
+func pagesAreKept(t *testing.T, database string) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	db, err := store.Open(t.Context(), store.Options{Database: storetest.Postgres(t), Site: storetest.Site(), Conns: 4, Now: func() time.Time { return now }})
+	db, err := store.Open(t.Context(), store.Options{Database: database, Site: storetest.Site(), Conns: 4, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +319,10 @@ func TestQuestionsTogetherSeeOneState(t *testing.T) {
 // behind them for values that were not met before; where something is after all,
 // the page is begun again.
 func TestQuestionsThatUsuallyStandAlone(t *testing.T) {
-	db := storetest.OpenURL(t, storetest.Postgres(t))
+	storetest.Each(t, questionsThatUsuallyStandAlone)
+}
+
+func questionsThatUsuallyStandAlone(t *testing.T, db *store.DB) {
 	makeThings(t, db)
 	write(t, db, func(tx *store.Tx) error {
 		for id := range int64(40) {
@@ -334,7 +345,7 @@ func TestQuestionsThatUsuallyStandAlone(t *testing.T) {
 		if err != nil || one != id || all != 40 {
 			t.Fatalf("%d: found %d of %d, %v", id, one, all, err)
 		}
-		if again := runs == 2; again != more {
+		if again := runs == 2; again != (more && db.Dialect() == store.Postgres) {
 			t.Errorf("%d: run %d times", id, runs)
 		}
 	}

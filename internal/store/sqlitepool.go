@@ -207,6 +207,41 @@ func (c *sqliteConn) discard() {
 type sqliteTx struct {
 	*sqliteConn
 	pool *sqlitePool
+
+	outlook *outlook // of a page
+}
+
+func (s *sqliteTx) ask(_ context.Context, questions []Question) error {
+	list := askings(questions, false)
+	if s.outlook != nil {
+		return s.answerPage(list)
+	}
+	return s.run(list)
+}
+
+// PrepareContext, ExecContext, QueryContext and QueryRowContext are what is asked
+// past questions.
+func (s *sqliteTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.outlook.turn()
+	return s.sqliteConn.PrepareContext(ctx, query)
+}
+
+// ExecContext runs a statement without rows.
+func (s *sqliteTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s.outlook.turn()
+	return s.sqliteConn.ExecContext(ctx, query, args...)
+}
+
+// QueryContext runs a statement with rows.
+func (s *sqliteTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s.outlook.turn()
+	return s.sqliteConn.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext runs a statement with one row.
+func (s *sqliteTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s.outlook.turn()
+	return s.sqliteConn.QueryRowContext(ctx, query, args...)
 }
 
 func (db *DB) beginSQLite(ctx context.Context, write bool) (session, error) {
@@ -227,7 +262,7 @@ func (db *DB) beginSQLite(ctx context.Context, write bool) (session, error) {
 
 // Commit commits. What could not be committed is rolled back.
 func (s *sqliteTx) Commit() error {
-	if _, err := s.ExecContext(uninterrupted(), "COMMIT"); err != nil {
+	if _, err := s.sqliteConn.ExecContext(uninterrupted(), "COMMIT"); err != nil {
 		s.Rollback()
 		return err
 	}
@@ -237,7 +272,7 @@ func (s *sqliteTx) Commit() error {
 
 // Rollback ends the transaction without its changes.
 func (s *sqliteTx) Rollback() error {
-	_, err := s.ExecContext(uninterrupted(), "ROLLBACK")
+	_, err := s.sqliteConn.ExecContext(uninterrupted(), "ROLLBACK")
 	s.pool.release(s.sqliteConn, err != nil)
 	return err
 }

@@ -83,8 +83,8 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 	}()
 	tx := db.newTx(ctx, s)
 	tx.reads, tx.first = true, ahead
-	if pg, _ := s.(*pgRead); pg != nil && ahead != nil && ahead.foresee {
-		err = db.readForeseen(ctx, tx, pg, fn)
+	if ahead != nil && ahead.foresee {
+		err = db.readForeseen(ctx, tx, s, fn)
 	} else {
 		err = tx.run(fn)
 	}
@@ -97,7 +97,7 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 	return db.wrap(err)
 }
 
-func (db *DB) readForeseen(ctx context.Context, tx *Tx, pg *pgRead, fn func(tx *Tx) error) error {
+func (db *DB) readForeseen(ctx context.Context, tx *Tx, s session, fn func(tx *Tx) error) error {
 	o := newOutlook(&db.memo, tx.first.as, tx.Now)
 	room, _ := db.answers.Get().(*answers)
 	if room == nil {
@@ -109,11 +109,20 @@ func (db *DB) readForeseen(ctx context.Context, tx *Tx, pg *pgRead, fn func(tx *
 			db.answers.Put(room)
 		}
 	}()
-	pg.outlook = o
+	pg, _ := s.(*pgRead)
+	if pg != nil {
+		pg.outlook = o
+	} else {
+		s.(*sqliteTx).outlook = o
+	}
 	err := tx.run(fn)
-	db.foreseen.Add(o.answered())
+	if o.foreseen != nil && !o.missed {
+		db.foreseen.Add(1)
+	}
 	if o.missed {
 		db.missed.Add(1)
+	}
+	if o.missed && pg != nil {
 		if err = nil; pg.begun { // in a transaction that failed
 			err = pg.run(context.WithoutCancel(ctx), pgEnd)
 			pg.begun = false
