@@ -449,7 +449,7 @@ func (f *Federation) workOne(tx *store.Tx, b *book, row *arrived, apart bool) er
 		}
 	default:
 		row.outcome, row.err = "failed", err
-		if !apart {
+		if !apart || store.Retryable(err) {
 			return err
 		}
 	}

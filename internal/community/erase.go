@@ -73,6 +73,10 @@ func DeleteAccount(tx *store.Tx, by, id int64, reason string) error {
 	if goodbye.Facts.Inboxes, err = InboxesFor(tx, goodbye); err != nil {
 		return err
 	}
+	// Its user first, as what else changes both does: each takes its tokens along.
+	if err := tx.Exec("SELECT 1 FROM users WHERE account_id = ?"+tx.ForUpdate(), id).Error; err != nil {
+		return err
+	}
 	if err := vacate(tx, id); err != nil {
 		return err
 	}

@@ -100,15 +100,13 @@ func (a *API) notifications(c *call) (any, error) {
 	if !ok {
 		return out, nil
 	}
-	err := a.readPage(c, func(tx *store.Tx) error {
-		told, err := community.NotificationsTold(tx, c.viewer, filter, page, func(n community.Notification) bool {
+	var told community.Tidings
+	err := a.readPage(c, func(tx *store.Tx) (err error) {
+		told, err = community.NotificationsTold(tx, c.viewer, filter, page, func(n community.Notification) bool {
 			return n.Kind == community.NotifyLike || n.Kind == community.NotifySevered || n.ReportID != nil
 		})
 		if err != nil {
 			return err
-		}
-		if n := len(told.List); n > 0 {
-			a.link(c, page, n, told.List[0].ID, told.List[n-1].ID)
 		}
 		t, err := a.taleOf(tx, c, told)
 		if err == nil {
@@ -116,6 +114,9 @@ func (a *API) notifications(c *call) (any, error) {
 		}
 		return err
 	})
+	if n := len(told.List); n > 0 && err == nil {
+		a.link(c, page, n, told.List[0].ID, told.List[n-1].ID)
+	}
 	return out, err
 }
 

@@ -61,7 +61,7 @@ func (c *call) due() ([]store.Question, func(tx *store.Tx) error) {
 // does stands in call.besides.
 func (a *API) readPage(c *call, fn func(tx *store.Tx) error) error {
 	as := ""
-	if c.proof != nil || !c.signedIn() {
+	if (c.proof != nil || !c.signedIn()) && len(c.r.URL.RawQuery) <= longestKept {
 		p, ok := c.w.(packs)
 		as = fmt.Sprint(c.r.Method, " ", c.r.URL.RequestURI(), " ", c.access.Token.ID, " ", c.me.ID, " ", ok && p.TakesGzip())
 	}
@@ -77,6 +77,9 @@ func (a *API) readPage(c *call, fn func(tx *store.Tx) error) error {
 	}
 	return nil
 }
+
+// longestKept is the longest query of an address whose answer is kept.
+const longestKept = 500
 
 // errKept says that an answer is kept.
 var errKept = errors.New("the answer is kept")

@@ -118,12 +118,13 @@ func DecideWith(tx *store.Tx, hosts []string, others ...store.Question) (map[str
 		}
 		others = nil
 	}
+	r.decide(tx, decided)
 	if !r.mixed {
-		for host := range decided {
-			r.remember(tx, host)
+		for host, d := range decided {
+			r.remember(tx, host, d)
 		}
 	}
-	return r.decide(tx, decided), nil
+	return decided, nil
 }
 
 // versionWith asks for the version of all that is on record together with other
@@ -230,13 +231,13 @@ func remembered(tx *store.Tx, names []string) *record {
 	return r
 }
 
-// remember keeps what is on record for a host and what is above it, if that is
-// anything: strangers may have any name.
-func (rec *record) remember(tx *store.Tx, host string) {
-	names := withParents(host)
-	if !slices.ContainsFunc(names, func(name string) bool { return len(rec.rows[name]) > 0 }) {
+// remember keeps what is on record for a host and what is above it, if it is
+// known or admitted: strangers may have any name.
+func (rec *record) remember(tx *store.Tx, host string, d Decision) {
+	if len(rec.rows[host]) == 0 && !d.Admitted {
 		return
 	}
+	names := withParents(host)
 	for _, name := range names {
 		rows := rec.rows[name]
 		tx.RememberProved(rowsKey(name), &keptRows{rec.version, rec.mode, rows}, 100+len(name)+400*len(rows))

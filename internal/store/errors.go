@@ -99,10 +99,10 @@ func (db *DB) wrap(err error) error {
 	return translate(err)
 }
 
-// retryable reports whether the same transaction may succeed a moment later.
+// Retryable reports whether the same transaction may succeed a moment later.
 //
 // PostgreSQL documentation, section 13.5 (serialization failure handling).
-func retryable(err error) bool {
+func Retryable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code == "40001" || pg.Code == "40P01"

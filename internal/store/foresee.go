@@ -59,7 +59,8 @@ var scriptSeed = maphash.MakeSeed()
 
 // outlook is what a transaction that may be begun again knows of itself.
 type outlook struct {
-	memo     *memo
+	memo     *memo     // of what to ask
+	pages    *memo     // of what was made of it
 	as       string    // see DB.ReadPage
 	began    time.Time // its time
 	now      string    // the same as a value
@@ -77,8 +78,8 @@ type outlook struct {
 	missed   bool // it asks something else
 }
 
-func newOutlook(m *memo, as string, now time.Time) *outlook {
-	return &outlook{memo: m, as: as, began: now, now: plain(now).(string)}
+func newOutlook(db *DB, as string, now time.Time) *outlook {
+	return &outlook{memo: &db.memo, pages: &db.pages, as: as, began: now, now: plain(now).(string)}
 }
 
 // answers are rows one behind the other: which question each answers, and its
@@ -331,7 +332,7 @@ func (o *outlook) forget() {
 // again is for the transaction that is begun anew.
 func (o *outlook) again() {
 	o.forget()
-	*o = outlook{memo: o.memo, as: o.as, began: o.began, now: o.now, answers: o.answers[:0]}
+	*o = outlook{memo: o.memo, pages: o.pages, as: o.as, began: o.began, now: o.now, answers: o.answers[:0]}
 }
 
 // end remembers what was asked.
@@ -475,8 +476,8 @@ func (r Reading) Keeps() bool { return r.sighted }
 // Keep keeps what was made of the page, which takes size bytes. It must be made
 // of nothing but what was read in it and what it was read as.
 func (r Reading) Keep(made any, size int) {
-	if o := r.outlook; r.sighted {
-		o.memo.put(o.page(), &keptPage{o.sum, made, o.began}, size+len(o.as))
+	if o := r.outlook; r.sighted && size <= pageBound {
+		o.pages.put(o.page(), &keptPage{o.sum, made, o.began}, size+len(o.as))
 	}
 }
 
@@ -488,7 +489,7 @@ func (o *outlook) compare() {
 		return
 	}
 	o.sum = sha256.Sum256(o.answers)
-	if k, ok := o.memo.get(o.page()).(*keptPage); ok && k.sum == o.sum && o.began.Sub(k.at) < keptFor {
+	if k, ok := o.pages.get(o.page()).(*keptPage); ok && k.sum == o.sum && o.began.Sub(k.at) < keptFor {
 		o.kept = k.made
 	}
 }
@@ -501,10 +502,10 @@ func (o *outlook) made() Reading {
 	if o.as == "" || o.foreseen == nil || o.missed || o.foreign || o.fleeting || len(o.asked) != len(o.foreseen.asked) {
 		return Reading{}
 	}
-	k, ok := o.memo.get(o.page()).(*keptPage)
+	k, ok := o.pages.get(o.page()).(*keptPage)
 	r := Reading{outlook: o, sighted: ok && k.sum == o.sum}
 	if !r.sighted {
-		o.memo.put(o.page(), &keptPage{sum: o.sum, at: o.began}, 100+len(o.as))
+		o.pages.put(o.page(), &keptPage{sum: o.sum, at: o.began}, 100+len(o.as))
 	}
 	return r
 }

@@ -1,6 +1,9 @@
 package store
 
-import "sync"
+import (
+	"cmp"
+	"sync"
+)
 
 // Key names what is remembered: a row by its number, or by a text.
 type Key struct {
@@ -16,6 +19,7 @@ type memo struct {
 	mu         sync.Mutex
 	young, old map[Key]remembered
 	size       int // of the younger
+	bound      int // 0: memoBound
 }
 
 type remembered struct {
@@ -23,8 +27,13 @@ type remembered struct {
 	size  int
 }
 
-// memoBound is how many bytes are remembered at most.
-const memoBound = 8 << 20
+// memoBound is how many bytes are remembered at most, and pagesBound how many of
+// answers besides: whoever reads many pages shall not have all else forgotten.
+const (
+	memoBound  = 8 << 20
+	pagesBound = 4 << 20
+	pageBound  = 128 << 10 // one answer
+)
 
 func (m *memo) get(k Key) any {
 	m.mu.Lock()
@@ -52,7 +61,7 @@ func (m *memo) keep(k Key, r remembered) {
 	}
 	m.size += r.size - m.young[k].size
 	m.young[k] = r
-	if m.size > memoBound/2 {
+	if m.size > cmp.Or(m.bound, memoBound)/2 {
 		m.old, m.young, m.size = m.young, nil, 0
 	}
 }

@@ -67,6 +67,7 @@ type DB struct {
 	hub     hub
 	batch   batch
 	memo    memo
+	pages   memo // see Reading
 	reads   atomic.Int64
 	writes  atomic.Int64
 	retries atomic.Int64
@@ -104,6 +105,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.timeout = 30 * time.Second
 	}
 	db.batch.db = db
+	db.pages.bound = pagesBound
 	db.ids.now = db.now
 	slow := o.SlowQuery
 	if slow == 0 {

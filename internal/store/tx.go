@@ -98,7 +98,7 @@ func (db *DB) read(ctx context.Context, ahead *first, fn func(tx *Tx) error) err
 }
 
 func (db *DB) readForeseen(ctx context.Context, tx *Tx, s session, fn func(tx *Tx) error) error {
-	o := newOutlook(&db.memo, tx.first.as, tx.Now)
+	o := newOutlook(db, tx.first.as, tx.Now)
 	room, _ := db.answers.Get().(*answers)
 	if room == nil {
 		room = new(answers)
@@ -207,7 +207,7 @@ func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	const tries = 5
 	for try := 1; ; try++ {
 		err := db.writeOnce(ctx, fn)
-		if err == nil || try == tries || !retryable(err) {
+		if err == nil || try == tries || !Retryable(err) {
 			return db.wrap(err)
 		}
 		db.retries.Add(1)

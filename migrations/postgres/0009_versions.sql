@@ -3,22 +3,33 @@
 -- which a change of its app, and of whose token it is, moves on, too.
 -- +goose StatementBegin
 CREATE FUNCTION next_tokens_of_account() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-	UPDATE oauth_tokens SET version = version WHERE account_id = NEW.id;
+	UPDATE oauth_tokens SET version = version WHERE account_id = NEW.id AND revoked_at IS NULL;
 	RETURN NULL;
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE FUNCTION next_tokens_of_user() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-	UPDATE oauth_tokens SET version = version WHERE account_id = COALESCE(NEW.account_id, OLD.account_id);
+	UPDATE oauth_tokens SET version = version WHERE account_id = COALESCE(NEW.account_id, OLD.account_id) AND revoked_at IS NULL;
 	RETURN NULL;
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE FUNCTION next_tokens_of_app() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-	UPDATE oauth_tokens SET version = version WHERE app_id = OLD.id;
+	UPDATE oauth_tokens SET version = version WHERE app_id = OLD.id AND revoked_at IS NULL;
 	RETURN NULL;
 END $$;
 -- +goose StatementEnd
+-- A token that is given while any of that changes waits for the change, or the
+-- change for it: else the change would not see it, and leave its version.
+-- +goose StatementBegin
+CREATE FUNCTION hold_token_owner() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	PERFORM 1 FROM accounts WHERE id = NEW.account_id FOR SHARE;
+	PERFORM 1 FROM users WHERE account_id = NEW.account_id FOR SHARE;
+	PERFORM 1 FROM oauth_apps WHERE id = NEW.app_id FOR SHARE;
+	RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER oauth_tokens_owner BEFORE INSERT ON oauth_tokens FOR EACH ROW EXECUTE FUNCTION hold_token_owner();
 CREATE TRIGGER accounts_tokens AFTER UPDATE ON accounts FOR EACH ROW WHEN (NEW.host = '' OR OLD.host = '') EXECUTE FUNCTION next_tokens_of_account();
 CREATE TRIGGER users_tokens AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION next_tokens_of_user();
 CREATE TRIGGER oauth_apps_tokens AFTER UPDATE ON oauth_apps FOR EACH ROW EXECUTE FUNCTION next_tokens_of_app();
@@ -62,6 +73,8 @@ ALTER TABLE site DROP COLUMN policy_version;
 DROP TRIGGER oauth_apps_tokens ON oauth_apps;
 DROP TRIGGER users_tokens ON users;
 DROP TRIGGER accounts_tokens ON accounts;
+DROP TRIGGER oauth_tokens_owner ON oauth_tokens;
+DROP FUNCTION hold_token_owner();
 DROP FUNCTION next_tokens_of_app();
 DROP FUNCTION next_tokens_of_user();
 DROP FUNCTION next_tokens_of_account();
