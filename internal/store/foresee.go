@@ -3,13 +3,9 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql/driver"
-	"encoding/binary"
 	"errors"
 	"hash/maphash"
-	"math"
 	"reflect"
-	"slices"
 	"sync/atomic"
 	"time"
 	"unique"
@@ -21,9 +17,10 @@ import (
 // round is remembered, and once it was the same twice it is asked along with it.
 // A page that asks just this has all its answers, of one state of the database.
 // One that asks anything else, because something has changed, is begun again
-// without it; on SQLite, where a round costs nothing, it goes on. What is remembered is what to ask and never an answer, so that
-// nothing can be stale. Nor can be what was made of a page, which is kept with a
-// digest of all its answers: see Reading.
+// without it; on SQLite, where a round costs nothing, it goes on. What is
+// remembered is what to ask and never an answer, so that nothing can be stale. Nor
+// can be what was made of a page, which is kept with a digest of all its answers:
+// see Reading.
 
 // script is what was asked behind the first round of a transaction.
 type script struct {
@@ -48,6 +45,9 @@ const usual = 8
 
 // nowArg stands in a script for the time of the transaction.
 type nowArg struct{}
+
+// nothing is what is asked where questions usually stand alone.
+var nothing = &script{}
 
 // How much is remembered of one transaction.
 const (
@@ -80,116 +80,6 @@ type outlook struct {
 
 func newOutlook(db *DB, as string, now time.Time) *outlook {
 	return &outlook{memo: &db.memo, pages: &db.pages, as: as, began: now, now: plain(now).(string)}
-}
-
-// answers are rows one behind the other: which question each answers, and its
-// columns with their kinds and lengths.
-type answers []byte
-
-func (a *answers) add(question int, r *Row) {
-	n := len(r.lite)
-	if r.pg != nil {
-		n = len(r.pg)
-	}
-	b := binary.LittleEndian.AppendUint32(*a, uint32(question))
-	b = binary.LittleEndian.AppendUint32(b, uint32(n))
-	text := func(kind byte, s string) {
-		b = append(binary.LittleEndian.AppendUint32(append(b, kind), uint32(len(s))), s...)
-	}
-	number := func(kind byte, n uint64) { b = binary.LittleEndian.AppendUint64(append(b, kind), n) }
-	for _, column := range r.pg {
-		if column == nil {
-			b = append(b, aNull)
-			continue
-		}
-		b = append(binary.LittleEndian.AppendUint32(append(b, aBlob), uint32(len(column))), column...)
-	}
-	if r.pg != nil {
-		*a = b
-		return
-	}
-	for _, column := range r.lite {
-		switch v := column.(type) {
-		case nil:
-			b = append(b, aNull)
-		case int64:
-			number(aNumber, uint64(v))
-		case float64:
-			number(aFloat, math.Float64bits(v))
-		case bool:
-			b = append(b, aFalse)
-			if v {
-				b[len(b)-1] = aTrue
-			}
-		case time.Time:
-			number(aTime, uint64(v.UnixNano()))
-		case string:
-			text(aText, v)
-		case []byte:
-			b = append(binary.LittleEndian.AppendUint32(append(b, aBlob), uint32(len(v))), v...)
-		}
-	}
-	*a = b
-}
-
-// The kinds of columns.
-const (
-	aNull byte = iota
-	aNumber
-	aFloat
-	aFalse
-	aTrue
-	aTime
-	aText
-	aBlob
-)
-
-// row makes r the row that begins at a place.
-func (a answers) row(at int, r *Row) {
-	long := func() uint64 {
-		at += 8
-		return binary.LittleEndian.Uint64(a[at-8:])
-	}
-	short := func() int {
-		at += 4
-		return int(binary.LittleEndian.Uint32(a[at-4:]))
-	}
-	bytes := func() []byte {
-		n := short()
-		at += n
-		return a[at-n : at : at]
-	}
-	short()
-	onPG := r.pg != nil
-	r.pg, r.lite, r.next = r.pg[:0], r.lite[:0], 0
-	for range short() {
-		kind := a[at]
-		at++
-		if onPG {
-			if kind == aNull {
-				r.pg = append(r.pg, nil)
-			} else {
-				r.pg = append(r.pg, bytes())
-			}
-			continue
-		}
-		var v driver.Value
-		switch kind {
-		case aNumber:
-			v = int64(long())
-		case aFloat:
-			v = math.Float64frombits(long())
-		case aFalse, aTrue:
-			v = kind == aTrue
-		case aTime:
-			v = time.Unix(0, int64(long())).UTC()
-		case aText:
-			v = string(bytes())
-		case aBlob:
-			v = slices.Clone(bytes())
-		}
-		r.lite = append(r.lite, v)
-	}
 }
 
 // askings are questions as a database takes them.
@@ -259,7 +149,7 @@ func (o *outlook) first(list []asking) []asking {
 	switch {
 	case ok && s.steady:
 	case !ok && o.alone.Load() >= usual:
-		s = &script{}
+		s = nothing
 	default:
 		return nil
 	}
@@ -440,94 +330,4 @@ func (s *sqliteTx) answerPage(list []asking) error {
 		return nil
 	}
 	return s.run(list)
-}
-
-// Reading is what came of a ReadPage, and what was made of it the last time. Who
-// reads a page again mostly reads what was there before: then the answers of the
-// database are the same, and what was made of them would be, too.
-type Reading struct {
-	outlook *outlook
-	sighted bool // it was so the last time
-}
-
-// keptPage is what was made of a page, nil as long as it was seen but once, and
-// of what answers.
-type keptPage struct {
-	sum  [sha256.Size]byte
-	made any
-	at   time.Time
-}
-
-// keptFor is how long it is kept, should somebody have forgotten Tx.Fleeting.
-const keptFor = time.Minute
-
-// Kept returns what Keep kept of the page, if all that is read for it has been
-// read and is the same; nil else. fn was then not run to its end.
-func (r Reading) Kept() any {
-	if r.outlook == nil {
-		return nil
-	}
-	return r.outlook.kept
-}
-
-// Keeps reports whether Keep is of use: the page was the same twice.
-func (r Reading) Keeps() bool { return r.sighted }
-
-// Keep keeps what was made of the page, which takes size bytes. It must be made
-// of nothing but what was read in it and what it was read as.
-func (r Reading) Keep(made any, size int) {
-	if o := r.outlook; r.sighted && size <= pageBound {
-		o.pages.put(o.page(), &keptPage{o.sum, made, o.began}, size+len(o.as))
-	}
-}
-
-func (o *outlook) page() Key { return Key{Table: "pages", ID: o.key.ID, Text: o.as} }
-
-// compare looks whether the answers are those that a page was made of.
-func (o *outlook) compare() {
-	if o.as == "" {
-		return
-	}
-	o.sum = sha256.Sum256(o.answers)
-	if k, ok := o.pages.get(o.page()).(*keptPage); ok && k.sum == o.sum && o.began.Sub(k.at) < keptFor {
-		o.kept = k.made
-	}
-}
-
-// made is the page once all of it was read.
-func (o *outlook) made() Reading {
-	if o.kept != nil {
-		return Reading{outlook: o}
-	}
-	if o.as == "" || o.foreseen == nil || o.missed || o.foreign || o.fleeting || len(o.asked) != len(o.foreseen.asked) {
-		return Reading{}
-	}
-	k, ok := o.pages.get(o.page()).(*keptPage)
-	r := Reading{outlook: o, sighted: ok && k.sum == o.sum}
-	if !r.sighted {
-		o.pages.put(o.page(), &keptPage{sum: o.sum, at: o.began}, 100+len(o.as))
-	}
-	return r
-}
-
-// errKept ends a transaction for which there is something Kept.
-var errKept = errors.New("what was made of the page is kept")
-
-// Fleeting says that what is made of the answers will be another in a while,
-// though they be the same.
-func (tx *Tx) Fleeting() {
-	if o := tx.outlook(); o != nil {
-		o.fleeting = true
-	}
-}
-
-// outlook is that of a page, nil elsewhere.
-func (tx *Tx) outlook() *outlook {
-	switch s := tx.Statement.ConnPool.(type) {
-	case *pgRead:
-		return s.outlook
-	case *sqliteTx:
-		return s.outlook
-	}
-	return nil
 }

@@ -353,3 +353,59 @@ func questionsThatUsuallyStandAlone(t *testing.T, db *store.DB) {
 		t.Errorf("foreseen %d, missed %d", s.Foreseen, s.Missed)
 	}
 }
+
+// What was asked along is read as what was asked by itself, whatever it is.
+func TestForeseenRowsAreAsRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		at := time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)
+		write(t, db, func(tx *store.Tx) error {
+			times, blob := "TIMESTAMP", "BLOB"
+			if db.Dialect() == store.Postgres {
+				times, blob = "TIMESTAMP(3)", "BYTEA"
+			}
+			err := tx.Exec("CREATE TABLE kinds (id BIGINT PRIMARY KEY, part DOUBLE PRECISION, yes BOOLEAN, words TEXT, at " + times + ", bytes " + blob + ")").Error
+			if err != nil {
+				return err
+			}
+			if err := tx.Exec("INSERT INTO kinds VALUES (?, ?, ?, ?, ?, ?)", int64(-1)<<62, 1.5, true, "Wörter\x01", at, []byte{0, 255}).Error; err != nil {
+				return err
+			}
+			return tx.Exec("INSERT INTO kinds VALUES (2, -0.25, FALSE, '', ?, NULL), (3, NULL, NULL, NULL, NULL, ?)", at.AddDate(100, 0, 0), []byte{}).Error
+		})
+		read := func() (rows []string) {
+			one := func(r *store.Row) {
+				row := fmt.Sprint(r.Int())
+				for _, next := range []func() any{func() any { return r.Float() }, func() any { return r.Bool() }, func() any { return r.Text() },
+					func() any { return r.Time() }, func() any { return r.Bytes() }} {
+					if r.Null() {
+						r.Skip(1)
+						row += " NULL"
+						continue
+					}
+					row += fmt.Sprintf(" %#v", next())
+				}
+				rows = append(rows, row)
+			}
+			_, err := db.ReadPage(t.Context(), "", nil, nil, func(tx *store.Tx) error {
+				var n int64
+				if err := tx.Ask(number(&n, "SELECT COUNT(*) FROM kinds")); err != nil {
+					return err
+				}
+				return tx.AskLast(store.Question{SQL: "SELECT id, part, yes, words, at, bytes FROM kinds WHERE id IN ? ORDER BY id", Args: []any{[]int64{-1 << 62, 2, 3}}, Row: one})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rows
+		}
+		first := read()
+		for range 4 {
+			if again := read(); !slices.Equal(again, first) {
+				t.Fatalf("read\n%q, and then\n%q", first, again)
+			}
+		}
+		if s := db.Stats(); s.Foreseen < 2 || len(first) != 3 {
+			t.Errorf("foreseen %d times: %q", s.Foreseen, first)
+		}
+	})
+}
