@@ -215,9 +215,11 @@ func (f *Federation) listen(ctx context.Context) {
 	}
 }
 
-// peerChanged lets held lanes try again: a server was connected with, or the
-// mode was changed.
+// peerChanged lets held lanes try again, and what is known of the server's view be
+// looked at: a server was connected with, or the mode was changed.
 func (f *Federation) peerChanged(ctx context.Context, host string) {
+	f.looksAnew(host)
+	f.refetched.forget("still refused by " + host)
 	err := f.db.Write(ctx, func(tx *store.Tx) error {
 		const wake = "UPDATE lanes SET next_at = ?, parked_at = NULL, failures = 0, failing_since = NULL WHERE waiting"
 		if host == "" {

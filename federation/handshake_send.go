@@ -262,15 +262,28 @@ func (f *Federation) looksAnew(host string) {
 	f.refetched.forget("out " + host)
 }
 
-// letInBy notes that a server showed something which it shows only to servers
-// that it allows. Of software that promises to keep closed what is not public
-// that is so of what is sent to it, too; of other software only a delivery tells.
+// letInBy notes that a server which refused this one showed something that it
+// shows only to servers which it allows. Of software that promises to keep closed
+// what is not public that is so of what is sent to it, too. Of other software it
+// takes back what a document that was not shown has told, and only a delivery
+// what a delivery has.
 func (f *Federation) letInBy(ctx context.Context, known peers.Host) {
-	if !known.ClosedAudiences {
-		return
-	}
-	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error { return peers.NoteTaken(tx, known.Host) })
-	if err != nil && ctx.Err() == nil {
+	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if !known.ClosedAudiences {
+			p, err := peers.Get(tx, known.Host)
+			if err != nil || p.TheirView != peers.ViewRefused || p.TheirViewAt == nil {
+				return err
+			}
+			var delivery bool
+			err = tx.Raw("SELECT EXISTS (SELECT 1 FROM deliveries WHERE host = ? AND state = 'refused' AND done_at >= ?)",
+				known.Host, p.TheirViewAt.Add(-time.Minute)).Scan(&delivery).Error
+			if err != nil || delivery {
+				return err
+			}
+		}
+		return peers.NoteTaken(tx, known.Host)
+	})
+	if err != nil && !fault.Is(err, fault.NotFound) && ctx.Err() == nil {
 		f.log.Error("view of a server not noted", "host", known.Host, "err", err)
 	}
 }

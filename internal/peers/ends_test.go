@@ -184,3 +184,26 @@ func TestNoWayAroundABlock(t *testing.T) {
 		}
 	})
 }
+
+// Whoever allows a server again whose time is over does so anew: the day that it
+// ended is not kept.
+func TestAllowedAgainAfterItExpired(t *testing.T) {
+	each(t, func(t *testing.T, p policy) {
+		p.allow("elm.test")
+		p.write(func(tx *store.Tx) error {
+			return tx.Exec("UPDATE peers SET expires_at = ? WHERE host = 'elm.test'", tx.Now.Add(-time.Hour)).Error
+		})
+		p.wantAdmitted("over", []string{"elm.test"})
+		p.write(func(tx *store.Tx) error {
+			before, err := Get(tx, "elm.test")
+			if err != nil {
+				return err
+			}
+			e := before.Entry()
+			e.Policy.Preset = PresetPartner
+			_, err = Allow(tx, 0, "elm.test", e)
+			return err
+		})
+		p.wantAdmitted("allowed again", []string{"elm.test"}, "elm.test")
+	})
+}

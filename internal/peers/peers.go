@@ -271,7 +271,11 @@ func Allow(tx *store.Tx, by int64, host string, e Entry) (Peer, error) {
 	if err := form.Err(); err != nil {
 		return Peer{}, err
 	}
-	if before, err := Get(tx, host); err == nil && before.Standing == Retired { // what was put aside is taken up again
+	before, err := Get(tx, host)
+	if e.ExpiresAt != nil && before.ExpiresAt != nil && before.over(tx.Now) && e.ExpiresAt.Equal(*before.ExpiresAt) {
+		e.ExpiresAt = nil // it was only kept, and would end what is begun anew
+	}
+	if err == nil && before.Standing == Retired { // what was put aside is taken up again
 		if _, err := Resume(tx, by, host, Ending{Reason: e.Reason}); err != nil {
 			return Peer{}, err
 		}

@@ -111,3 +111,38 @@ func TestPauseAcrossIsSeenToEnd(t *testing.T) {
 		oak.wantPeer("elm.test", peers.Allowed, peers.ViewAllowed)
 	})
 }
+
+// A server that showed nothing before it had allowed this one, and is heard from
+// once it has, is known to allow it, though nothing was ever sent to it; so it is
+// where the entry was made anew meanwhile.
+func TestLookRefusedBeforeTheyAllowed(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, net *testnet.Net) {
+		elm := gates(t, net, "elm.test")[0]
+		bo := elm.Teacher("bo")
+		x := net.Stranger("x.test")
+		elm.Admin().Allow("x.test")
+		net.Settle()
+		x.Serve("/users/shy", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+		if _, err := elm.Federation().Resolve(t.Context(), x.Actor("shy")); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("a refused look: %v", err)
+		}
+		elm.wantPeer("x.test", peers.Allowed, peers.ViewRefused)
+		if _, err := elm.Federation().Resolve(t.Context(), x.Actor("pat")); err != nil {
+			t.Error(err)
+		}
+		if status, body := x.Get(bo.Account.IRI(elm.DB().Site())); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		net.Settle()
+		elm.wantPeer("x.test", peers.Allowed, peers.ViewAllowed)
+		elm.must(func(tx *store.Tx) error { return peers.Remove(tx, 0, "x.test", "") })
+		elm.Admin().Allow("x.test")
+		net.Settle()
+		elm.wantPeer("x.test", peers.Allowed, peers.ViewUnknown)
+		if status, body := x.Get(bo.Account.IRI(elm.DB().Site())); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		net.Settle()
+		elm.wantPeer("x.test", peers.Allowed, peers.ViewAllowed)
+	})
+}
