@@ -90,3 +90,40 @@ func TestNoSamplesOfRows(t *testing.T) {
 		t.Errorf("%d samples of somebody else's are left", n)
 	}
 }
+
+// Of a small table nothing is known, so that it is read by its indexes also once
+// it has grown: not after a look of its own, and not where it was known before.
+func TestNothingIsKnownOfSmallTables(t *testing.T) {
+	file := storetest.File(t)
+	db := storetest.OpenURL(t, file)
+	makeThings(t, db)
+	write(t, db, func(tx *store.Tx) error {
+		if err := tx.Create(&thing{ID: 1, Name: "one", At: tx.Now}).Error; err != nil {
+			return err
+		}
+		return tx.Exec("CREATE INDEX things_name ON things (name)").Error
+	})
+	known := func(db *store.DB) (n int) {
+		read(t, db, func(tx *store.Tx) error {
+			return tx.Raw("SELECT COUNT(*) FROM sqlite_stat1 WHERE tbl = 'things'").Scan(&n).Error
+		})
+		return n
+	}
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("ANALYZE things").Error })
+	if known(db) == 0 {
+		t.Fatal("a look leaves nothing: then nothing is tested here")
+	}
+	if err := db.Optimize(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := known(db); n != 0 {
+		t.Errorf("%d lines are known after a look of its own", n)
+	}
+	write(t, db, func(tx *store.Tx) error { return tx.Exec("ANALYZE things").Error })
+	if err := db.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := known(storetest.OpenURL(t, file)); n != 0 {
+		t.Errorf("%d lines are known at the next start", n)
+	}
+}

@@ -61,6 +61,11 @@ func (db *DB) openSQLite(ctx, _ context.Context, o Options, log *ormLog) error {
 	}
 	err = withoutSamples(ctx, writer)
 	if err == nil {
+		err = withoutSmall(func(statement string, args ...any) (sql.Result, error) {
+			return writer.ExecContext(ctx, statement, args...)
+		})
+	}
+	if err == nil {
 		err = migrate(ctx, SQLite, writer, o.KeepSchema)
 	}
 	if err != nil {
@@ -103,6 +108,30 @@ func withoutSamples(ctx context.Context, conn *sql.DB) error {
 		return err
 	}
 	_, err = conn.ExecContext(ctx, "DELETE FROM sqlite_stat4; ANALYZE sqlite_schema")
+	return err
+}
+
+// smallTable is how many rows a table has whose statistics say nothing yet.
+const smallTable = 1000
+
+// forgetSmall drops the statistics of small tables: by those of a table with two
+// rows SQLite reads it whole from then on, for each question, also when it has
+// thousands. Without any it takes the indexes, which costs a small table nothing.
+const forgetSmall = "DELETE FROM sqlite_stat1 WHERE tbl IN (SELECT tbl FROM sqlite_stat1 GROUP BY tbl HAVING MAX(CAST(stat AS INTEGER)) < ?)"
+
+// withoutSmall does so, if there are any statistics.
+func withoutSmall(exec func(statement string, args ...any) (sql.Result, error)) error {
+	res, err := exec(forgetSmall, smallTable)
+	if err != nil {
+		if strings.Contains(err.Error(), "no such table") { // nothing was analysed yet
+			return nil
+		}
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	_, err = exec("ANALYZE sqlite_schema")
 	return err
 }
 

@@ -215,8 +215,10 @@ func (db *DB) Optimize(ctx context.Context) error {
 		return err
 	}
 	return db.onWriter(ctx, func(c *sqliteConn) error {
-		_, err := c.ExecContext(ctx, "PRAGMA optimize=0x10002")
-		return err
+		if _, err := c.ExecContext(ctx, "PRAGMA optimize=0x10002"); err != nil {
+			return err
+		}
+		return withoutSmall(func(statement string, args ...any) (sql.Result, error) { return c.ExecContext(ctx, statement, args...) })
 	})
 }
 
