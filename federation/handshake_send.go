@@ -271,6 +271,9 @@ func (f *Federation) letInBy(ctx context.Context, known peers.Host) {
 	err := f.db.Batch(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		if !known.ClosedAudiences {
 			p, err := peers.Get(tx, known.Host)
+			if fault.Is(err, fault.NotFound) {
+				return nil // another's name, or not connected any more
+			}
 			if err != nil || p.TheirView != peers.ViewRefused || p.TheirViewAt == nil {
 				return err
 			}
@@ -283,7 +286,7 @@ func (f *Federation) letInBy(ctx context.Context, known peers.Host) {
 		}
 		return peers.NoteTaken(tx, known.Host)
 	})
-	if err != nil && !fault.Is(err, fault.NotFound) && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		f.log.Error("view of a server not noted", "host", known.Host, "err", err)
 	}
 }

@@ -61,9 +61,7 @@ func (db *DB) openSQLite(ctx, _ context.Context, o Options, log *ormLog) error {
 	}
 	err = withoutSamples(ctx, writer)
 	if err == nil {
-		err = withoutSmall(func(statement string, args ...any) (sql.Result, error) {
-			return writer.ExecContext(ctx, statement, args...)
-		})
+		err = withoutSmall(ctx, writer)
 	}
 	if err == nil {
 		err = migrate(ctx, SQLite, writer, o.KeepSchema)
@@ -120,18 +118,20 @@ const smallTable = 1000
 const forgetSmall = "DELETE FROM sqlite_stat1 WHERE tbl IN (SELECT tbl FROM sqlite_stat1 GROUP BY tbl HAVING MAX(CAST(stat AS INTEGER)) < ?)"
 
 // withoutSmall does so, if there are any statistics.
-func withoutSmall(exec func(statement string, args ...any) (sql.Result, error)) error {
-	res, err := exec(forgetSmall, smallTable)
+func withoutSmall(ctx context.Context, conn gorm.ConnPool) error {
+	var any bool
+	err := conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1')").Scan(&any)
+	if err != nil || !any {
+		return err
+	}
+	res, err := conn.ExecContext(ctx, forgetSmall, smallTable)
 	if err != nil {
-		if strings.Contains(err.Error(), "no such table") { // nothing was analysed yet
-			return nil
-		}
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	_, err = exec("ANALYZE sqlite_schema")
+	_, err = conn.ExecContext(ctx, "ANALYZE sqlite_schema")
 	return err
 }
 

@@ -218,7 +218,7 @@ func (db *DB) Optimize(ctx context.Context) error {
 		if _, err := c.ExecContext(ctx, "PRAGMA optimize=0x10002"); err != nil {
 			return err
 		}
-		return withoutSmall(func(statement string, args ...any) (sql.Result, error) { return c.ExecContext(ctx, statement, args...) })
+		return withoutSmall(ctx, c)
 	})
 }
 
